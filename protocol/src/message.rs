@@ -1,0 +1,295 @@
+//! The queue message: one rename as versioned JSON.
+//!
+//! Unknown fields and versions are refused, never ignored: a field that this
+//! build does not know may be the one that makes the rename safe.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    BucketName, ETag, IfExists, JobId, JobOptions, ObjectKey, ObjectUri, Pins, RenameTask,
+    SelfRename, StorageClass, TaskId, Timestamp, VersionId, VersionPolicy, Waiver,
+};
+
+/// The largest message body: 1 MiB (SQS limit, API reference of SendMessage).
+pub const MAX_MESSAGE_BYTES: usize = 1 << 20;
+
+/// The wire version that this build writes and reads.
+pub const WIRE_VERSION: u64 = 1;
+
+/// Why a message is not a task. Every one of these is permanent: the message
+/// is parked, never retried.
+#[derive(Debug, thiserror::Error)]
+pub enum MessageError {
+    /// Over [`MAX_MESSAGE_BYTES`].
+    #[error("the message has {0} bytes, at most 1,048,576 are allowed")]
+    TooLarge(usize),
+    /// A version that this build does not read.
+    #[error("the message has version {0}, this build reads version 1; upgrade the workers")]
+    Version(u64),
+    /// A field that this build does not know.
+    #[error("the message has a field that this build does not know: {0}")]
+    UnknownField(serde_json::Error),
+    /// Not JSON, or a field missing or wrong.
+    #[error("the message is malformed: {0}")]
+    Malformed(serde_json::Error),
+    /// The id belongs to another job.
+    #[error("the task id {id} does not belong to the job {job}")]
+    ForeignId {
+        /// The task's id.
+        id: TaskId,
+        /// The message's job.
+        job: JobId,
+    },
+    /// Source and destination are the same object.
+    #[error(transparent)]
+    SelfRename(#[from] SelfRename),
+    /// The rest of a chain, which this build does not carry out.
+    #[error("the message carries a chain of renames, which this build does not carry out")]
+    Chain,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WireMessage {
+    v: u64,
+    job: JobId,
+    id: TaskId,
+    src: WireSource,
+    dst: WireDestination,
+    #[serde(default, skip_serializing_if = "is_default")]
+    if_exists: IfExists,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    submitted: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    storage_class: Option<StorageClass>,
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    waive: BTreeSet<Waiver>,
+    #[serde(default, skip_serializing_if = "is_default")]
+    versioned: VersionPolicy,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    then: Vec<serde_json::Value>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WireSource {
+    bucket: BucketName,
+    key: ObjectKey,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    version: Option<VersionId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    etag: Option<ETag>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    size: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    modified: Option<Timestamp>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WireDestination {
+    bucket: BucketName,
+    key: ObjectKey,
+}
+
+/// Read before the whole, so that a newer message is reported as newer and not
+/// as one with unknown fields.
+#[derive(Deserialize)]
+struct WireVersion {
+    v: u64,
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
+/// Writes a task as a message body.
+///
+/// # Errors
+/// [`MessageError::TooLarge`] when the body would not fit into a message.
+pub fn encode(task: &RenameTask) -> Result<String, MessageError> {
+    let (source, destination) = (task.source(), task.destination());
+    let wire = WireMessage {
+        v: WIRE_VERSION,
+        job: task.job().clone(),
+        id: task.id().clone(),
+        src: WireSource {
+            bucket: source.bucket.clone(),
+            key: source.key.clone(),
+            version: task.pins.version.clone(),
+            etag: task.pins.etag.clone(),
+            size: task.pins.size,
+            modified: task.pins.modified,
+        },
+        dst: WireDestination {
+            bucket: destination.bucket.clone(),
+            key: destination.key.clone(),
+        },
+        if_exists: task.if_exists,
+        submitted: task.submitted,
+        storage_class: task.options.storage_class.clone(),
+        waive: task.options.waive.clone(),
+        versioned: task.options.versioned,
+        then: Vec::new(),
+    };
+    let body = serde_json::to_string(&wire).map_err(MessageError::Malformed)?;
+    let body = escape_disallowed(body);
+    if body.len() > MAX_MESSAGE_BYTES {
+        return Err(MessageError::TooLarge(body.len()));
+    }
+    Ok(body)
+}
+
+/// SQS rejects U+FFFE and U+FFFF (API reference of SendMessage), and
+/// `serde_json` escapes only the ASCII control characters.
+fn escape_disallowed(body: String) -> String {
+    if body.contains(['\u{fffe}', '\u{ffff}']) {
+        body.replace('\u{fffe}', "\\ufffe").replace('\u{ffff}', "\\uffff")
+    } else {
+        body
+    }
+}
+
+/// Reads a message body.
+///
+/// # Errors
+/// [`MessageError`], always permanent.
+pub fn decode(body: &str) -> Result<RenameTask, MessageError> {
+    if body.len() > MAX_MESSAGE_BYTES {
+        return Err(MessageError::TooLarge(body.len()));
+    }
+    let version: WireVersion = serde_json::from_str(body).map_err(MessageError::Malformed)?;
+    if version.v != WIRE_VERSION {
+        return Err(MessageError::Version(version.v));
+    }
+    let wire: WireMessage = serde_json::from_str(body).map_err(classify)?;
+    if wire.id.job() != wire.job.as_str() {
+        return Err(MessageError::ForeignId { id: wire.id, job: wire.job });
+    }
+    if !wire.then.is_empty() {
+        return Err(MessageError::Chain);
+    }
+    let source = ObjectUri::new(wire.src.bucket, wire.src.key);
+    let destination = ObjectUri::new(wire.dst.bucket, wire.dst.key);
+    let mut task = RenameTask::new(wire.job, wire.id, source, destination)?;
+    task.pins = Pins {
+        version: wire.src.version,
+        etag: wire.src.etag,
+        size: wire.src.size,
+        modified: wire.src.modified,
+    };
+    task.if_exists = wire.if_exists;
+    task.submitted = wire.submitted;
+    task.options = JobOptions {
+        storage_class: wire.storage_class,
+        waive: wire.waive,
+        versioned: wire.versioned,
+    };
+    Ok(task)
+}
+
+/// serde gives unknown fields no error kind of their own, only this text.
+fn classify(error: serde_json::Error) -> MessageError {
+    if error.to_string().starts_with("unknown field") {
+        MessageError::UnknownField(error)
+    } else {
+        MessageError::Malformed(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn task(source: &str, destination: &str) -> RenameTask {
+        let job = JobId::new("archive-2026").unwrap();
+        let id = TaskId::for_row(&job, 42);
+        let uri = |key: &str| {
+            ObjectUri::new(BucketName::new("bkt").unwrap(), ObjectKey::new(key).unwrap())
+        };
+        RenameTask::new(job, id, uri(source), uri(destination)).unwrap()
+    }
+
+    #[test]
+    fn the_documented_message_is_read() {
+        let body = r#"{"v":1,"job":"archive-2026","id":"archive-2026/000000000042",
+            "src":{"bucket":"bkt","key":"old/é+ü.bin","version":"v1","etag":"\"abc\"","size":123,
+                   "modified":"2026-11-20T10:00:00Z"},
+            "dst":{"bucket":"bkt","key":"new/é+ü.bin"},"if_exists":"fail"}"#;
+        let task = decode(body).unwrap();
+        assert_eq!(task.source().key.as_str(), "old/é+ü.bin");
+        assert_eq!(task.pins.etag, Some(ETag::new("abc").unwrap()));
+        assert_eq!(task.pins.size, Some(123));
+        assert_eq!(task.if_exists, IfExists::Fail);
+        assert_eq!(task.options, JobOptions::default());
+    }
+
+    #[test]
+    fn choices_travel_only_when_they_are_not_the_defaults() {
+        let plain = encode(&task("a", "b")).unwrap();
+        for field in ["if_exists", "waive", "versioned", "storage_class", "then", "submitted"] {
+            assert!(!plain.contains(field), "{field} in {plain}");
+        }
+        let mut chosen = task("a", "b");
+        chosen.if_exists = IfExists::Skip;
+        chosen.options.waive.insert(Waiver::Acl);
+        chosen.options.versioned = VersionPolicy::Purge;
+        chosen.options.storage_class = Some(StorageClass::new("GLACIER_IR").unwrap());
+        chosen.submitted = Timestamp::from_unix(1_700_000_000, 0);
+        assert_eq!(decode(&encode(&chosen).unwrap()).unwrap(), chosen);
+    }
+
+    /// The body of a plain task with one piece of it replaced.
+    fn broken(piece: &str, by: &str) -> String {
+        let body = encode(&task("a", "b")).unwrap();
+        assert!(body.contains(piece), "{piece} not in {body}");
+        body.replacen(piece, by, 1)
+    }
+
+    #[test]
+    fn what_is_not_understood_is_refused() {
+        assert!(matches!(decode("not json"), Err(MessageError::Malformed(_))));
+        assert!(matches!(decode("{}"), Err(MessageError::Malformed(_))));
+        assert!(matches!(decode(&broken("\"v\":1", "\"v\":2")), Err(MessageError::Version(2))));
+        let extra = broken("\"v\":1", "\"v\":1,\"priority\":9");
+        assert!(matches!(decode(&extra), Err(MessageError::UnknownField(_))));
+        let nested = broken("\"key\":\"a\"", "\"key\":\"a\",\"acl\":\"x\"");
+        assert!(matches!(decode(&nested), Err(MessageError::UnknownField(_))));
+        let foreign = broken("\"id\":\"archive-2026/", "\"id\":\"other/");
+        assert!(matches!(decode(&foreign), Err(MessageError::ForeignId { .. })));
+        let itself = broken("\"key\":\"b\"", "\"key\":\"a\"");
+        assert!(matches!(decode(&itself), Err(MessageError::SelfRename(_))));
+        let empty = broken("\"key\":\"b\"", "\"key\":\"\"");
+        assert!(matches!(decode(&empty), Err(MessageError::Malformed(_))));
+        let chain = broken("\"v\":1", "\"v\":1,\"then\":[{}]");
+        assert!(matches!(decode(&chain), Err(MessageError::Chain)));
+        let large = " ".repeat(MAX_MESSAGE_BYTES + 1);
+        assert!(matches!(decode(&large), Err(MessageError::TooLarge(_))));
+    }
+
+    proptest! {
+        #[test]
+        fn every_pair_of_keys_survives_the_wire(
+            source in "\\PC{1,200}",
+            tail in any::<char>(),
+            size in any::<Option<u64>>(),
+        ) {
+            let destination = format!("{source}{tail}");
+            let mut sent = task(&source, &destination);
+            sent.pins.size = size;
+            let body = encode(&sent).unwrap();
+            let disallowed = |c: char| c < ' ' || matches!(c, '\u{fffe}' | '\u{ffff}');
+            prop_assert!(!body.chars().any(disallowed), "{body}");
+            prop_assert_eq!(decode(&body).unwrap(), sent);
+        }
+
+        #[test]
+        fn no_text_makes_the_decoder_panic(body in "\\PC{0,300}") {
+            drop(decode(&body));
+        }
+    }
+}
