@@ -1,1 +1,120 @@
-fn main(){}
+//! `rebucket-worker`: consumes renames from a queue and carries them out.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Parser as _;
+use rebucket_worker::admission::Admission;
+use rebucket_worker::clients::Clients;
+use rebucket_worker::config::{AllowList, WorkerArgs};
+use rebucket_worker::http::{self, Readiness};
+use rebucket_worker::metrics::Metrics;
+use rebucket_worker::queue::lease::LeaseSettings;
+use rebucket_worker::queue::sqs::SqsQueue;
+use rebucket_worker::report::Recorder;
+use rebucket_worker::report::location::ReportStore;
+use rebucket_worker::setup::{self, StartError};
+use rebucket_worker::shutdown::Shutdown;
+use rebucket_worker::worker::{DrainCheck, Worker, WorkerSettings};
+
+/// SQS only approximates how full a queue is: this many readings must agree.
+const DRAINED: DrainCheck = DrainCheck {
+    readings: 3,
+    pause: Duration::from_secs(1),
+};
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let args = WorkerArgs::parse();
+    setup::start_logging(&args.log, "info,aws=warn,hyper=warn");
+    match run(args).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("rebucket-worker: {error}");
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+async fn run(args: WorkerArgs) -> Result<(), StartError> {
+    let metrics = Metrics::new()?;
+    let readiness = Readiness::default();
+    if let Some(address) = args.metrics_addr {
+        let bound = http::serve(address, metrics.clone(), readiness.clone())
+            .await
+            .map_err(|error| StartError::Listen { address, error })?;
+        tracing::info!(address = %bound, "serving /healthz, /readyz and /metrics");
+    }
+    let shutdown = Shutdown::new();
+    tokio::spawn(shutdown.clone().on_signals(args.engine.grace));
+
+    let clients = Clients::from_env(args.engine.s3_path_style).await;
+    let allow = AllowList::flatten(&args.allow);
+    let queue = SqsQueue::open(
+        clients.sqs(&args.queue_url),
+        &args.queue_url,
+        metrics.clone(),
+    )
+    .await?;
+    let survey = setup::engine(&clients, &args.engine, &allow, &metrics, shutdown.drain());
+    let renamer = match survey.await {
+        // Told to stop before there was anything to stop.
+        Err(_) if shutdown.drain().is_cancelled() => return Ok(()),
+        other => other?,
+    };
+
+    let name = setup::process_name();
+    let (recorder, recording) = match args.report {
+        None => (Recorder::log_only(), None),
+        Some(location) => {
+            let store = ReportStore::new(location, clients.s3.clone());
+            let (recorder, task) = Recorder::start(store, &name, metrics.clone());
+            (recorder, Some(task))
+        }
+    };
+    let settings = WorkerSettings {
+        name: name.clone(),
+        max_renames: usize::from(args.engine.max_renames),
+        lease: LeaseSettings::new(args.visibility_timeout),
+        exit_when_empty: args.exit_when_empty.then_some(DRAINED),
+        resumed: false,
+    };
+    let admission = Admission::new(allow);
+    let worker = Worker::new(
+        Arc::new(queue),
+        renamer,
+        admission,
+        recorder,
+        settings,
+        metrics.clone(),
+    );
+    readiness.set(true);
+    tracing::info!(worker = name, queue = args.queue_url, "working");
+    let stopping = {
+        let (readiness, drain) = (readiness.clone(), shutdown.drain().clone());
+        tokio::spawn(async move {
+            drain.cancelled().await;
+            readiness.set(false);
+        })
+    };
+    worker.run(&shutdown).await;
+    stopping.abort();
+    let tally = worker.tally();
+    // The last clone of the recorder goes with the worker.
+    drop(worker);
+    if let Some(recording) = recording
+        && let Err(error) = recording.await
+    {
+        tracing::error!(%error, "the recording task failed");
+    }
+    tracing::info!(
+        renamed = tally.renamed,
+        already_renamed = tally.already_renamed,
+        skipped = tally.skipped,
+        failed = tally.failed,
+        bytes = tally.bytes,
+        "stopped"
+    );
+    Ok(())
+}

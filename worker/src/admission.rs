@@ -1,0 +1,105 @@
+//! What a worker agrees to do. Anyone who can send to the queue could
+//! otherwise move any object that the worker can reach.
+
+use rebucket_protocol::{MessageError, ObjectUri, Reason, RenameTask, S3Prefix, decode};
+
+/// The buckets and prefixes in which a worker renames.
+#[derive(Debug, Clone)]
+pub struct Admission {
+    allow: Vec<S3Prefix>,
+}
+
+/// A message that is not worked on. No request was made for it.
+#[derive(Debug)]
+pub struct Refusal {
+    /// The stable code.
+    pub reason: Reason,
+    /// The reason in words.
+    pub detail: String,
+    /// The task, if the message is one.
+    pub task: Option<Box<RenameTask>>,
+}
+
+impl Admission {
+    /// Admits tasks whose source and destination are both under one of these.
+    #[must_use]
+    pub fn new(allow: Vec<S3Prefix>) -> Self {
+        Self { allow }
+    }
+
+    /// Reads a message and decides. Makes no request.
+    ///
+    /// # Errors
+    /// [`Refusal`], for the message to be parked with.
+    pub fn admit(&self, body: &str) -> Result<RenameTask, Refusal> {
+        let task = decode(body).map_err(|error| Refusal {
+            reason: reason(&error),
+            detail: error.to_string(),
+            task: None,
+        })?;
+        let ends = [task.source(), task.destination()];
+        let Some(object) = ends.into_iter().find(|object| !self.covers(object)) else {
+            return Ok(task);
+        };
+        let detail = format!("{object} is not under any prefix of --allow");
+        Err(Refusal {
+            reason: Reason::NotAllowed,
+            detail,
+            task: Some(Box::new(task)),
+        })
+    }
+
+    fn covers(&self, object: &ObjectUri) -> bool {
+        self.allow.iter().any(|prefix| prefix.covers(object))
+    }
+}
+
+fn reason(error: &MessageError) -> Reason {
+    match error {
+        MessageError::TooLarge(_) => Reason::OversizedMessage,
+        MessageError::Version(_) => Reason::UnknownVersion,
+        MessageError::UnknownField(_) => Reason::UnknownField,
+        MessageError::Malformed(_) | MessageError::ForeignId { .. } => Reason::MalformedMessage,
+        MessageError::SelfRename(_) => Reason::SelfRename,
+        MessageError::Chain => Reason::ChainUnsupported,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn body(source: &str, destination: &str) -> String {
+        format!(
+            r#"{{"v":1,"job":"j","id":"j/1","src":{{"bucket":"bkt","key":"{source}"}},
+               "dst":{{"bucket":"bkt","key":"{destination}"}}}}"#
+        )
+    }
+
+    #[test]
+    fn both_ends_must_be_allowed() {
+        let admission = Admission::new(vec!["s3://bkt/in/".parse().unwrap()]);
+        assert!(admission.admit(&body("in/a", "in/b")).is_ok());
+        for (source, destination) in [("in/a", "out/b"), ("out/a", "in/b"), ("out/a", "out/b")] {
+            let refusal = admission.admit(&body(source, destination)).unwrap_err();
+            assert_eq!(refusal.reason, Reason::NotAllowed);
+            assert!(refusal.task.is_some());
+        }
+    }
+
+    #[test]
+    fn every_unreadable_message_has_its_reason() {
+        let admission = Admission::new(vec!["s3://bkt/".parse().unwrap()]);
+        let reason = |body: &str| admission.admit(body).unwrap_err().reason;
+        assert_eq!(reason("not json"), Reason::MalformedMessage);
+        assert_eq!(reason(&body("a", "a")), Reason::SelfRename);
+        assert_eq!(
+            reason(&body("a", "b").replace("\"v\":1", "\"v\":9")),
+            Reason::UnknownVersion
+        );
+        assert_eq!(
+            reason(&body("a", "b").replace("\"v\":1", "\"v\":1,\"x\":1")),
+            Reason::UnknownField
+        );
+    }
+}

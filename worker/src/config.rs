@@ -1,0 +1,322 @@
+//! The command line. Every flag has an environment variable `REBUCKET_*`.
+
+use std::net::SocketAddr;
+use std::str::FromStr as _;
+use std::time::Duration;
+
+use bytesize::ByteSize;
+use clap::{Args, Parser, ValueEnum};
+use rebucket_protocol::S3Prefix;
+
+use crate::rename::VerifyMode;
+use crate::rename::plan::{MAX_PART, MAX_SINGLE_COPY, MIN_PART};
+use crate::report::ReportLocation;
+use crate::store::probe::OnMissingPrecondition;
+
+/// Consumes renames from a queue and carries them out.
+#[derive(Debug, Clone, Parser)]
+#[command(name = "rebucket-worker", version, max_term_width = 100)]
+pub struct WorkerArgs {
+    /// The queue to work from. It must have a redrive policy: failed renames
+    /// are parked in its dead-letter queue
+    #[arg(long, env = "REBUCKET_QUEUE_URL", value_name = "URL")]
+    pub queue_url: String,
+
+    /// Rename only under these prefixes; anything else in the queue is parked.
+    /// A prefix is compared byte for byte: end it with a slash to mean a folder
+    #[arg(long, env = "REBUCKET_ALLOW", value_name = "s3://BUCKET/PREFIX", required = true,
+          num_args = 1.., value_parser = allow_list)]
+    pub allow: Vec<AllowList>,
+
+    /// Where to record how each task ended: a directory or s3://bucket/prefix.
+    /// Without it, outcomes are only logged
+    #[arg(long, env = "REBUCKET_REPORT", value_name = "LOC")]
+    pub report: Option<ReportLocation>,
+
+    /// Serve /healthz, /readyz and /metrics here
+    #[arg(long, env = "REBUCKET_METRICS_ADDR", value_name = "ADDR")]
+    pub metrics_addr: Option<SocketAddr>,
+
+    /// End when the queue is drained, messages in flight included
+    #[arg(long, env = "REBUCKET_EXIT_WHEN_EMPTY")]
+    pub exit_when_empty: bool,
+
+    /// How long a message is invisible to other workers, before it is extended;
+    /// 2s to 12h
+    #[arg(long, env = "REBUCKET_VISIBILITY_TIMEOUT", value_name = "DURATION",
+          default_value = "120s", value_parser = visibility)]
+    pub visibility_timeout: Duration,
+
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub engine: EngineArgs,
+
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub log: LogArgs,
+}
+
+/// How logs are written.
+#[derive(Debug, Clone, Args)]
+pub struct LogArgs {
+    /// How to write logs, which go to standard error. RUST_LOG filters them
+    #[arg(long, env = "REBUCKET_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
+    pub log_format: LogFormat,
+}
+
+/// How logs are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// What the worker and `rebucket run` have in common: how to reach S3 and how
+/// to rename.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Engine")]
+pub struct EngineArgs {
+    /// Put the bucket into the path, not into the host name; by itself for an
+    /// endpoint that is an IP address or localhost
+    #[arg(long, env = "REBUCKET_S3_PATH_STYLE")]
+    pub s3_path_style: bool,
+
+    /// Where scratch objects go; by default `.rebucket/` under the first
+    /// allowed prefix of each bucket. At most one for each bucket
+    #[arg(long, env = "REBUCKET_SCRATCH", value_name = "s3://BUCKET/PREFIX",
+          num_args = 1.., value_parser = allow_list)]
+    pub scratch: Vec<AllowList>,
+
+    /// What to do on an endpoint that ignores a condition which safety needs
+    #[arg(long, env = "REBUCKET_ON_MISSING_PRECONDITION", value_enum,
+          default_value_t = OnMissing::Refuse)]
+    pub on_missing_precondition: OnMissing,
+
+    /// How far to check a copy before its source is deleted; by default
+    /// `response` on AWS and `head` elsewhere
+    #[arg(long, env = "REBUCKET_VERIFY", value_enum)]
+    pub verify: Option<Verify>,
+
+    /// Copy objects larger than this in parts; at most 5GB
+    #[arg(long, env = "REBUCKET_MULTIPART_THRESHOLD", value_name = "SIZE",
+          default_value = "1GiB", value_parser = threshold)]
+    pub multipart_threshold: u64,
+
+    /// The size of a part, 5MiB to 5GiB; larger ones are used where 10,000
+    /// would not do
+    #[arg(long, env = "REBUCKET_PART_SIZE", value_name = "SIZE",
+          default_value = "128MiB", value_parser = part_size)]
+    pub part_size: u64,
+
+    /// Part copies of one object in flight
+    #[arg(long, env = "REBUCKET_MAX_PARTS", value_name = "N", default_value_t = 16,
+          value_parser = clap::value_parser!(u16).range(1..))]
+    pub max_parts: u16,
+
+    /// Renames in flight
+    #[arg(long, env = "REBUCKET_MAX_RENAMES", value_name = "N", default_value_t = 64,
+          value_parser = clap::value_parser!(u16).range(1..))]
+    pub max_renames: u16,
+
+    /// S3 requests in flight
+    #[arg(long, env = "REBUCKET_MAX_REQUESTS", value_name = "N", default_value_t = 128,
+          value_parser = clap::value_parser!(u16).range(1..))]
+    pub max_requests: u16,
+
+    /// When told to stop, let renames go on for so long before they are
+    /// handed back
+    #[arg(long, env = "REBUCKET_GRACE", value_name = "DURATION", default_value = "25s",
+          value_parser = duration)]
+    pub grace: Duration,
+}
+
+/// `--on-missing-precondition`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum OnMissing {
+    /// Make up for it with further HEAD requests, and say so in the log; a
+    /// window between check and act remains.
+    Emulate,
+    /// Do not rename on it.
+    Refuse,
+}
+
+impl From<OnMissing> for OnMissingPrecondition {
+    fn from(choice: OnMissing) -> Self {
+        match choice {
+            OnMissing::Emulate => Self::Emulate,
+            OnMissing::Refuse => Self::Refuse,
+        }
+    }
+}
+
+/// `--verify`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Verify {
+    /// Believe the success response.
+    Response,
+    /// HEAD the destination: size and every property.
+    Head,
+    /// As head, and demand that the bytes could be compared.
+    Strict,
+}
+
+impl From<Verify> for VerifyMode {
+    fn from(choice: Verify) -> Self {
+        match choice {
+            Verify::Response => Self::Response,
+            Verify::Head => Self::Head,
+            Verify::Strict => Self::Strict,
+        }
+    }
+}
+
+/// One or more prefixes: an environment variable holds them in one value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AllowList(pub Vec<S3Prefix>);
+
+impl AllowList {
+    /// All prefixes of several values.
+    #[must_use]
+    pub fn flatten(lists: &[Self]) -> Vec<S3Prefix> {
+        lists
+            .iter()
+            .flat_map(|list| list.0.iter().cloned())
+            .collect()
+    }
+}
+
+/// Prefixes separated by a comma or white space, where the next `s3://`
+/// follows: a prefix itself may hold both.
+fn allow_list(text: &str) -> Result<AllowList, String> {
+    let starts: Vec<usize> = text
+        .match_indices("s3://")
+        .map(|(at, _)| at)
+        .filter(|at| text[..*at].ends_with([',', ' ', '\t', '\n']) || *at == 0)
+        .collect();
+    if starts.first() != Some(&0) {
+        return Err(format!("expected s3://bucket/prefix, found {text:?}"));
+    }
+    let ends = starts.iter().skip(1).copied().chain([text.len()]);
+    let pieces = starts
+        .iter()
+        .zip(ends)
+        .map(|(start, end)| &text[*start..end]);
+    let last = starts.len() - 1;
+    pieces
+        .enumerate()
+        .map(|(index, piece)| {
+            let separated = piece.trim_end_matches([',', ' ', '\t', '\n']);
+            S3Prefix::from_str(if index == last { piece } else { separated })
+        })
+        .collect::<Result<Vec<_>, _>>()
+        .map(AllowList)
+        .map_err(|error| error.to_string())
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    humantime::parse_duration(text)
+        .map_err(|_| format!("expected a duration such as 25s or 5m, found {text:?}"))
+}
+
+fn visibility(text: &str) -> Result<Duration, String> {
+    let duration = duration(text)?;
+    if (Duration::from_secs(2)..=crate::queue::MAX_INVISIBLE).contains(&duration) {
+        Ok(duration)
+    } else {
+        Err("a visibility timeout is 2s to 12h".to_owned())
+    }
+}
+
+fn size(text: &str) -> Result<u64, String> {
+    ByteSize::from_str(text)
+        .map(|size| size.as_u64())
+        .map_err(|_| format!("expected a size such as 8MiB or 5GB, found {text:?}"))
+}
+
+fn threshold(text: &str) -> Result<u64, String> {
+    let size = size(text)?;
+    if size > MAX_SINGLE_COPY {
+        return Err("a single CopyObject copies at most 5GB".to_owned());
+    }
+    Ok(size)
+}
+
+fn part_size(text: &str) -> Result<u64, String> {
+    let size = size(text)?;
+    if (MIN_PART..=MAX_PART).contains(&size) {
+        Ok(size)
+    } else {
+        Err("a part has 5MiB to 5GiB".to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(arguments: &[&str]) -> Result<WorkerArgs, clap::Error> {
+        let required = ["rebucket-worker", "--queue-url", "http://127.0.0.1:1/q"];
+        WorkerArgs::try_parse_from(required.iter().chain(arguments))
+    }
+
+    #[test]
+    fn the_contracts_command_line_is_read() {
+        let args = parse(&[
+            "--allow",
+            "s3://bkt/a/",
+            "s3://bkt/b/",
+            "--allow",
+            "s3://other",
+            "--multipart-threshold",
+            "64MiB",
+            "--part-size",
+            "8MiB",
+            "--visibility-timeout",
+            "10s",
+            "--grace",
+            "500ms",
+            "--exit-when-empty",
+        ])
+        .unwrap();
+        let allow = AllowList::flatten(&args.allow);
+        let text: Vec<_> = allow.iter().map(ToString::to_string).collect();
+        assert_eq!(text, ["s3://bkt/a/", "s3://bkt/b/", "s3://other/"]);
+        assert_eq!(args.engine.multipart_threshold, 64 << 20);
+        assert_eq!(args.engine.part_size, 8 << 20);
+        assert_eq!(args.visibility_timeout, Duration::from_secs(10));
+        assert_eq!(args.engine.grace, Duration::from_millis(500));
+    }
+
+    #[test]
+    fn a_worker_that_may_rename_anything_cannot_be_asked_for() {
+        assert!(parse(&[]).is_err());
+        assert!(parse(&["--allow", "bkt"]).is_err());
+    }
+
+    #[test]
+    fn a_variable_holds_several_prefixes() {
+        let list = allow_list("s3://bkt/a b/,s3://other/x s3://third").unwrap();
+        let text: Vec<_> = list.0.iter().map(ToString::to_string).collect();
+        assert_eq!(text, ["s3://bkt/a b/", "s3://other/x", "s3://third/"]);
+    }
+
+    #[test]
+    fn limits_of_s3_and_sqs_are_checked_at_start() {
+        let allowed = ["--allow", "s3://bkt"];
+        for bad in [
+            ["--part-size", "4MiB"],
+            ["--part-size", "6GiB"],
+            ["--multipart-threshold", "6GB"],
+            ["--visibility-timeout", "13h"],
+            ["--visibility-timeout", "soon"],
+            ["--max-renames", "0"],
+        ] {
+            assert!(
+                parse(&[&allowed[..], &bad[..]].concat()).is_err(),
+                "{bad:?}"
+            );
+        }
+    }
+}

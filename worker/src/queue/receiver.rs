@@ -1,0 +1,94 @@
+//! Receiving: never more messages than there are hands for them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
+
+use super::{MAX_BATCH, Queue, Received};
+use crate::error::ServiceError;
+
+/// A long poll waits for so long (SQS limit).
+pub const LONG_POLL: Duration = Duration::from_secs(20);
+
+/// A message with the permit to work on it. The permit was taken before the
+/// message was received, so that its lease never runs down in a waiting line.
+pub struct Admitted {
+    /// The message.
+    pub message: Received,
+    /// Held until the message is done with.
+    pub permit: OwnedSemaphorePermit,
+}
+
+/// Receives messages for as many renames as may be in flight.
+#[derive(Clone)]
+pub struct Receiver {
+    queue: Arc<dyn Queue>,
+    permits: Arc<Semaphore>,
+    visibility: Duration,
+    long_poll: Duration,
+    stop: CancellationToken,
+}
+
+impl Receiver {
+    /// A receiver that takes from `permits` and ends with `stop`.
+    #[must_use]
+    pub fn new(
+        queue: Arc<dyn Queue>,
+        permits: Arc<Semaphore>,
+        visibility: Duration,
+        long_poll: Duration,
+        stop: CancellationToken,
+    ) -> Self {
+        Self {
+            queue,
+            permits,
+            visibility,
+            long_poll,
+            stop,
+        }
+    }
+
+    /// The next messages, at least one unless the poll ran out. `None` once
+    /// the worker is told to stop.
+    ///
+    /// # Errors
+    /// The queue's error, for the caller to pause on.
+    pub async fn next(&self) -> Result<Option<Vec<Admitted>>, ServiceError> {
+        let Some(mut permits) = self.take_permits().await else {
+            return Ok(None);
+        };
+        // Dropping the poll when told to stop may drop messages that are on
+        // their way; they come back when their visibility timeout ends.
+        let messages = tokio::select! {
+            biased;
+            () = self.stop.cancelled() => return Ok(None),
+            received = self.queue.receive(permits.len(), self.visibility, self.long_poll) => received?,
+        };
+        // More messages than permits cannot be; fewer leave permits, which
+        // are dropped here and so are free again.
+        Ok(Some(
+            messages
+                .into_iter()
+                .zip(permits.drain(..))
+                .map(|(message, permit)| Admitted { message, permit })
+                .collect(),
+        ))
+    }
+
+    /// Waits for one permit, and takes up to nine more that are free.
+    async fn take_permits(&self) -> Option<Vec<OwnedSemaphorePermit>> {
+        let first = tokio::select! {
+            biased;
+            () = self.stop.cancelled() => return None,
+            permit = Arc::clone(&self.permits).acquire_owned() => permit.ok()?,
+        };
+        let more = std::iter::from_fn(|| Arc::clone(&self.permits).try_acquire_owned().ok());
+        Some(
+            std::iter::once(first)
+                .chain(more.take(MAX_BATCH - 1))
+                .collect(),
+        )
+    }
+}

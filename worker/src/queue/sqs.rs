@@ -1,0 +1,488 @@
+//! The queue over Amazon SQS, or a service that speaks its protocol.
+
+use std::collections::HashMap;
+use std::fmt::Display;
+use std::future::Future;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use aws_sdk_sqs::Client;
+use aws_sdk_sqs::types::{
+    BatchResultErrorEntry, ChangeMessageVisibilityBatchRequestEntry,
+    DeleteMessageBatchRequestEntry, Message, MessageAttributeValue, MessageSystemAttributeName,
+    QueueAttributeName, SendMessageBatchRequestEntry,
+};
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use rebucket_protocol::Timestamp;
+use serde::Deserialize;
+use tokio::time::Instant;
+
+use super::{Depth, EntryResult, ParkReason, Queue, ReceiptHandle, Received};
+use crate::error::{ErrorClass, Fault, ServiceError};
+use crate::metrics::Metrics;
+use crate::store::classify::classify;
+
+/// How long a request other than a long poll may take.
+const REQUEST_LIMIT: Duration = Duration::from_secs(30);
+
+/// Attribute values of a parked message are cut to so many bytes, so that
+/// they and the body fit into one message.
+const MAX_DETAIL_BYTES: usize = 2_000;
+
+/// A queue with the dead-letter queue that its redrive policy names.
+#[derive(Debug, Clone)]
+pub struct SqsQueue {
+    client: Client,
+    metrics: Metrics,
+    url: String,
+    dead_letter_url: String,
+    max_receive_count: u32,
+}
+
+/// Why a queue cannot be worked from.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The queue could not be asked.
+    #[error(transparent)]
+    Service(#[from] ServiceError),
+    /// Failed renames would have nowhere to go.
+    #[error(
+        "the queue {0} has no redrive policy, so failed renames would be retried until they \
+         expire and are lost; give it a dead-letter queue"
+    )]
+    NoDeadLetterQueue(String),
+    /// The redrive policy cannot be read.
+    #[error("the queue {url} has a redrive policy that cannot be read: {policy}")]
+    BadRedrivePolicy {
+        /// The queue.
+        url: String,
+        /// Its policy.
+        policy: String,
+    },
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RedrivePolicy {
+    dead_letter_target_arn: String,
+    /// A number or a string, depending on who wrote it.
+    max_receive_count: serde_json::Value,
+}
+
+impl RedrivePolicy {
+    fn max_receive_count(&self) -> Option<u32> {
+        let count = match &self.max_receive_count {
+            serde_json::Value::String(text) => text.parse().ok(),
+            other => other.as_u64(),
+        };
+        count.and_then(|count| u32::try_from(count).ok())
+    }
+
+    /// Account and name: `arn:aws:sqs:REGION:ACCOUNT:NAME`.
+    fn account_and_name(&self) -> Option<(&str, &str)> {
+        let (head, name) = self.dead_letter_target_arn.rsplit_once(':')?;
+        let (_, account) = head.rsplit_once(':')?;
+        Some((account, name))
+    }
+}
+
+/// Sends one request within `limit` and classifies its failure.
+async fn send<T, E>(
+    metrics: &Metrics,
+    operation: &'static str,
+    target: impl Display,
+    limit: Duration,
+    request: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+) -> Result<T, ServiceError>
+where
+    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+{
+    let result = match tokio::time::timeout(limit, request).await {
+        Ok(answer) => answer.map_err(|error| ServiceError {
+            operation,
+            target: target.to_string(),
+            fault: classify(&error),
+        }),
+        Err(_) => Err(ServiceError::local(
+            operation,
+            target,
+            ErrorClass::Transient,
+            "TimedOut",
+            format!("no answer within {} s", limit.as_secs()),
+        )),
+    };
+    metrics.sqs_request(operation, result.as_ref().err().map(ServiceError::class));
+    result
+}
+
+impl SqsQueue {
+    /// Opens the queue at `url`: reads its redrive policy and finds its
+    /// dead-letter queue.
+    ///
+    /// # Errors
+    /// [`OpenError`] when the queue does not exist, denies us, or has no
+    /// dead-letter queue.
+    pub async fn open(client: Client, url: &str, metrics: Metrics) -> Result<Self, OpenError> {
+        let request = client
+            .get_queue_attributes()
+            .queue_url(url)
+            .attribute_names(QueueAttributeName::RedrivePolicy)
+            .send();
+        let answer = send(&metrics, "GetQueueAttributes", url, REQUEST_LIMIT, request).await?;
+        let attributes = answer.attributes();
+        let text = attributes
+            .and_then(|map| map.get(&QueueAttributeName::RedrivePolicy))
+            .filter(|text| !text.is_empty())
+            .ok_or_else(|| OpenError::NoDeadLetterQueue(url.to_owned()))?;
+        let unreadable = || OpenError::BadRedrivePolicy {
+            url: url.to_owned(),
+            policy: text.clone(),
+        };
+        let policy: RedrivePolicy = serde_json::from_str(text).map_err(|_| unreadable())?;
+        let max_receive_count = policy.max_receive_count().ok_or_else(unreadable)?;
+        let (account, name) = policy.account_and_name().ok_or_else(unreadable)?;
+        let request = client
+            .get_queue_url()
+            .queue_name(name)
+            .queue_owner_aws_account_id(account)
+            .send();
+        let answer = send(&metrics, "GetQueueUrl", name, REQUEST_LIMIT, request).await?;
+        let dead_letter_url = answer.queue_url().ok_or_else(unreadable)?.to_owned();
+        Ok(Self {
+            client,
+            metrics,
+            url: url.to_owned(),
+            dead_letter_url,
+            max_receive_count,
+        })
+    }
+
+    /// Sends up to [`super::MAX_BATCH`] message bodies, which together fit
+    /// into 1 MiB. One result an entry: a batch can fail in part.
+    ///
+    /// # Errors
+    /// [`ServiceError`] when the batch as a whole had no success.
+    pub async fn send_batch(&self, bodies: &[String]) -> Result<Vec<EntryResult>, ServiceError> {
+        let entries = bodies.iter().enumerate().map(|(index, body)| {
+            SendMessageBatchRequestEntry::builder()
+                .id(index.to_string())
+                .message_body(body)
+                .build()
+        });
+        let entries = built("SendMessage", &self.url, entries)?;
+        let request = self
+            .client
+            .send_message_batch()
+            .queue_url(&self.url)
+            .set_entries(Some(entries))
+            .send();
+        let answer = self
+            .send("SendMessageBatch", REQUEST_LIMIT, request)
+            .await?;
+        Ok(self.entry_results("SendMessage", bodies.len(), answer.failed()))
+    }
+
+    async fn send<T, E>(
+        &self,
+        operation: &'static str,
+        limit: Duration,
+        request: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+    ) -> Result<T, ServiceError>
+    where
+        E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+    {
+        send(&self.metrics, operation, &self.url, limit, request).await
+    }
+
+    /// One result an entry, from the failures that a batch's answer lists. The
+    /// entries' ids are their indices.
+    fn entry_results(
+        &self,
+        operation: &'static str,
+        entries: usize,
+        failed: &[BatchResultErrorEntry],
+    ) -> Vec<EntryResult> {
+        let mut results: Vec<EntryResult> = (0..entries).map(|_| Ok(())).collect();
+        for failure in failed {
+            let slot = failure
+                .id()
+                .parse()
+                .ok()
+                .and_then(|index: usize| results.get_mut(index));
+            let Some(slot) = slot else { continue };
+            let class = match failure.code() {
+                code if code.contains("ReceiptHandleIsInvalid")
+                    || code.contains("MessageNotInflight")
+                    || code.contains("InvalidParameterValue") && operation != "SendMessage" =>
+                {
+                    ErrorClass::LeaseLost
+                }
+                _ if failure.sender_fault() => ErrorClass::Invalid,
+                _ => ErrorClass::Transient,
+            };
+            *slot = Err(ServiceError {
+                operation,
+                target: self.url.clone(),
+                fault: Fault {
+                    class,
+                    code: failure.code().to_owned(),
+                    message: failure.message().unwrap_or_default().to_owned(),
+                    status: None,
+                },
+            });
+        }
+        results
+    }
+}
+
+/// The entries of a batch; the SDK checks that each has its required fields.
+fn built<T, E: std::error::Error>(
+    operation: &'static str,
+    url: &str,
+    entries: impl Iterator<Item = Result<T, E>>,
+) -> Result<Vec<T>, ServiceError> {
+    entries.collect::<Result<_, _>>().map_err(|error| {
+        ServiceError::local(
+            operation,
+            url,
+            ErrorClass::Invalid,
+            "BadEntry",
+            error.to_string(),
+        )
+    })
+}
+
+fn received(message: Message, deadline: Instant) -> Option<Received> {
+    let attributes = message.attributes.unwrap_or_default();
+    let number = |name| {
+        attributes
+            .get(&name)
+            .and_then(|text: &String| text.parse::<i64>().ok())
+    };
+    let receive_count = number(MessageSystemAttributeName::ApproximateReceiveCount);
+    let sent = number(MessageSystemAttributeName::SentTimestamp);
+    Some(Received {
+        id: message.message_id.unwrap_or_default(),
+        receipt: ReceiptHandle(message.receipt_handle?),
+        body: message.body.unwrap_or_default(),
+        receive_count: receive_count
+            .and_then(|n| u32::try_from(n).ok())
+            .unwrap_or(1),
+        sent: sent.and_then(Timestamp::from_unix_millis),
+        deadline,
+    })
+}
+
+/// Seconds for the service: rounded up, because asking for 0 gives the message
+/// away at once.
+fn seconds(duration: Duration) -> i32 {
+    let whole = duration.as_secs() + u64::from(duration.subsec_nanos() > 0);
+    i32::try_from(whole).unwrap_or(i32::MAX).min(43_200)
+}
+
+/// Text that an attribute may hold: not empty, no control characters, short.
+fn attribute_text(text: &str) -> String {
+    let mut clean: String = text
+        .chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect();
+    if clean.len() > MAX_DETAIL_BYTES {
+        let mut end = MAX_DETAIL_BYTES;
+        while !clean.is_char_boundary(end) {
+            end -= 1;
+        }
+        clean.truncate(end);
+    }
+    if clean.trim().is_empty() {
+        "-".to_owned()
+    } else {
+        clean
+    }
+}
+
+#[async_trait]
+impl Queue for SqsQueue {
+    async fn receive(
+        &self,
+        max: usize,
+        visibility: Duration,
+        wait: Duration,
+    ) -> Result<Vec<Received>, ServiceError> {
+        // Before the request is sent: the service counts from later.
+        let deadline = Instant::now() + visibility;
+        let request = self
+            .client
+            .receive_message()
+            .queue_url(&self.url)
+            .max_number_of_messages(i32::try_from(max).unwrap_or(10).clamp(1, 10))
+            .visibility_timeout(seconds(visibility))
+            .wait_time_seconds(i32::try_from(wait.as_secs()).unwrap_or(20).clamp(0, 20))
+            .message_system_attribute_names(MessageSystemAttributeName::ApproximateReceiveCount)
+            .message_system_attribute_names(MessageSystemAttributeName::SentTimestamp)
+            .send();
+        let answer = self
+            .send("ReceiveMessage", wait + REQUEST_LIMIT, request)
+            .await?;
+        let messages = answer.messages.unwrap_or_default();
+        Ok(messages
+            .into_iter()
+            .filter_map(|message| received(message, deadline))
+            .collect())
+    }
+
+    async fn change_visibility(
+        &self,
+        entries: &[(ReceiptHandle, Duration)],
+    ) -> Result<Vec<EntryResult>, ServiceError> {
+        let batch = entries.iter().enumerate().map(|(index, (receipt, by))| {
+            ChangeMessageVisibilityBatchRequestEntry::builder()
+                .id(index.to_string())
+                .receipt_handle(&receipt.0)
+                .visibility_timeout(seconds(*by))
+                .build()
+        });
+        let batch = built("ChangeMessageVisibility", &self.url, batch)?;
+        let request = self
+            .client
+            .change_message_visibility_batch()
+            .queue_url(&self.url)
+            .set_entries(Some(batch))
+            .send();
+        let answer = self
+            .send("ChangeMessageVisibilityBatch", REQUEST_LIMIT, request)
+            .await?;
+        Ok(self.entry_results("ChangeMessageVisibility", entries.len(), answer.failed()))
+    }
+
+    async fn acknowledge(
+        &self,
+        entries: &[ReceiptHandle],
+    ) -> Result<Vec<EntryResult>, ServiceError> {
+        let batch = entries.iter().enumerate().map(|(index, receipt)| {
+            DeleteMessageBatchRequestEntry::builder()
+                .id(index.to_string())
+                .receipt_handle(&receipt.0)
+                .build()
+        });
+        let batch = built("DeleteMessage", &self.url, batch)?;
+        let request = self
+            .client
+            .delete_message_batch()
+            .queue_url(&self.url)
+            .set_entries(Some(batch))
+            .send();
+        let answer = self
+            .send("DeleteMessageBatch", REQUEST_LIMIT, request)
+            .await?;
+        Ok(self.entry_results("DeleteMessage", entries.len(), answer.failed()))
+    }
+
+    async fn park(&self, message: &Received, reason: &ParkReason) -> Result<(), ServiceError> {
+        let mut attributes = HashMap::new();
+        for (name, text) in [
+            ("rebucket.reason", reason.reason.as_str()),
+            ("rebucket.detail", &reason.detail),
+        ] {
+            let value = MessageAttributeValue::builder()
+                .data_type("String")
+                .string_value(attribute_text(text))
+                .build();
+            let value = built("SendMessage", &self.dead_letter_url, std::iter::once(value))?;
+            attributes.extend(value.into_iter().map(|value| (name.to_owned(), value)));
+        }
+        let request = self
+            .client
+            .send_message()
+            .queue_url(&self.dead_letter_url)
+            .message_body(&message.body)
+            .set_message_attributes(Some(attributes))
+            .send();
+        let target = &self.dead_letter_url;
+        send(&self.metrics, "SendMessage", target, REQUEST_LIMIT, request)
+            .await
+            .map(drop)
+    }
+
+    async fn depth(&self) -> Result<Depth, ServiceError> {
+        let names = [
+            QueueAttributeName::ApproximateNumberOfMessages,
+            QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
+            QueueAttributeName::ApproximateNumberOfMessagesDelayed,
+        ];
+        let request = self
+            .client
+            .get_queue_attributes()
+            .queue_url(&self.url)
+            .set_attribute_names(Some(names.to_vec()))
+            .send();
+        let answer = self
+            .send("GetQueueAttributes", REQUEST_LIMIT, request)
+            .await?;
+        let count = |name| {
+            let text = answer.attributes().and_then(|map| map.get(&name));
+            text.and_then(|text| text.parse::<u64>().ok())
+        };
+        let [visible, in_flight, delayed] = names_to_counts(names, count);
+        // A queue that does not say how full it is must not look empty.
+        match (visible, in_flight) {
+            (Some(visible), Some(in_flight)) => Ok(Depth {
+                visible,
+                in_flight,
+                delayed: delayed.unwrap_or(0),
+            }),
+            _ => Err(ServiceError::local(
+                "GetQueueAttributes",
+                &self.url,
+                ErrorClass::Transient,
+                "IncompleteResponse",
+                "the answer has no message counts",
+            )),
+        }
+    }
+
+    fn max_receive_count(&self) -> u32 {
+        self.max_receive_count
+    }
+}
+
+fn names_to_counts(
+    names: [QueueAttributeName; 3],
+    count: impl Fn(QueueAttributeName) -> Option<u64>,
+) -> [Option<u64>; 3] {
+    names.map(count)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_redrive_policy_is_read_in_both_spellings() {
+        for count in ["5", "\"5\""] {
+            let text = format!(
+                "{{\"deadLetterTargetArn\":\"arn:aws:sqs:eu-west-1:123456789012:dead\",\
+                 \"maxReceiveCount\":{count}}}"
+            );
+            let policy: RedrivePolicy = serde_json::from_str(&text).unwrap();
+            assert_eq!(policy.max_receive_count(), Some(5));
+            assert_eq!(policy.account_and_name(), Some(("123456789012", "dead")));
+        }
+    }
+
+    #[test]
+    fn attribute_text_is_what_sqs_takes() {
+        assert_eq!(attribute_text(""), "-");
+        assert_eq!(attribute_text("a\nb"), "a b");
+        let cut = attribute_text(&"é".repeat(2_000));
+        assert!(cut.len() <= MAX_DETAIL_BYTES && cut.chars().all(|c| c == 'é'));
+    }
+
+    #[test]
+    fn a_fraction_of_a_second_is_not_zero() {
+        assert_eq!(seconds(Duration::from_millis(1)), 1);
+        assert_eq!(seconds(Duration::ZERO), 0);
+        assert_eq!(seconds(Duration::from_secs(100_000)), 43_200);
+    }
+}

@@ -1,0 +1,259 @@
+//! Everything besides the bytes: read from the source, refused where it cannot
+//! be carried, compared with what arrived.
+
+use rebucket_protocol::{JobOptions, Reason, Waiver};
+
+use super::plan::CopyPlan;
+use super::{Attempt, RenameError};
+use crate::error::ErrorClass;
+use crate::retry::{CallError, Policy};
+use crate::store::object::{
+    Acl, Attributes, Encryption, ObjectHead, ObjectLock, Permission, PinnedSource, Tags,
+};
+
+/// Which properties must be known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Need {
+    /// Those that `CopyObject` does not keep by itself.
+    Unkept,
+    /// All: to send them with a multipart upload, or to compare them.
+    Everything,
+}
+
+impl Attempt<'_> {
+    /// Reads the properties of an object. Tags and grants are asked for only
+    /// where there can be some: HEAD counts the tags, and a bucket may rule
+    /// grants out for all of its objects.
+    pub(crate) async fn read_attributes(
+        &self,
+        object: &PinnedSource,
+        head: &ObjectHead,
+        need: Need,
+    ) -> Result<Attributes, RenameError> {
+        let tags = match need {
+            Need::Unkept => Tags::new(),
+            Need::Everything => self.read_tags(object, head).await?,
+        };
+        let acl = self.read_acl(object).await?;
+        Ok(Attributes {
+            headers: head.headers.clone(),
+            metadata: head.metadata.clone(),
+            tags,
+            acl,
+            storage_class: head.storage_class.clone(),
+            encryption: head.encryption.clone(),
+            lock: head.lock.clone(),
+            redirect: head.redirect.clone(),
+            checksum: head.checksums.algorithm().map(|a| (a, head.checksums.kind)),
+        })
+    }
+
+    async fn read_tags(
+        &self,
+        object: &PinnedSource,
+        head: &ObjectHead,
+    ) -> Result<Tags, RenameError> {
+        let abilities = &self.source_bucket.abilities;
+        let none =
+            !abilities.has_tags || (abilities.counts_tags && head.tag_count.unwrap_or(0) == 0);
+        if none || self.task.options.waives(Waiver::Tags) {
+            return Ok(Tags::new());
+        }
+        let version = object.version.as_ref();
+        let read = self
+            .caller
+            .call(Policy::READ, || self.store.tags(&object.object, version));
+        read.await.map_err(|error| match error {
+            CallError::Failed(error) if error.class() == ErrorClass::Denied => {
+                let detail = format!(
+                    "{error}; grant s3:GetObjectTagging and s3:PutObjectTagging, or give the tags \
+                     up with --waive tags"
+                );
+                RenameError::failed(Reason::TagsDenied, detail)
+            }
+            other => other.into(),
+        })
+    }
+
+    /// The grants, when they are not just the owner's own.
+    async fn read_acl(&self, object: &PinnedSource) -> Result<Option<Acl>, RenameError> {
+        if !self.bucket_of(object).facts.has_acls || self.task.options.waives(Waiver::Acl) {
+            return Ok(None);
+        }
+        let version = object.version.as_ref();
+        let read = self
+            .caller
+            .call(Policy::READ, || self.store.acl(&object.object, version))
+            .await;
+        match read {
+            Ok(acl) => Ok(Some(acl).filter(|acl| !acl.is_private())),
+            // An endpoint that has no lists has none to lose.
+            Err(CallError::Failed(error)) if error.class() == ErrorClass::Unsupported => Ok(None),
+            Err(CallError::Failed(error)) if error.class() == ErrorClass::Denied => {
+                let detail = format!(
+                    "{error}; grant s3:GetObjectAcl, or give the grants up with --waive acl"
+                );
+                Err(RenameError::failed(Reason::AccessDenied, detail))
+            }
+            Err(other) => Err(other.into()),
+        }
+    }
+
+    fn bucket_of(&self, object: &PinnedSource) -> &super::Bucket {
+        if object.object.bucket == self.task.source().bucket {
+            self.source_bucket
+        } else {
+            self.destination_bucket
+        }
+    }
+
+    /// Refuses what the destination cannot hold or the copy cannot carry,
+    /// unless the operator waived it by name.
+    pub(crate) fn refuse_unpreservable(
+        &self,
+        head: &ObjectHead,
+        attributes: &Attributes,
+        plan: CopyPlan,
+    ) -> Result<(), RenameError> {
+        let refuse = |waiver: Waiver, what: &str| {
+            if self.task.options.waives(waiver) {
+                return Ok(());
+            }
+            let detail = format!("{what}; give it up with --waive {waiver}");
+            Err(RenameError::failed(Reason::NotPreservable, detail))
+        };
+        let destination = self.destination_bucket;
+        if let Some(acl) = &attributes.acl {
+            if !destination.facts.has_acls {
+                refuse(
+                    Waiver::Acl,
+                    "the source has grants, the destination bucket takes none",
+                )?;
+            }
+            if acl
+                .grants
+                .iter()
+                .any(|(permission, _)| *permission == Permission::Write)
+            {
+                refuse(
+                    Waiver::Acl,
+                    "the source has a WRITE grant, which no copy can carry",
+                )?;
+            }
+        }
+        if head.missing_metadata > 0 {
+            let what = "the source has metadata that headers cannot carry";
+            refuse(Waiver::Metadata, what)?;
+        }
+        if let Encryption::Other(name) = &attributes.encryption {
+            refuse(
+                Waiver::Encryption,
+                &format!("the encryption {name} is unknown"),
+            )?;
+        }
+        let tagged = !attributes.tags.is_empty();
+        match plan {
+            CopyPlan::Parts(_) if tagged && !destination.abilities.upload_takes_tags => refuse(
+                Waiver::Tags,
+                "the endpoint loses the tags of a multipart upload",
+            ),
+            CopyPlan::Single if tagged && !destination.abilities.copy_keeps_tags => {
+                refuse(Waiver::Tags, "the endpoint loses the tags of a copy")
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// What a copy of an object with these properties is to have: the same, but
+/// for what the job chose or gave up.
+pub(crate) fn carried(source: Attributes, options: &JobOptions) -> Attributes {
+    Attributes {
+        storage_class: options
+            .storage_class
+            .clone()
+            .unwrap_or(source.storage_class),
+        encryption: unless_waived(options, Waiver::Encryption, source.encryption),
+        lock: unless_waived(options, Waiver::Lock, source.lock),
+        redirect: unless_waived(options, Waiver::Redirect, source.redirect),
+        ..source
+    }
+}
+
+fn unless_waived<T: Default>(options: &JobOptions, waiver: Waiver, property: T) -> T {
+    if options.waives(waiver) {
+        T::default()
+    } else {
+        property
+    }
+}
+
+/// The properties in which `found` falls short of `expected`, by the names of
+/// the waivers that would permit it.
+pub(crate) fn differences(
+    expected: &Attributes,
+    found: &Attributes,
+    options: &JobOptions,
+) -> Vec<Waiver> {
+    let mut differ = Vec::new();
+    let mut check = |waiver: Waiver, same: bool| {
+        if !same && !options.waives(waiver) {
+            differ.push(waiver);
+        }
+    };
+    check(
+        Waiver::Metadata,
+        same_headers(expected, found) && expected.metadata == found.metadata,
+    );
+    check(Waiver::Tags, expected.tags == found.tags);
+    check(
+        Waiver::Acl,
+        expected.acl.is_none() || same_grants(expected, found),
+    );
+    check(
+        Waiver::StorageClass,
+        expected.storage_class == found.storage_class,
+    );
+    check(
+        Waiver::Encryption,
+        same_encryption(&expected.encryption, &found.encryption),
+    );
+    check(Waiver::Lock, same_lock(&expected.lock, &found.lock));
+    check(Waiver::Redirect, expected.redirect == found.redirect);
+    let algorithm = |attributes: &Attributes| attributes.checksum.map(|(algorithm, _)| algorithm);
+    check(
+        Waiver::Checksum,
+        expected.checksum.is_none() || algorithm(expected) == algorithm(found),
+    );
+    differ
+}
+
+fn same_headers(expected: &Attributes, found: &Attributes) -> bool {
+    let mut expected = expected.headers.clone();
+    // An object without a type gets the endpoint's default one when copied.
+    if expected.content_type.is_none() {
+        expected
+            .content_type
+            .clone_from(&found.headers.content_type);
+    }
+    expected == found.headers
+}
+
+fn same_grants(expected: &Attributes, found: &Attributes) -> bool {
+    expected.acl.as_ref().map(|acl| &acl.grants) == found.acl.as_ref().map(|acl| &acl.grants)
+}
+
+/// A destination may be encrypted where the source is not: its bucket says so.
+fn same_encryption(expected: &Encryption, found: &Encryption) -> bool {
+    *expected == Encryption::Unstated || expected == found
+}
+
+/// A destination may be locked where the source is not: its bucket says so.
+/// Dates are kept in whole seconds by some endpoints.
+fn same_lock(expected: &ObjectLock, found: &ObjectLock) -> bool {
+    let seconds = |lock: &ObjectLock| lock.retain_until.map(|at| at.unix_seconds());
+    expected.is_none()
+        || (expected.mode == found.mode
+            && seconds(expected) == seconds(found)
+            && expected.legal_hold == found.legal_hold)
+}

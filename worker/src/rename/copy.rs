@@ -1,0 +1,132 @@
+//! The second step: make the copy, pinned to the source that was inspected.
+
+use rebucket_protocol::{IfExists, ObjectUri, Reason, Waiver};
+
+use super::plan::CopyPlan;
+use super::{Attempt, Copy, Origin, RenameError, Source};
+use crate::error::{ErrorClass, ServiceError};
+use crate::retry::{CallError, Policy};
+use crate::store::endpoint::Precondition;
+use crate::store::{CopyReceipt, CopyRequest, HeadScope, StoreResult};
+
+/// Where a copy goes, and whether it may replace what is there.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Target<'a> {
+    pub(crate) object: &'a ObjectUri,
+    pub(crate) create_only: bool,
+}
+
+impl Attempt<'_> {
+    /// Copies the source to the destination. `None` when a condition did not
+    /// hold: the source changed, or an object is at the destination, perhaps
+    /// our own from an attempt whose answer was lost.
+    pub(crate) async fn copy(&self, source: &Source) -> Result<Option<Copy>, RenameError> {
+        let target = Target {
+            object: self.task.destination(),
+            create_only: self.task.if_exists != IfExists::Overwrite,
+        };
+        let plan = CopyPlan::new(source.head.size, self.settings.parts, source.part_size)
+            .map_err(|error| RenameError::failed(Reason::TooLarge, error.to_string()))?;
+        if target.create_only && self.emulates_create(plan) && self.is_taken(target.object).await? {
+            return Ok(None);
+        }
+        let receipt = self.copy_to(source, target, plan).await?;
+        Ok(receipt.map(|receipt| Copy {
+            etag: receipt.etag,
+            version: receipt.version,
+            checksums: receipt.checksums,
+            origin: Origin::ThisAttempt,
+        }))
+    }
+
+    /// Copies the source anywhere, by a plan.
+    pub(crate) async fn copy_to(
+        &self,
+        source: &Source,
+        target: Target<'_>,
+        plan: CopyPlan,
+    ) -> Result<Option<CopyReceipt>, RenameError> {
+        match plan {
+            CopyPlan::Single => self.copy_single(source, target).await,
+            CopyPlan::Parts(parts) => self.copy_in_parts(source, target, parts).await,
+        }
+    }
+
+    async fn copy_single(
+        &self,
+        source: &Source,
+        target: Target<'_>,
+    ) -> Result<Option<CopyReceipt>, RenameError> {
+        let request = CopyRequest {
+            source: &source.pinned,
+            destination: target.object,
+            create_only: target.create_only,
+            attributes: &source.attributes,
+            keep_tags: !self.task.options.waives(Waiver::Tags),
+        };
+        let copied = self
+            .caller
+            .call(Policy::copy(source.head.size), || async {
+                self.held_lease("CopyObject", target.object)?;
+                self.store.copy(request).await
+            })
+            .await;
+        match copied {
+            Ok(receipt) => Ok(Some(receipt)),
+            Err(CallError::Failed(error)) if error.class() == ErrorClass::Precondition => Ok(None),
+            // The source went away between HEAD and copy.
+            Err(CallError::Failed(error)) if error.class() == ErrorClass::NotFound => Ok(None),
+            Err(CallError::Failed(error))
+                if error.class() == ErrorClass::Denied
+                    && source.head.tag_count.unwrap_or(0) > 0 =>
+            {
+                let detail = format!(
+                    "{error}; the object has tags: s3:GetObjectTagging and s3:PutObjectTagging may \
+                     be missing, or give the tags up with --waive tags"
+                );
+                Err(RenameError::failed(Reason::AccessDenied, detail))
+            }
+            Err(other) => Err(other.into()),
+        }
+    }
+
+    /// Refuses to send a writing request once the lease is no longer held
+    /// with margin: a worker that was frozen must not wake up and write.
+    pub(crate) fn held_lease(
+        &self,
+        operation: &'static str,
+        object: &ObjectUri,
+    ) -> StoreResult<()> {
+        if self.delivery.lease.is_held() {
+            return Ok(());
+        }
+        let (class, message) = (
+            ErrorClass::LeaseLost,
+            "the message's lease is no longer held",
+        );
+        Err(ServiceError::local(
+            operation,
+            object,
+            class,
+            "LeaseLost",
+            message,
+        ))
+    }
+
+    /// True when the endpoint ignores the condition that keeps this copy from
+    /// replacing an object, so that a HEAD must stand in for it.
+    fn emulates_create(&self, plan: CopyPlan) -> bool {
+        self.lacks(match plan {
+            CopyPlan::Single => Precondition::CopyCreates,
+            CopyPlan::Parts(_) => Precondition::CompleteCreates,
+        })
+    }
+
+    async fn is_taken(&self, object: &ObjectUri) -> Result<bool, RenameError> {
+        match self.head(object, HeadScope::default()).await {
+            Ok(_) => Ok(true),
+            Err(CallError::Failed(error)) if error.class() == ErrorClass::NotFound => Ok(false),
+            Err(other) => Err(other.into()),
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! The last step: delete the source. **These are the gates in front of it.**
+//!
+//! 1. *Verified*: a [`Verified`] copy is the only thing this takes, so a copy
+//!    was made in this attempt, or was proven to be ours, and verified.
+//! 2. *Not cancelled*: neither shutdown nor a lost lease has stopped us.
+//! 3. *Source unchanged*: where time passed, or the endpoint ignores the
+//!    condition of gate 5, the source is looked at once more.
+//! 4. *Lease held, with margin*: checked right before each request, so that a
+//!    worker that was frozen does not delete what is another's by now.
+//! 5. *Condition on the request*: `If-Match` on the pinned ETag, or exactly
+//!    the pinned version. The service itself refuses to delete another object.
+//!
+//! What remains is written down in docs/SEMANTICS.md: a process that is frozen
+//! between gate 4 and the system call, while another worker finishes the
+//! rename and somebody puts an object with the same bytes at the old key.
+
+use rebucket_protocol::{Reason, VersionPolicy};
+
+use super::inspect::Absence;
+use super::plan::CopyPlan;
+use super::verify::Verified;
+use super::{Attempt, Finished, Origin, RenameError, Source};
+use crate::error::ErrorClass;
+use crate::retry::{CallError, Policy};
+use crate::store::DeleteRequest;
+use crate::store::endpoint::Precondition;
+
+impl Attempt<'_> {
+    /// Deletes the source of a verified copy, and nothing else.
+    pub(crate) async fn delete_source(&self, verified: Verified) -> Result<Finished, RenameError> {
+        let (source, copy) = (verified.source(), verified.copy());
+        let bytes = source.head.size;
+        let renamed = Finished::Renamed {
+            bytes,
+            etag: copy.etag.clone(),
+        };
+        // Gate 2.
+        if self.delivery.stop.is_cancelled() {
+            return Err(RenameError::Interrupted);
+        }
+        // Gate 3.
+        if self.needs_recheck(source, copy.origin)
+            && let Some(absence) = self.recheck(source).await?
+        {
+            return self.source_is_not_there(absence, renamed);
+        }
+        let request = self.delete_request(source);
+        let deleted = self
+            .caller
+            .call(Policy::WRITE, || async {
+                // Gate 4, for every attempt anew; gate 5 is in the request.
+                self.held_lease("DeleteObject", &source.pinned.object)?;
+                self.store.delete(request).await
+            })
+            .await;
+        match deleted {
+            Ok(()) => Ok(renamed),
+            Err(CallError::Failed(error)) => match error.class() {
+                // Gone: by an attempt of ours whose answer was lost, or by
+                // another worker that recognised this copy.
+                ErrorClass::NotFound => Ok(renamed),
+                // Another object by now, or gone (some endpoints answer 412
+                // for a missing key). It is not touched.
+                ErrorClass::Precondition => match self.recheck(source).await? {
+                    Some(absence) => self.source_is_not_there(absence, renamed),
+                    None => Err(RenameError::Retry(error)),
+                },
+                _ => Err(CallError::Failed(error).into()),
+            },
+            Err(interrupted) => Err(interrupted.into()),
+        }
+    }
+
+    /// The request that can delete the pinned source only.
+    fn delete_request<'a>(&self, source: &'a Source) -> DeleteRequest<'a> {
+        let object = &source.pinned.object;
+        match (&source.pinned.version, self.task.options.versioned) {
+            (Some(version), VersionPolicy::Purge) => DeleteRequest::Version { object, version },
+            _ => DeleteRequest::IfMatch {
+                object,
+                etag: &source.pinned.etag,
+            },
+        }
+    }
+
+    /// Whether gate 3 looks at the source once more. A single copy of this
+    /// attempt is short, and its delete is conditional: there it would be a
+    /// request that need not be made.
+    fn needs_recheck(&self, source: &Source, origin: Origin) -> bool {
+        let plan = CopyPlan::new(source.head.size, self.settings.parts, source.part_size);
+        origin == Origin::Recognised
+            || plan != Ok(CopyPlan::Single)
+            || self.lacks(Precondition::Delete)
+            || self.lacks(Precondition::CopySource)
+            || self.lacks(Precondition::PartSource)
+    }
+
+    /// Looks at the source once more. `None` while it is the inspected one, to
+    /// the date: the same bytes, written again, are another object.
+    pub(crate) async fn recheck(&self, source: &Source) -> Result<Option<Absence>, RenameError> {
+        let object = &source.pinned.object;
+        match self.head_source().await {
+            Ok(head)
+                if head.etag == source.pinned.etag
+                    && head.modified == source.head.modified
+                    && head.version == source.pinned.version =>
+            {
+                Ok(None)
+            }
+            Ok(_) => Ok(Some(Absence {
+                reason: Reason::SourceChanged,
+                detail: format!("{object} was replaced while it was being renamed"),
+            })),
+            Err(CallError::Failed(error)) if error.class() == ErrorClass::NotFound => {
+                Ok(Some(Absence {
+                    reason: Reason::SourceMissing,
+                    detail: format!("{object} was deleted while it was being renamed"),
+                }))
+            }
+            Err(other) => Err(other.into()),
+        }
+    }
+
+    /// The copy is verified, but the object under the source's key is not its
+    /// source any more. Gone is done; another object stays, and is reported.
+    fn source_is_not_there(
+        &self,
+        absence: Absence,
+        renamed: Finished,
+    ) -> Result<Finished, RenameError> {
+        if absence.reason == Reason::SourceMissing {
+            return Ok(renamed);
+        }
+        let detail = format!(
+            "{}; the new object stays there, and the copy of the earlier one is at {}",
+            absence.detail,
+            self.task.destination()
+        );
+        Err(RenameError::failed(absence.reason, detail))
+    }
+}

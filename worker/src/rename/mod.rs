@@ -1,0 +1,352 @@
+//! The rename engine: **inspect, copy, verify, delete**, in that order and
+//! never another. Each step takes what only the step before it can make:
+//!
+//! [`Source`] (inspect) -> [`Copy`] (copy or recognise) -> [`verify::Verified`]
+//! (verify) -> the delete, behind the gates in [`delete`].
+//!
+//! Recording and acknowledging follow in [`crate::worker`].
+
+pub mod attributes;
+pub mod copy;
+pub mod delete;
+pub mod inspect;
+pub mod multipart;
+pub mod plan;
+pub mod proof;
+pub mod recognise;
+pub mod settle;
+pub mod verify;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rebucket_protocol::{
+    BucketName, ETag, ObjectUri, Reason, RenameTask, S3Prefix, Timestamp, VersionId,
+};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+use crate::error::{ErrorClass, ServiceError};
+use crate::metrics::Metrics;
+use crate::queue::lease::Lease;
+use crate::retry::{CallError, Caller};
+use crate::store::endpoint::{Abilities, Precondition};
+use crate::store::object::{Attributes, Checksums, ObjectHead, PinnedSource};
+use crate::store::{BucketFacts, ObjectStore};
+use plan::PartSettings;
+
+/// How far a copy is checked before its source is deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum VerifyMode {
+    /// Believe the success response: ETag and checksums that it carries.
+    Response,
+    /// HEAD the destination as well: size and every property.
+    Head,
+    /// As `Head`, and a comparison that is not possible is a failure.
+    Strict,
+}
+
+/// What the worker knows of a bucket before the first rename in it.
+#[derive(Debug, Clone)]
+pub struct Bucket {
+    /// What the bucket settles for its objects.
+    pub facts: BucketFacts,
+    /// What its endpoint does.
+    pub abilities: Abilities,
+    /// Where scratch objects go.
+    pub scratch: S3Prefix,
+}
+
+/// Tunables of the engine.
+#[derive(Debug, Clone)]
+pub struct RenameSettings {
+    /// When to copy in parts, and in which size.
+    pub parts: PartSettings,
+    /// Part copies of one object in flight.
+    pub parts_in_flight: usize,
+    /// How far to verify; by default `Response` on AWS and `Head` elsewhere.
+    pub verify: Option<VerifyMode>,
+}
+
+/// The engine. One for all renames of a worker; it holds nothing of any
+/// object.
+pub struct Renamer {
+    store: Arc<dyn ObjectStore>,
+    buckets: HashMap<BucketName, Bucket>,
+    settings: RenameSettings,
+    metrics: Metrics,
+    requests: Arc<Semaphore>,
+}
+
+/// One delivery of a task.
+#[derive(Debug, Clone)]
+pub struct Delivery {
+    /// How often the task was delivered, this time included.
+    pub receive_count: u32,
+    /// True when an earlier delivery may have begun: the receive count says
+    /// so, or the job was started before.
+    pub redelivered: bool,
+    /// When the task was first sent, as well as that is known.
+    pub first_sent: Option<Timestamp>,
+    /// The message's lease.
+    pub lease: Lease,
+    /// Cancelled when the rename must stop: its lease is lost, or the
+    /// shutdown's grace is over.
+    pub stop: CancellationToken,
+}
+
+/// How a rename ended well.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Finished {
+    /// Done by this delivery.
+    Renamed {
+        /// Size in bytes.
+        bytes: u64,
+        /// The destination's entity tag.
+        etag: ETag,
+    },
+    /// Done by an earlier one.
+    AlreadyRenamed {
+        /// Size in bytes.
+        bytes: u64,
+        /// The destination's entity tag.
+        etag: ETag,
+    },
+    /// The destination is taken, and the task says to leave it then.
+    Skipped {
+        /// Size of the source in bytes.
+        bytes: u64,
+        /// What is in the way.
+        detail: String,
+    },
+}
+
+/// How a rename ended otherwise.
+#[derive(Debug, thiserror::Error)]
+pub enum RenameError {
+    /// Stopped from outside: handed back, not failed.
+    #[error("interrupted")]
+    Interrupted,
+    /// May work later: handed back with a delay.
+    #[error(transparent)]
+    Retry(ServiceError),
+    /// Will not work: parked. Nothing was deleted.
+    #[error("{reason}: {detail}")]
+    Failed {
+        /// The stable code.
+        reason: Reason,
+        /// The reason in words.
+        detail: String,
+        /// Size of the source in bytes, 0 when it was never seen.
+        bytes: u64,
+    },
+}
+
+impl RenameError {
+    pub(crate) fn failed(reason: Reason, detail: impl Into<String>) -> Self {
+        Self::Failed {
+            reason,
+            detail: detail.into(),
+            bytes: 0,
+        }
+    }
+
+    /// The same failure, with the size of the object it is about.
+    fn of_size(self, size: u64) -> Self {
+        match self {
+            Self::Failed { reason, detail, .. } => Self::Failed {
+                reason,
+                detail,
+                bytes: size,
+            },
+            other => other,
+        }
+    }
+}
+
+impl From<CallError> for RenameError {
+    fn from(error: CallError) -> Self {
+        let CallError::Failed(error) = error else {
+            return Self::Interrupted;
+        };
+        let reason = match error.class() {
+            ErrorClass::Throttled | ErrorClass::Transient | ErrorClass::Conflict => {
+                return Self::Retry(error);
+            }
+            // An upload that somebody aborted is begun anew.
+            ErrorClass::UploadMissing => return Self::Retry(error),
+            ErrorClass::LeaseLost => return Self::Interrupted,
+            ErrorClass::NotFound => Reason::SourceMissing,
+            ErrorClass::Precondition => Reason::SourceChanged,
+            ErrorClass::ContainerMissing => Reason::BucketMissing,
+            ErrorClass::Denied => Reason::AccessDenied,
+            ErrorClass::Archived => Reason::Archived,
+            ErrorClass::Unsupported | ErrorClass::Invalid => Reason::InvalidRequest,
+        };
+        Self::failed(reason, error.to_string())
+    }
+}
+
+/// The source as it was inspected: pinned, with everything that is to be
+/// carried over.
+#[derive(Debug, Clone)]
+pub struct Source {
+    /// The object and its pins.
+    pub pinned: PinnedSource,
+    /// What HEAD said.
+    pub head: ObjectHead,
+    /// What its copy carries.
+    pub attributes: Attributes,
+    /// The size of its own parts, if it has equal ones.
+    pub part_size: Option<u64>,
+}
+
+/// Who made the object at the destination.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// A success response of this very attempt.
+    ThisAttempt,
+    /// An earlier attempt, as the comparison with the source proved.
+    Recognised,
+}
+
+/// A copy of the source at the destination.
+#[derive(Debug, Clone)]
+pub struct Copy {
+    /// Its entity tag.
+    pub etag: ETag,
+    /// Its version, in a versioned bucket.
+    pub version: Option<VersionId>,
+    /// Its checksums, as far as the response had them.
+    pub checksums: Checksums,
+    /// Who made it.
+    pub origin: Origin,
+}
+
+/// One delivery being worked on. Lives as long as the call to
+/// [`Renamer::rename`]; nothing of it outlasts the object.
+pub(crate) struct Attempt<'a> {
+    pub(crate) store: &'a dyn ObjectStore,
+    pub(crate) settings: &'a RenameSettings,
+    pub(crate) task: &'a RenameTask,
+    pub(crate) delivery: &'a Delivery,
+    pub(crate) caller: Caller,
+    pub(crate) source_bucket: &'a Bucket,
+    pub(crate) destination_bucket: &'a Bucket,
+}
+
+impl Renamer {
+    /// An engine over `store` for the `buckets` that were surveyed.
+    #[must_use]
+    pub fn new(
+        store: Arc<dyn ObjectStore>,
+        buckets: HashMap<BucketName, Bucket>,
+        settings: RenameSettings,
+        metrics: Metrics,
+        requests: Arc<Semaphore>,
+    ) -> Self {
+        Self {
+            store,
+            buckets,
+            settings,
+            metrics,
+            requests,
+        }
+    }
+
+    /// Carries out one rename, or finds out that it was carried out.
+    ///
+    /// # Errors
+    /// [`RenameError`]; in every case both objects, or the source alone, are
+    /// as they were.
+    pub async fn rename(
+        &self,
+        task: &RenameTask,
+        delivery: &Delivery,
+    ) -> Result<Finished, RenameError> {
+        let caller = Caller::new(
+            self.metrics.clone(),
+            Arc::clone(&self.requests),
+            delivery.stop.clone(),
+        );
+        let attempt = Attempt {
+            store: &*self.store,
+            settings: &self.settings,
+            task,
+            delivery,
+            caller,
+            source_bucket: self.bucket(task.source())?,
+            destination_bucket: self.bucket(task.destination())?,
+        };
+        attempt.run().await
+    }
+
+    fn bucket(&self, object: &ObjectUri) -> Result<&Bucket, RenameError> {
+        self.buckets.get(&object.bucket).ok_or_else(|| {
+            let detail = format!(
+                "the bucket {} is not on the worker's --allow list",
+                object.bucket
+            );
+            RenameError::failed(Reason::NotAllowed, detail)
+        })
+    }
+}
+
+impl Attempt<'_> {
+    async fn run(&self) -> Result<Finished, RenameError> {
+        let source = match self.inspect().await? {
+            inspect::Inspected::Found(source) => *source,
+            inspect::Inspected::Absent(absence) => return self.settle(absence).await,
+        };
+        let size = source.head.size;
+        self.carry(source)
+            .await
+            .map_err(|error| error.of_size(size))
+    }
+
+    async fn carry(&self, source: Source) -> Result<Finished, RenameError> {
+        let copy = match self.copy(&source).await? {
+            Some(copy) => copy,
+            None => match self.recognise(&source).await? {
+                recognise::Recognised::Ours(copy) => copy,
+                recognise::Recognised::Settled(finished) => return Ok(finished),
+            },
+        };
+        let verified = self.verify(source, copy).await?;
+        self.delete_source(verified).await
+    }
+
+    /// True when either endpoint ignores this condition.
+    pub(crate) fn lacks(&self, condition: Precondition) -> bool {
+        !self.source_bucket.abilities.honours(condition)
+            || !self.destination_bucket.abilities.honours(condition)
+    }
+
+    /// Whether success responses may be believed by themselves.
+    pub(crate) fn verify_mode(&self) -> VerifyMode {
+        let trusted = self.destination_bucket.abilities.trusted;
+        let default = if trusted {
+            VerifyMode::Response
+        } else {
+            VerifyMode::Head
+        };
+        self.settings.verify.unwrap_or(default)
+    }
+
+    /// How much earlier than the job's start something may be dated that the
+    /// job did: nothing, or what clocks may differ by when an earlier delivery
+    /// is known to have begun.
+    pub(crate) fn clock_tolerance(&self) -> Duration {
+        if self.delivery.redelivered {
+            Duration::from_secs(300)
+        } else {
+            Duration::ZERO
+        }
+    }
+
+    /// When the task was first sent: what the job says, or the queue.
+    pub(crate) fn first_sent(&self) -> Option<Timestamp> {
+        self.task.submitted.or(self.delivery.first_sent)
+    }
+}

@@ -1,0 +1,193 @@
+//! Copying in parts. Whoever creates an upload here also ends it: it is
+//! completed, or aborted on every other way out but the death of the process.
+
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use rebucket_protocol::{ETag, Reason, Waiver};
+use tokio_util::sync::CancellationToken;
+
+use super::copy::Target;
+use super::plan::PartPlan;
+use super::{Attempt, RenameError, Source};
+use crate::error::ErrorClass;
+use crate::retry::{CallError, Policy};
+use crate::store::object::{ChecksumKind, Checksums};
+use crate::store::{CompleteRequest, CopyReceipt, PartReceipt, UploadId};
+
+/// After a 409 the upload cannot be completed any more (facts 1.7), and a new
+/// one is begun; so often before the message is handed back.
+const UPLOADS: u32 = 3;
+
+impl Attempt<'_> {
+    /// Copies the source in parts. `None` when a condition did not hold, or
+    /// when the upload is gone although we did not abort it: perhaps an
+    /// earlier, unanswered request of ours completed it.
+    pub(crate) async fn copy_in_parts(
+        &self,
+        source: &Source,
+        target: Target<'_>,
+        plan: PartPlan,
+    ) -> Result<Option<CopyReceipt>, RenameError> {
+        let annotations = self.annotations(source).await?;
+        let mut uploads = 1;
+        let receipt = loop {
+            match self.upload(source, target, plan).await {
+                Ok(receipt) => break receipt,
+                Err(CallError::Failed(error)) => match error.class() {
+                    ErrorClass::Precondition | ErrorClass::UploadMissing | ErrorClass::NotFound => {
+                        return Ok(None);
+                    }
+                    ErrorClass::Conflict if uploads < UPLOADS => uploads += 1,
+                    _ => return Err(CallError::Failed(error).into()),
+                },
+                Err(interrupted) => return Err(interrupted.into()),
+            }
+        };
+        for name in &annotations {
+            self.carry_annotation(source, target, &receipt.etag, name)
+                .await?;
+        }
+        Ok(Some(receipt))
+    }
+
+    /// One upload from its creation to its end.
+    async fn upload(
+        &self,
+        source: &Source,
+        target: Target<'_>,
+        plan: PartPlan,
+    ) -> Result<CopyReceipt, CallError> {
+        let upload = self
+            .caller
+            .call(Policy::WRITE, || async {
+                self.held_lease("CreateMultipartUpload", target.object)?;
+                self.store
+                    .create_upload(target.object, &source.attributes)
+                    .await
+            })
+            .await?;
+        let result = self.fill_and_complete(source, target, plan, &upload).await;
+        if result.is_err() {
+            self.abort(target, &upload).await;
+        }
+        result
+    }
+
+    async fn fill_and_complete(
+        &self,
+        source: &Source,
+        target: Target<'_>,
+        plan: PartPlan,
+        upload: &UploadId,
+    ) -> Result<CopyReceipt, CallError> {
+        let copies = plan.parts().map(|range| async move {
+            self.caller
+                .call(Policy::copy(range.len), || {
+                    self.store
+                        .copy_part(&source.pinned, target.object, upload, range)
+                })
+                .await
+        });
+        let mut parts: Vec<PartReceipt> = stream::iter(copies)
+            .buffer_unordered(self.settings.parts_in_flight.max(1))
+            .try_collect()
+            .await?;
+        parts.sort_unstable_by_key(|part| part.number);
+        let expected = expected_checksum(source);
+        let request = CompleteRequest {
+            destination: target.object,
+            upload,
+            parts: &parts,
+            create_only: target.create_only,
+            size: source.head.size,
+            expected: &expected,
+        };
+        self.caller
+            .call(Policy::COMPLETE, || async {
+                self.held_lease("CompleteMultipartUpload", target.object)?;
+                self.store.complete_upload(request).await
+            })
+            .await
+    }
+
+    /// Ends an upload that will not be completed, also after an interruption:
+    /// what it holds would be paid for until somebody finds it.
+    async fn abort(&self, target: Target<'_>, upload: &UploadId) {
+        let caller = self.caller.with_stop(CancellationToken::new());
+        let aborted = caller
+            .call(Policy::CLEAN_UP, || {
+                self.store.abort_upload(target.object, upload)
+            })
+            .await;
+        match aborted {
+            Ok(()) => {}
+            Err(CallError::Failed(error))
+                if matches!(
+                    error.class(),
+                    ErrorClass::UploadMissing | ErrorClass::NotFound
+                ) => {}
+            Err(error) => tracing::warn!(
+                %error,
+                destination = %target.object,
+                upload = upload.0,
+                "could not abort an upload; a lifecycle rule for incomplete uploads ends it"
+            ),
+        }
+    }
+
+    /// The names of the source's annotations, which a multipart copy drops
+    /// unless we carry them (facts 1.8).
+    async fn annotations(&self, source: &Source) -> Result<Vec<String>, RenameError> {
+        let waived = self.task.options.waives(Waiver::Annotations);
+        if waived || !self.source_bucket.abilities.has_annotations {
+            return Ok(Vec::new());
+        }
+        let (object, version) = (&source.pinned.object, source.pinned.version.as_ref());
+        let listed = self
+            .caller
+            .call(Policy::READ, || self.store.annotations(object, version))
+            .await;
+        match listed {
+            Ok(names) => Ok(names),
+            Err(CallError::Failed(error)) => match error.class() {
+                ErrorClass::Unsupported => Ok(Vec::new()),
+                ErrorClass::Denied => {
+                    let detail = format!(
+                        "{error}; grant s3:ListObjectAnnotations, or give the annotations up \
+                         with --waive annotations"
+                    );
+                    Err(RenameError::failed(Reason::AccessDenied, detail))
+                }
+                _ => Err(CallError::Failed(error).into()),
+            },
+            Err(interrupted) => Err(interrupted.into()),
+        }
+    }
+
+    async fn carry_annotation(
+        &self,
+        source: &Source,
+        target: Target<'_>,
+        etag: &ETag,
+        name: &str,
+    ) -> Result<(), RenameError> {
+        let carry = || {
+            self.store
+                .carry_annotation(&source.pinned, target.object, etag, name)
+        };
+        Ok(self.caller.call(Policy::WRITE, carry).await?)
+    }
+}
+
+/// The checksum of all bytes that the service is to check the whole against:
+/// the source's own, where the service can compute it from the parts.
+fn expected_checksum(source: &Source) -> Checksums {
+    let own = &source.head.checksums;
+    let full = super::verify::covers_all_bytes(own, &source.head.etag);
+    match own.algorithm() {
+        Some(algorithm) if full && algorithm.supports_full_object_multipart() => Checksums {
+            values: own.values.clone(),
+            kind: Some(ChecksumKind::FullObject),
+        },
+        _ => Checksums::default(),
+    }
+}

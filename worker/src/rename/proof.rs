@@ -1,0 +1,125 @@
+//! Proof by repetition: where source and destination have nothing that can be
+//! compared, the pinned source is copied once more, to a scratch key and in
+//! the destination's own layout. Equal layouts give comparable ETags, and
+//! equal algorithms comparable checksums.
+
+use rebucket_protocol::{IfExists, ObjectUri, Reason};
+use tokio_util::sync::CancellationToken;
+
+use super::copy::Target;
+use super::plan::{CopyPlan, MAX_SINGLE_COPY, PartPlan};
+use super::verify::{Comparison, Fingerprint};
+use super::{Attempt, RenameError, Source};
+use crate::retry::Policy;
+use crate::store::object::{Attributes, ObjectHead, ObjectLock, PinnedSource, Tags};
+use crate::store::{CopyReceipt, DeleteRequest, HeadScope};
+
+impl Attempt<'_> {
+    /// Compares the source with the object at the destination by way of a
+    /// scratch copy, which is removed again.
+    pub(crate) async fn prove(
+        &self,
+        source: &Source,
+        head: &ObjectHead,
+    ) -> Result<Comparison, RenameError> {
+        // Where an object in the way is replaced anyway, nothing is to prove.
+        if self.task.if_exists == IfExists::Overwrite {
+            return Ok(Comparison::NotComparable);
+        }
+        let Some(plan) = self.layout_of(head).await? else {
+            return Ok(Comparison::NotComparable);
+        };
+        let scratch = self.scratch_key()?;
+        let plain = Source {
+            attributes: Attributes {
+                tags: Tags::new(),
+                acl: None,
+                // A locked scratch object could not be removed.
+                lock: ObjectLock::default(),
+                redirect: None,
+                encryption: head.encryption.clone(),
+                checksum: head.checksums.algorithm().map(|a| (a, head.checksums.kind)),
+                ..source.attributes.clone()
+            },
+            ..source.clone()
+        };
+        let target = Target {
+            object: &scratch,
+            create_only: false,
+        };
+        let Some(receipt) = self.copy_to(&plain, target, plan).await? else {
+            return Ok(Comparison::NotComparable);
+        };
+        let compared = self.compare_scratch(&scratch, &receipt, head).await;
+        self.remove_scratch(&scratch, &receipt).await;
+        compared
+    }
+
+    async fn compare_scratch(
+        &self,
+        scratch: &ObjectUri,
+        receipt: &CopyReceipt,
+        head: &ObjectHead,
+    ) -> Result<Comparison, RenameError> {
+        let scope = HeadScope {
+            version: receipt.version.as_ref(),
+            part: None,
+        };
+        let copied = self.head(scratch, scope).await?;
+        Ok(self.compare(Fingerprint::of(&copied), Fingerprint::of(head)))
+    }
+
+    /// How the object at the destination was made, if that can be repeated.
+    async fn layout_of(&self, head: &ObjectHead) -> Result<Option<CopyPlan>, RenameError> {
+        if head.etag.part_count().is_none() {
+            return Ok((head.size <= MAX_SINGLE_COPY).then_some(CopyPlan::Single));
+        }
+        let pinned = PinnedSource {
+            object: self.task.destination().clone(),
+            etag: head.etag.clone(),
+            version: head.version.clone(),
+        };
+        let part = self.own_part_size(&pinned, head).await?;
+        Ok(part
+            .and_then(|part| PartPlan::new(head.size, part).ok())
+            .map(CopyPlan::Parts))
+    }
+
+    /// A key of this task and this delivery only.
+    fn scratch_key(&self) -> Result<ObjectUri, RenameError> {
+        let id = self.task.id();
+        let suffix = format!(
+            "proof/{id}-{}-{}",
+            self.delivery.receive_count,
+            std::process::id()
+        );
+        self.destination_bucket
+            .scratch
+            .object(&suffix)
+            .map_err(|error| {
+                RenameError::failed(Reason::DestinationNotComparable, error.to_string())
+            })
+    }
+
+    /// Removes the scratch copy and nothing else: by its version, or by the
+    /// tag that its own copy answered.
+    async fn remove_scratch(&self, scratch: &ObjectUri, receipt: &CopyReceipt) {
+        let request = match &receipt.version {
+            Some(version) => DeleteRequest::Version {
+                object: scratch,
+                version,
+            },
+            None => DeleteRequest::IfMatch {
+                object: scratch,
+                etag: &receipt.etag,
+            },
+        };
+        let caller = self.caller.with_stop(CancellationToken::new());
+        if let Err(error) = caller
+            .call(Policy::CLEAN_UP, || self.store.delete(request))
+            .await
+        {
+            tracing::warn!(%error, %scratch, "could not remove a scratch copy");
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! Nothing to rename under the source's key: was it us, earlier?
+
+use rebucket_protocol::Pins;
+
+use super::inspect::Absence;
+use super::verify::{Comparison, compare_etags};
+use super::{Attempt, Finished, RenameError};
+use crate::error::ErrorClass;
+use crate::retry::CallError;
+use crate::store::HeadScope;
+use crate::store::object::ObjectHead;
+use rebucket_protocol::Reason;
+
+impl Attempt<'_> {
+    /// Ends a task whose source is gone or another object. If the destination
+    /// is what an earlier delivery made, the task is done; else it failed.
+    /// Nothing is written or deleted either way.
+    pub(crate) async fn settle(&self, absence: Absence) -> Result<Finished, RenameError> {
+        let destination = self.task.destination();
+        let head = match self.head(destination, HeadScope::default()).await {
+            Ok(head) => head,
+            Err(CallError::Failed(error))
+                if matches!(error.class(), ErrorClass::NotFound | ErrorClass::Denied) =>
+            {
+                return Err(RenameError::failed(absence.reason, absence.detail));
+            }
+            Err(other) => return Err(other.into()),
+        };
+        let gone = matches!(absence.reason, Reason::SourceMissing | Reason::AccessDenied);
+        let ours = match self.matches_pins(&self.task.pins, &head) {
+            Comparison::Match => true,
+            Comparison::Mismatch(_) => false,
+            // Where the source is another object now, only pins can tell.
+            Comparison::NotComparable => gone && self.written_by_this_job(&head),
+        };
+        if ours {
+            return Ok(Finished::AlreadyRenamed {
+                bytes: head.size,
+                etag: head.etag,
+            });
+        }
+        let detail = format!(
+            "{}; the object at {destination} is not known to be its copy",
+            absence.detail
+        );
+        Err(RenameError::failed(absence.reason, detail))
+    }
+
+    /// Whether the object at the destination is what the pins describe.
+    fn matches_pins(&self, pins: &Pins, head: &ObjectHead) -> Comparison {
+        if pins.size.is_some_and(|size| size != head.size) {
+            return Comparison::Mismatch("size");
+        }
+        match &pins.etag {
+            Some(etag) if self.destination_bucket.abilities.etag_is_md5 => {
+                compare_etags(etag, &head.etag, &[&head.encryption])
+            }
+            _ => Comparison::NotComparable,
+        }
+    }
+
+    /// Dated after the job began. Without pins this is all that is left of an
+    /// earlier delivery that died between its delete and its record; being
+    /// wrong costs a line of the report, never an object.
+    fn written_by_this_job(&self, head: &ObjectHead) -> bool {
+        match (self.first_sent(), head.modified) {
+            (Some(sent), Some(modified)) => modified >= sent.saturating_sub(self.clock_tolerance()),
+            _ => false,
+        }
+    }
+}

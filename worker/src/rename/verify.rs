@@ -1,0 +1,410 @@
+//! The third step: is the copy the source, to the byte and to the property?
+
+use rebucket_protocol::{ETag, Reason};
+
+use super::attributes::{Need, carried, differences};
+use super::{Attempt, Copy, Origin, RenameError, Source, VerifyMode};
+use crate::error::ErrorClass;
+use crate::retry::CallError;
+use crate::store::HeadScope;
+use crate::store::object::{ChecksumKind, Checksums, Encryption, ObjectHead, PinnedSource};
+
+/// What comparing two objects without reading them can say. "Not comparable"
+/// never permits a delete by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Comparison {
+    /// The same bytes.
+    Match,
+    /// Other bytes; what differs.
+    Mismatch(&'static str),
+    /// Nothing that both have can be compared.
+    NotComparable,
+}
+
+/// What of an object can be compared.
+#[derive(Debug, Clone, Copy)]
+pub struct Fingerprint<'a> {
+    /// The size in bytes, when it is known.
+    pub size: Option<u64>,
+    /// The entity tag.
+    pub etag: &'a ETag,
+    /// The checksums.
+    pub checksums: &'a Checksums,
+    /// The encryption, which decides whether the tag is an MD5.
+    pub encryption: &'a Encryption,
+}
+
+impl<'a> Fingerprint<'a> {
+    pub(crate) fn of(head: &'a ObjectHead) -> Self {
+        Self {
+            size: Some(head.size),
+            etag: &head.etag,
+            checksums: &head.checksums,
+            encryption: &head.encryption,
+        }
+    }
+}
+
+/// A copy that was verified. Only [`Attempt::verify`] makes one, and the
+/// delete takes nothing else.
+#[derive(Debug)]
+pub struct Verified {
+    source: Source,
+    copy: Copy,
+}
+
+impl Verified {
+    pub(crate) fn source(&self) -> &Source {
+        &self.source
+    }
+
+    pub(crate) fn copy(&self) -> &Copy {
+        &self.copy
+    }
+}
+
+impl Attempt<'_> {
+    /// Verifies the copy as far as the mode asks. A mismatch fails the rename
+    /// and leaves both objects. "Not comparable" goes on only with a success
+    /// response of this very attempt, and not in strict mode.
+    pub(crate) async fn verify(&self, source: Source, copy: Copy) -> Result<Verified, RenameError> {
+        let answered = Fingerprint {
+            size: None,
+            etag: &copy.etag,
+            checksums: &copy.checksums,
+            encryption: &source.attributes.encryption,
+        };
+        let mode = self.verify_mode();
+        let mut comparison = self.compare(Fingerprint::of(&source.head), answered);
+        let undecided = comparison == Comparison::NotComparable;
+        if mode == VerifyMode::Head || (mode == VerifyMode::Strict) {
+            let head = self.read_back(&copy).await?;
+            let seen = self.compare(Fingerprint::of(&source.head), Fingerprint::of(&head));
+            comparison = if undecided || matches!(seen, Comparison::Mismatch(_)) {
+                seen
+            } else {
+                comparison
+            };
+            self.check_properties(&source, &copy, &head).await?;
+        }
+        match comparison {
+            Comparison::Match => Ok(Verified { source, copy }),
+            Comparison::NotComparable
+                if mode != VerifyMode::Strict && copy.origin == Origin::ThisAttempt =>
+            {
+                Ok(Verified { source, copy })
+            }
+            // Recognising it was a proof of its own.
+            Comparison::NotComparable if copy.origin == Origin::Recognised => {
+                Ok(Verified { source, copy })
+            }
+            Comparison::NotComparable => Err(self.unverified("it cannot be compared")),
+            Comparison::Mismatch(what) => Err(self.unverified(&format!("its {what} differs"))),
+        }
+    }
+
+    fn unverified(&self, why: &str) -> RenameError {
+        let (source, destination) = (self.task.source(), self.task.destination());
+        let detail = format!(
+            "the copy at {destination} does not verify: {why}; {source} was not deleted, and the \
+             copy was left for inspection"
+        );
+        RenameError::failed(Reason::VerificationFailed, detail)
+    }
+
+    /// HEAD of the destination, which must still be the copy.
+    async fn read_back(&self, copy: &Copy) -> Result<ObjectHead, RenameError> {
+        let scope = HeadScope {
+            version: copy.version.as_ref(),
+            part: None,
+        };
+        let head = match self.head(self.task.destination(), scope).await {
+            Ok(head) => head,
+            Err(CallError::Failed(error)) if error.class() == ErrorClass::NotFound => {
+                return Err(self.unverified("it is not there"));
+            }
+            Err(other) => return Err(other.into()),
+        };
+        if head.etag != copy.etag {
+            let why = format!("its ETag is {}, the copy's was {}", head.etag, copy.etag);
+            return Err(self.unverified(&why));
+        }
+        Ok(head)
+    }
+
+    /// Every property that the copy was to have must be there.
+    async fn check_properties(
+        &self,
+        source: &Source,
+        copy: &Copy,
+        head: &ObjectHead,
+    ) -> Result<(), RenameError> {
+        let missing = self.missing_properties(source, copy, head).await?;
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let destination = self.task.destination();
+        let detail = format!(
+            "the endpoint did not carry over: {missing}; {} was not deleted, and the copy at \
+             {destination} was left; give them up with --waive {missing}",
+            self.task.source(),
+        );
+        Err(RenameError::failed(Reason::NotPreserved, detail))
+    }
+
+    /// The properties of the source that the object at the destination does
+    /// not have, separated by commas.
+    pub(crate) async fn missing_properties(
+        &self,
+        source: &Source,
+        copy: &Copy,
+        head: &ObjectHead,
+    ) -> Result<String, RenameError> {
+        let pinned = PinnedSource {
+            object: self.task.destination().clone(),
+            etag: copy.etag.clone(),
+            version: copy.version.clone(),
+        };
+        let options = &self.task.options;
+        // Of the source, what a single copy did not need was not read yet.
+        let expected = self
+            .read_attributes(&source.pinned, &source.head, Need::Everything)
+            .await?;
+        let found = self
+            .read_attributes(&pinned, head, Need::Everything)
+            .await?;
+        let missing = differences(&carried(expected, options), &found, options);
+        Ok(missing
+            .iter()
+            .map(|waiver| waiver.as_str())
+            .collect::<Vec<_>>()
+            .join(","))
+    }
+
+    /// Compares two objects by what is known of them.
+    pub(crate) fn compare(&self, a: Fingerprint<'_>, b: Fingerprint<'_>) -> Comparison {
+        let etag_is_md5 = self.source_bucket.abilities.etag_is_md5
+            && self.destination_bucket.abilities.etag_is_md5;
+        compare(a, b, etag_is_md5)
+    }
+}
+
+/// Compares two objects: sizes, then checksums of all bytes by the same
+/// algorithm, then entity tags where they are digests.
+#[must_use]
+pub fn compare(a: Fingerprint<'_>, b: Fingerprint<'_>, etag_is_md5: bool) -> Comparison {
+    if let (Some(a), Some(b)) = (a.size, b.size)
+        && a != b
+    {
+        return Comparison::Mismatch("size");
+    }
+    match compare_checksums(a, b) {
+        Comparison::NotComparable if etag_is_md5 => {
+            compare_etags(a.etag, b.etag, &[a.encryption, b.encryption])
+        }
+        decided => decided,
+    }
+}
+
+fn compare_checksums(a: Fingerprint<'_>, b: Fingerprint<'_>) -> Comparison {
+    let mut result = Comparison::NotComparable;
+    for (algorithm, ours) in &a.checksums.values {
+        let Some(theirs) = b.checksums.values.get(algorithm) else {
+            continue;
+        };
+        let full = covers_all_bytes(a.checksums, a.etag) && covers_all_bytes(b.checksums, b.etag);
+        match (full, ours == theirs) {
+            (true, false) => return Comparison::Mismatch("checksum"),
+            (true, true) => result = Comparison::Match,
+            // Checksums of parts: other boundaries give other values, so only
+            // equality says something, and the tags say it better.
+            (false, _) => {}
+        }
+    }
+    result
+}
+
+/// Whether checksums are of all bytes. Some servers do not say; then an object
+/// that was written in one piece has no other kind.
+pub(crate) fn covers_all_bytes(checksums: &Checksums, etag: &ETag) -> bool {
+    let of_parts = checksums.values.values().any(|value| value.contains('-'));
+    match checksums.kind {
+        Some(ChecksumKind::FullObject) => !of_parts,
+        Some(ChecksumKind::Composite) => false,
+        None => !of_parts && etag.part_count().is_none(),
+    }
+}
+
+/// Compares entity tags where both are MD5 digests of the same shape. KMS
+/// keys make them something else (facts, section 3).
+#[must_use]
+pub(crate) fn compare_etags(a: &ETag, b: &ETag, encryptions: &[&Encryption]) -> Comparison {
+    let digests = encryptions
+        .iter()
+        .all(|encryption| matches!(encryption, Encryption::Unstated | Encryption::Managed));
+    if !digests || !a.looks_like_md5() || !b.looks_like_md5() {
+        return Comparison::NotComparable;
+    }
+    match (a == b, a.part_count(), b.part_count()) {
+        (true, ..) => Comparison::Match,
+        (false, None, None) => Comparison::Mismatch("ETag"),
+        // Other part boundaries give another tag for the same bytes.
+        (false, ..) => Comparison::NotComparable,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::object::ChecksumAlgorithm;
+
+    const A: &str = "5d41402abc4b2a76b9719d911017c592";
+    const B: &str = "c4ca4238a0b923820dcc509a6f75849b";
+
+    struct Object {
+        size: u64,
+        etag: ETag,
+        checksums: Checksums,
+        encryption: Encryption,
+    }
+
+    fn object(etag: &str) -> Object {
+        Object {
+            size: 5,
+            etag: ETag::new(etag).unwrap(),
+            checksums: Checksums::default(),
+            encryption: Encryption::Unstated,
+        }
+    }
+
+    fn with_checksum(etag: &str, value: &str, kind: Option<ChecksumKind>) -> Object {
+        let mut made = object(etag);
+        made.checksums.insert(ChecksumAlgorithm::Crc32, value);
+        made.checksums.kind = kind;
+        made
+    }
+
+    fn encrypted(etag: &str) -> Object {
+        let kms = Encryption::Kms {
+            algorithm: "aws:kms".into(),
+            key: None,
+            bucket_key: false,
+        };
+        Object {
+            encryption: kms,
+            ..object(etag)
+        }
+    }
+
+    fn compared(a: &Object, b: &Object) -> Comparison {
+        let print = |o: &'_ Object| -> (u64, ETag, Checksums, Encryption) {
+            (
+                o.size,
+                o.etag.clone(),
+                o.checksums.clone(),
+                o.encryption.clone(),
+            )
+        };
+        let ((asize, aetag, asums, aenc), (bsize, betag, bsums, benc)) = (print(a), print(b));
+        let a = Fingerprint {
+            size: Some(asize),
+            etag: &aetag,
+            checksums: &asums,
+            encryption: &aenc,
+        };
+        let b = Fingerprint {
+            size: Some(bsize),
+            etag: &betag,
+            checksums: &bsums,
+            encryption: &benc,
+        };
+        let there = compare(a, b, true);
+        assert_eq!(
+            there,
+            compare(b, a, true),
+            "comparing must not depend on the order"
+        );
+        there
+    }
+
+    #[test]
+    fn digests_decide_between_objects_of_one_piece() {
+        assert_eq!(compared(&object(A), &object(A)), Comparison::Match);
+        assert_eq!(
+            compared(&object(A), &object(B)),
+            Comparison::Mismatch("ETag")
+        );
+        let shorter = Object {
+            size: 4,
+            ..object(A)
+        };
+        assert_eq!(compared(&object(A), &shorter), Comparison::Mismatch("size"));
+    }
+
+    #[test]
+    fn tags_of_several_parts_match_only_with_the_same_boundaries() {
+        let parts = |digest: &str, n: u32| object(&format!("{digest}-{n}"));
+        assert_eq!(compared(&parts(A, 2), &parts(A, 2)), Comparison::Match);
+        assert_eq!(
+            compared(&parts(A, 2), &parts(B, 2)),
+            Comparison::NotComparable
+        );
+        assert_eq!(
+            compared(&parts(A, 2), &object(B)),
+            Comparison::NotComparable
+        );
+    }
+
+    #[test]
+    fn tags_under_a_kms_key_say_nothing() {
+        assert_eq!(
+            compared(&encrypted(A), &encrypted(A)),
+            Comparison::NotComparable
+        );
+        assert_eq!(
+            compared(&object(A), &encrypted(B)),
+            Comparison::NotComparable
+        );
+    }
+
+    #[test]
+    fn tags_that_are_no_digests_say_nothing() {
+        assert_eq!(
+            compared(&object("opaque"), &object("opaque")),
+            Comparison::NotComparable
+        );
+    }
+
+    #[test]
+    fn checksums_of_all_bytes_decide_whatever_the_tags_say() {
+        let full = |etag: &str, value| with_checksum(etag, value, Some(ChecksumKind::FullObject));
+        let parts = format!("{B}-2");
+        assert_eq!(
+            compared(&full(A, "NhCmhg=="), &full(&parts, "NhCmhg==")),
+            Comparison::Match
+        );
+        assert_eq!(
+            compared(&full(A, "NhCmhg=="), &full(&parts, "BwQzxA==")),
+            Comparison::Mismatch("checksum")
+        );
+    }
+
+    #[test]
+    fn checksums_of_parts_never_make_a_mismatch() {
+        let parts = format!("{A}-2");
+        let composite = |value| with_checksum(&parts, value, Some(ChecksumKind::Composite));
+        let other = with_checksum(
+            &format!("{B}-3"),
+            "BwQzxA==-3",
+            Some(ChecksumKind::Composite),
+        );
+        assert_eq!(
+            compared(&composite("NhCmhg==-2"), &other),
+            Comparison::NotComparable
+        );
+        // A kind that is not stated, on an object of several parts.
+        let unstated = with_checksum(&parts, "NhCmhg==", None);
+        let single = with_checksum(B, "BwQzxA==", None);
+        assert_eq!(compared(&unstated, &single), Comparison::NotComparable);
+    }
+}

@@ -1,0 +1,60 @@
+//! What is recorded of a job when it is submitted.
+
+use rebucket_protocol::{JobId, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use super::location::{ReportError, ReportStore};
+
+/// The file in a job's folder that holds its record.
+pub const JOB_FILE: &str = "job.json";
+
+/// A job's record: what makes a run resumable and a report complete.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobRecord {
+    /// The job.
+    pub job: JobId,
+    /// When it was submitted: [`rebucket_protocol::RenameTask::submitted`].
+    pub started: Timestamp,
+    /// How many tasks it has, once that is known.
+    pub submitted: Option<u64>,
+    /// A digest of the plan, by which a resumed run knows its manifest again.
+    pub plan: Option<String>,
+}
+
+impl JobRecord {
+    fn name(job: &JobId) -> String {
+        format!("{job}/{JOB_FILE}")
+    }
+
+    /// The record of a job, if there is one.
+    ///
+    /// # Errors
+    /// [`ReportError`].
+    pub async fn load(store: &ReportStore, job: &JobId) -> Result<Option<Self>, ReportError> {
+        let name = Self::name(job);
+        let Some(text) = store.read(&name).await? else {
+            return Ok(None);
+        };
+        let malformed = |error| ReportError::Malformed {
+            file: name.clone(),
+            line: 1,
+            error,
+        };
+        serde_json::from_slice(&text).map(Some).map_err(malformed)
+    }
+
+    /// Writes the record, in one step.
+    ///
+    /// # Errors
+    /// [`ReportError`].
+    pub async fn save(&self, store: &ReportStore) -> Result<(), ReportError> {
+        let name = Self::name(&self.job);
+        let malformed = |error| ReportError::Malformed {
+            file: name.clone(),
+            line: 1,
+            error,
+        };
+        let text = serde_json::to_vec_pretty(self).map_err(malformed)?;
+        store.replace(&name, text).await
+    }
+}

@@ -1,0 +1,341 @@
+//! Where a report is, and the few operations on it: append, list, read.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use rebucket_protocol::S3Prefix;
+use rebucket_protocol::uri::UriError;
+
+use crate::store::classify::classify;
+
+/// A directory or an S3 prefix.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ReportLocation {
+    /// A directory, made when it is first written to.
+    Directory(PathBuf),
+    /// A prefix of a bucket.
+    S3(S3Prefix),
+}
+
+/// Why a report could not be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum ReportError {
+    /// A file or directory.
+    #[error("{}: {error}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        error: std::io::Error,
+    },
+    /// An object.
+    #[error("{object}: {message}")]
+    Object {
+        /// The object or prefix.
+        object: String,
+        /// What the endpoint said.
+        message: String,
+    },
+    /// A line that no worker wrote.
+    #[error("{file}, line {line}: {error}")]
+    Malformed {
+        /// The file.
+        file: String,
+        /// The line, from 1.
+        line: usize,
+        /// What is wrong with it.
+        #[source]
+        error: serde_json::Error,
+    },
+    /// Nothing is there.
+    #[error("there is no report at {0}")]
+    Missing(String),
+    /// The task that writes is gone.
+    #[error("the report can no longer be written: {0}")]
+    Closed(String),
+}
+
+impl ReportError {
+    fn file(path: &Path) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.to_owned();
+        move |error| Self::File { path, error }
+    }
+}
+
+impl FromStr for ReportLocation {
+    type Err = UriError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text.starts_with("s3://") {
+            Ok(Self::S3(text.parse::<S3Prefix>()?.as_folder()))
+        } else {
+            Ok(Self::Directory(PathBuf::from(text)))
+        }
+    }
+}
+
+impl fmt::Display for ReportLocation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Directory(path) => write!(f, "{}", path.display()),
+            Self::S3(prefix) => write!(f, "{prefix}"),
+        }
+    }
+}
+
+/// A report location with the means to get at it. Names are relative to it,
+/// with slashes: `job/file`.
+#[derive(Debug, Clone)]
+pub struct ReportStore {
+    location: ReportLocation,
+    s3: aws_sdk_s3::Client,
+}
+
+impl ReportStore {
+    /// The client is used only for locations on S3.
+    #[must_use]
+    pub fn new(location: ReportLocation, s3: aws_sdk_s3::Client) -> Self {
+        Self { location, s3 }
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn location(&self) -> &ReportLocation {
+        &self.location
+    }
+
+    /// True when files can grow. An object cannot: each append needs a name of
+    /// its own.
+    #[must_use]
+    pub fn can_append(&self) -> bool {
+        matches!(self.location, ReportLocation::Directory(_))
+    }
+
+    /// Appends to a file, or writes an object. Durable when it returns.
+    ///
+    /// # Errors
+    /// [`ReportError`].
+    pub async fn append(&self, name: &str, text: Vec<u8>) -> Result<(), ReportError> {
+        match &self.location {
+            ReportLocation::Directory(root) => {
+                let path = root.join(name);
+                blocking(move || append_file(&path, &text)).await
+            }
+            ReportLocation::S3(prefix) => self.put(prefix, name, text).await,
+        }
+    }
+
+    /// Writes a whole file or object, replacing it in one step.
+    ///
+    /// # Errors
+    /// [`ReportError`].
+    pub async fn replace(&self, name: &str, text: Vec<u8>) -> Result<(), ReportError> {
+        match &self.location {
+            ReportLocation::Directory(root) => {
+                let path = root.join(name);
+                blocking(move || replace_file(&path, &text)).await
+            }
+            ReportLocation::S3(prefix) => self.put(prefix, name, text).await,
+        }
+    }
+
+    /// The names of everything in the report, sorted.
+    ///
+    /// # Errors
+    /// [`ReportError::Missing`] when there is nothing.
+    pub async fn list(&self) -> Result<Vec<String>, ReportError> {
+        let mut names = match &self.location {
+            ReportLocation::Directory(root) => {
+                let root = root.clone();
+                blocking(move || list_files(&root)).await?
+            }
+            ReportLocation::S3(prefix) => self.list_objects(prefix).await?,
+        };
+        if names.is_empty() {
+            return Err(ReportError::Missing(self.location.to_string()));
+        }
+        names.sort_unstable();
+        Ok(names)
+    }
+
+    /// The bytes of one file or object; `None` when it is not there.
+    ///
+    /// # Errors
+    /// [`ReportError`].
+    pub async fn read(&self, name: &str) -> Result<Option<Vec<u8>>, ReportError> {
+        match &self.location {
+            ReportLocation::Directory(root) => {
+                let path = root.join(name);
+                blocking(move || match std::fs::read(&path) {
+                    Ok(text) => Ok(Some(text)),
+                    Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+                    Err(error) => Err(ReportError::file(&path)(error)),
+                })
+                .await
+            }
+            ReportLocation::S3(prefix) => self.get(prefix, name).await,
+        }
+    }
+
+    async fn put(&self, prefix: &S3Prefix, name: &str, text: Vec<u8>) -> Result<(), ReportError> {
+        let key = format!("{}{name}", prefix.prefix);
+        let request = self
+            .s3
+            .put_object()
+            .bucket(prefix.bucket.as_str())
+            .key(&key);
+        let sent = request
+            .content_type("application/x-ndjson")
+            .body(text.into())
+            .send()
+            .await;
+        sent.map(drop)
+            .map_err(|error| object_error(prefix, name, &classify(&error)))
+    }
+
+    async fn get(&self, prefix: &S3Prefix, name: &str) -> Result<Option<Vec<u8>>, ReportError> {
+        let key = format!("{}{name}", prefix.prefix);
+        match self
+            .s3
+            .get_object()
+            .bucket(prefix.bucket.as_str())
+            .key(&key)
+            .send()
+            .await
+        {
+            Ok(answer) => match answer.body.collect().await {
+                Ok(body) => Ok(Some(body.to_vec())),
+                Err(error) => Err(object_error(prefix, name, &error)),
+            },
+            Err(error) => {
+                let fault = classify(&error);
+                if fault.class == crate::error::ErrorClass::NotFound {
+                    return Ok(None);
+                }
+                Err(object_error(prefix, name, &fault))
+            }
+        }
+    }
+
+    async fn list_objects(&self, prefix: &S3Prefix) -> Result<Vec<String>, ReportError> {
+        let mut names = Vec::new();
+        let mut token: Option<String> = None;
+        loop {
+            let answer = self
+                .s3
+                .list_objects_v2()
+                .bucket(prefix.bucket.as_str())
+                .prefix(&prefix.prefix)
+                .set_continuation_token(token.clone())
+                .send()
+                .await
+                .map_err(|error| object_error(prefix, "", &classify(&error)))?;
+            let keys = answer.contents().iter().filter_map(|object| object.key());
+            names.extend(
+                keys.filter_map(|k| k.strip_prefix(&prefix.prefix))
+                    .map(str::to_owned),
+            );
+            let next = answer
+                .next_continuation_token()
+                .filter(|next| !next.is_empty());
+            if next.is_none() || next == token.as_deref() {
+                return Ok(names);
+            }
+            token = next.map(str::to_owned);
+        }
+    }
+}
+
+fn object_error(prefix: &S3Prefix, name: &str, error: &dyn fmt::Display) -> ReportError {
+    ReportError::Object {
+        object: format!("{prefix}{name}"),
+        message: error.to_string(),
+    }
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, ReportError> + Send + 'static,
+) -> Result<T, ReportError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(error) => Err(ReportError::Closed(error.to_string())),
+    }
+}
+
+fn append_file(path: &Path, text: &[u8]) -> Result<(), ReportError> {
+    use std::io::Write as _;
+    make_parent(path)?;
+    let fresh = !path.exists();
+    let mut options = std::fs::OpenOptions::new();
+    let mut file = options
+        .create(true)
+        .append(true)
+        .open(path)
+        .map_err(ReportError::file(path))?;
+    file.write_all(text).map_err(ReportError::file(path))?;
+    file.sync_data().map_err(ReportError::file(path))?;
+    if fresh { sync_parent(path) } else { Ok(()) }
+}
+
+fn replace_file(path: &Path, text: &[u8]) -> Result<(), ReportError> {
+    use std::io::Write as _;
+    make_parent(path)?;
+    let scratch = path.with_extension("tmp");
+    let mut file = std::fs::File::create(&scratch).map_err(ReportError::file(&scratch))?;
+    file.write_all(text).map_err(ReportError::file(&scratch))?;
+    file.sync_all().map_err(ReportError::file(&scratch))?;
+    std::fs::rename(&scratch, path).map_err(ReportError::file(path))?;
+    sync_parent(path)
+}
+
+fn make_parent(path: &Path) -> Result<(), ReportError> {
+    match path.parent() {
+        Some(parent) => std::fs::create_dir_all(parent).map_err(ReportError::file(parent)),
+        None => Ok(()),
+    }
+}
+
+/// A new file survives a power cut only once its directory is synced too.
+fn sync_parent(path: &Path) -> Result<(), ReportError> {
+    let Some(parent) = path.parent() else {
+        return Ok(());
+    };
+    let directory = std::fs::File::open(parent).map_err(ReportError::file(parent))?;
+    directory.sync_all().map_err(ReportError::file(parent))
+}
+
+/// Files of the report's folder and of the folders of its jobs.
+fn list_files(root: &Path) -> Result<Vec<String>, ReportError> {
+    let mut names = Vec::new();
+    for (entry, name) in entries(root)? {
+        if entry.is_dir() {
+            for (file, inner) in entries(&entry)? {
+                if file.is_file() {
+                    names.push(format!("{name}/{inner}"));
+                }
+            }
+        } else {
+            names.push(name);
+        }
+    }
+    Ok(names)
+}
+
+fn entries(directory: &Path) -> Result<Vec<(PathBuf, String)>, ReportError> {
+    let listed = match std::fs::read_dir(directory) {
+        Ok(listed) => listed,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(ReportError::file(directory)(error)),
+    };
+    let mut found = Vec::new();
+    for entry in listed {
+        let path = entry.map_err(ReportError::file(directory))?.path();
+        if let Some(name) = path.file_name().and_then(|name| name.to_str()) {
+            let name = name.to_owned();
+            found.push((path, name));
+        }
+    }
+    Ok(found)
+}

@@ -1,0 +1,199 @@
+//! From a command line to an engine: clients, the survey of every bucket, the
+//! caps. Shared by the worker and by `rebucket run`.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use rebucket_protocol::{BucketName, S3Prefix};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+use crate::clients::Clients;
+use crate::config::{AllowList, EngineArgs, LogArgs, LogFormat};
+use crate::metrics::Metrics;
+use crate::queue::sqs::OpenError;
+use crate::rename::plan::PartSettings;
+use crate::rename::{Bucket, RenameSettings, Renamer};
+use crate::report::ReportError;
+use crate::retry::Caller;
+use crate::store::ObjectStore;
+use crate::store::probe::{ProbeError, survey};
+use crate::store::s3::S3Store;
+
+/// Why a process could not begin.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A bucket cannot be worked in.
+    #[error(transparent)]
+    Probe(#[from] ProbeError),
+    /// The queue cannot be worked from.
+    #[error(transparent)]
+    Queue(#[from] OpenError),
+    /// The report cannot be written.
+    #[error("the report: {0}")]
+    Report(#[from] ReportError),
+    /// The address for metrics cannot be listened at.
+    #[error("--metrics-addr {address}: {error}")]
+    Listen {
+        /// The address.
+        address: std::net::SocketAddr,
+        /// What the system said.
+        #[source]
+        error: std::io::Error,
+    },
+    /// The metrics contradict each other.
+    #[error(transparent)]
+    Metrics(#[from] prometheus::Error),
+    /// No allowed prefix, or two scratch prefixes for one bucket.
+    #[error("{0}")]
+    Arguments(String),
+}
+
+impl StartError {
+    /// The exit code of the contract: 3 when something could not be reached
+    /// or denied us, 130 when we were interrupted, else 2.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Probe(ProbeError::Interrupted) => 130,
+            Self::Probe(error) if error.is_access() => 3,
+            Self::Queue(OpenError::Service(_)) | Self::Report(_) => 3,
+            _ => 2,
+        }
+    }
+}
+
+/// Surveys every bucket of `places` and makes an engine for them.
+///
+/// # Errors
+/// [`StartError`] when a bucket cannot be reached, denies us, or is on an
+/// endpoint that is not safe.
+pub async fn engine(
+    clients: &Clients,
+    args: &EngineArgs,
+    places: &[S3Prefix],
+    metrics: &Metrics,
+    stop: &CancellationToken,
+) -> Result<Renamer, StartError> {
+    let store: Arc<dyn ObjectStore> = Arc::new(S3Store::new(clients.s3.clone(), metrics.clone()));
+    let requests = Arc::new(Semaphore::new(usize::from(args.max_requests)));
+    let caller = Caller::new(metrics.clone(), Arc::clone(&requests), stop.clone());
+    let scratch = scratch_places(places, &AllowList::flatten(&args.scratch))?;
+    let is_aws = clients.endpoint.is_aws();
+    let surveys = scratch.into_iter().map(|(bucket, scratch)| {
+        let (store, caller) = (Arc::clone(&store), caller.clone());
+        async move {
+            let on_missing = args.on_missing_precondition.into();
+            let found = survey(&*store, &caller, &bucket, &scratch, is_aws, on_missing).await?;
+            Ok::<_, ProbeError>((bucket, found))
+        }
+    });
+    let buckets: HashMap<BucketName, Bucket> = futures_util::future::try_join_all(surveys)
+        .await?
+        .into_iter()
+        .collect();
+    let settings = RenameSettings {
+        parts: PartSettings {
+            threshold: args.multipart_threshold,
+            part_size: args.part_size,
+        },
+        parts_in_flight: usize::from(args.max_parts),
+        verify: args.verify.map(Into::into),
+    };
+    Ok(Renamer::new(
+        store,
+        buckets,
+        settings,
+        metrics.clone(),
+        requests,
+    ))
+}
+
+/// One scratch prefix for each bucket: as chosen, or `.rebucket/` under its
+/// first allowed prefix.
+fn scratch_places(
+    places: &[S3Prefix],
+    chosen: &[S3Prefix],
+) -> Result<HashMap<BucketName, S3Prefix>, StartError> {
+    let mut scratch = HashMap::new();
+    for prefix in chosen {
+        let folder = prefix.as_folder();
+        if scratch.insert(prefix.bucket.clone(), folder).is_some() {
+            let bucket = &prefix.bucket;
+            let message = format!("--scratch names more than one prefix for the bucket {bucket}");
+            return Err(StartError::Arguments(message));
+        }
+    }
+    let mut all = HashMap::new();
+    for place in places {
+        all.entry(place.bucket.clone()).or_insert_with(|| {
+            scratch.get(&place.bucket).cloned().unwrap_or_else(|| {
+                let mut default = place.as_folder();
+                default.prefix.push_str(".rebucket/");
+                default
+            })
+        });
+    }
+    Ok(all)
+}
+
+/// A name that no other process has: host, process id, and start.
+#[must_use]
+pub fn process_name() -> String {
+    let host = std::env::var("HOSTNAME").ok().or_else(|| {
+        std::fs::read_to_string("/etc/hostname")
+            .ok()
+            .map(|name| name.trim().to_owned())
+    });
+    let mut host = host
+        .filter(|host| !host.is_empty())
+        .unwrap_or_else(|| "worker".to_owned());
+    host.retain(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_'));
+    let started = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    let started = started.map_or(0, |since| since.as_millis());
+    format!("{host}-{}-{started:x}", std::process::id())
+}
+
+/// Starts logging to standard error. A second call changes nothing.
+pub fn start_logging(args: &LogArgs, default: &str) {
+    use std::io::IsTerminal as _;
+    use tracing_subscriber::EnvFilter;
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal());
+    let started = match args.log_format {
+        LogFormat::Text => builder.try_init(),
+        LogFormat::Json => builder.json().flatten_event(true).try_init(),
+    };
+    // Only ever fails because logging was started before.
+    drop(started);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn prefixes(texts: &[&str]) -> Vec<S3Prefix> {
+        texts.iter().map(|text| text.parse().unwrap()).collect()
+    }
+
+    #[test]
+    fn scratch_lies_under_what_is_allowed_unless_it_is_chosen() {
+        let places = prefixes(&["s3://bkt/a/", "s3://bkt/b/", "s3://other"]);
+        let bucket = |name| BucketName::new(name).unwrap();
+        let by_default = scratch_places(&places, &[]).unwrap();
+        assert_eq!(
+            by_default[&bucket("bkt")].to_string(),
+            "s3://bkt/a/.rebucket/"
+        );
+        assert_eq!(
+            by_default[&bucket("other")].to_string(),
+            "s3://other/.rebucket/"
+        );
+        let chosen = scratch_places(&places, &prefixes(&["s3://bkt/tmp"])).unwrap();
+        assert_eq!(chosen[&bucket("bkt")].to_string(), "s3://bkt/tmp/");
+        assert!(scratch_places(&places, &prefixes(&["s3://bkt/x", "s3://bkt/y"])).is_err());
+    }
+}

@@ -1,0 +1,182 @@
+//! From what the SDK returns to an [`ErrorClass`], for S3 and SQS alike.
+
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_types::error::display::DisplayErrorContext;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+
+use crate::error::{ErrorClass, Fault};
+
+/// Classifies a failed request.
+pub fn classify<E>(error: &SdkError<E, HttpResponse>) -> Fault
+where
+    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+{
+    let status = error
+        .raw_response()
+        .map(|response| response.status().as_u16());
+    let local = |class, code: &str| Fault {
+        class,
+        code: code.to_owned(),
+        message: innermost(error),
+        status,
+    };
+    match error {
+        SdkError::ServiceError(service) => {
+            let code = service.err().code().unwrap_or_default();
+            Fault {
+                class: class_of(status.unwrap_or(0), code),
+                code: if code.is_empty() {
+                    word_for(status)
+                } else {
+                    code.to_owned()
+                },
+                message: service.err().message().unwrap_or_default().to_owned(),
+                status,
+            }
+        }
+        SdkError::TimeoutError(_) => local(ErrorClass::Transient, "RequestTimedOut"),
+        SdkError::DispatchFailure(failure) => {
+            let text = DisplayErrorContext(error).to_string();
+            if text.contains("credentials") || text.contains("identity") {
+                local(ErrorClass::Denied, "NoCredentials")
+            } else if failure.is_user() {
+                local(ErrorClass::Invalid, "RequestNotSent")
+            } else {
+                local(ErrorClass::Transient, "ConnectionFailed")
+            }
+        }
+        // The status line came, but not an answer that can be read. What the
+        // service did is unknown.
+        SdkError::ResponseError(_) => local(ErrorClass::Transient, "UnreadableResponse"),
+        // Credentials are resolved while the request is made, and so fail here.
+        _ => {
+            let text = DisplayErrorContext(error).to_string();
+            let class = if text.contains("credentials") || text.contains("identity") {
+                ErrorClass::Denied
+            } else {
+                ErrorClass::Invalid
+            };
+            local(class, "RequestNotSent")
+        }
+    }
+}
+
+/// The last error of the chain: the one that names the cause.
+fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut error = error;
+    while let Some(source) = error.source() {
+        error = source;
+    }
+    error.to_string()
+}
+
+fn word_for(status: Option<u16>) -> String {
+    match status {
+        Some(403) => "Forbidden".to_owned(),
+        Some(404) => "NotFound".to_owned(),
+        Some(412) => "PreconditionFailed".to_owned(),
+        Some(503) => "ServiceUnavailable".to_owned(),
+        _ => "Unknown".to_owned(),
+    }
+}
+
+/// Codes go first: an error inside a 200 has no other sign, and one status
+/// stands for several things. The status decides where a HEAD's answer has no
+/// body.
+fn class_of(status: u16, code: &str) -> ErrorClass {
+    match code {
+        "SlowDown"
+        | "Throttling"
+        | "ThrottlingException"
+        | "RequestLimitExceeded"
+        | "TooManyRequestsException"
+        | "RequestThrottled"
+        | "OverLimit"
+        | "KMS.ThrottlingException" => ErrorClass::Throttled,
+        "InternalError"
+        | "InternalFailure"
+        | "ServiceUnavailable"
+        | "RequestTimeout"
+        | "RequestTimeTooSkewed"
+        | "ExpiredToken"
+        | "ExpiredTokenException"
+        | "RequestExpired"
+        | "IncompleteBody"
+        | "ServerBusy" => ErrorClass::Transient,
+        "NoSuchKey" | "NoSuchVersion" => ErrorClass::NotFound,
+        "NoSuchBucket"
+        | "AWS.SimpleQueueService.NonExistentQueue"
+        | "QueueDoesNotExist"
+        | "com.amazonaws.sqs#QueueDoesNotExist" => ErrorClass::ContainerMissing,
+        "NoSuchUpload" => ErrorClass::UploadMissing,
+        "PreconditionFailed" => ErrorClass::Precondition,
+        "OperationAborted" | "ConditionalRequestConflict" => ErrorClass::Conflict,
+        "AccessDenied"
+        | "AccessDeniedException"
+        | "InvalidAccessKeyId"
+        | "SignatureDoesNotMatch"
+        | "AllAccessDisabled"
+        | "AccountProblem"
+        | "NotSignedUp"
+        | "InvalidToken"
+        | "InvalidClientTokenId"
+        | "UnrecognizedClientException"
+        | "KMS.AccessDeniedException" => ErrorClass::Denied,
+        "InvalidObjectState" => ErrorClass::Archived,
+        "ReceiptHandleIsInvalid"
+        | "MessageNotInflight"
+        | "AWS.SimpleQueueService.MessageNotInflight" => ErrorClass::LeaseLost,
+        "NotImplemented" | "MethodNotAllowed" => ErrorClass::Unsupported,
+        _ => match status {
+            403 | 401 => ErrorClass::Denied,
+            404 => ErrorClass::NotFound,
+            409 => ErrorClass::Conflict,
+            412 => ErrorClass::Precondition,
+            429 => ErrorClass::Throttled,
+            503 => ErrorClass::Throttled,
+            405 | 501 => ErrorClass::Unsupported,
+            408 | 500.. => ErrorClass::Transient,
+            // An error without a code inside a 2xx: nothing is known.
+            200..300 => ErrorClass::Transient,
+            _ => ErrorClass::Invalid,
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_inside_a_200_is_judged_by_its_code() {
+        assert_eq!(class_of(200, "SlowDown"), ErrorClass::Throttled);
+        assert_eq!(class_of(200, "InternalError"), ErrorClass::Transient);
+        assert_eq!(
+            class_of(200, "ConditionalRequestConflict"),
+            ErrorClass::Conflict
+        );
+        assert_eq!(class_of(200, ""), ErrorClass::Transient);
+    }
+
+    #[test]
+    fn a_head_without_a_body_is_judged_by_its_status() {
+        assert_eq!(class_of(404, ""), ErrorClass::NotFound);
+        assert_eq!(class_of(403, ""), ErrorClass::Denied);
+        assert_eq!(class_of(412, ""), ErrorClass::Precondition);
+        assert_eq!(class_of(500, ""), ErrorClass::Transient);
+    }
+
+    #[test]
+    fn what_cannot_work_later_is_not_retried() {
+        for (status, code) in [
+            (400, "InvalidRequest"),
+            (400, "EntityTooLarge"),
+            (403, "AccessDenied"),
+            (403, "InvalidObjectState"),
+            (404, "NoSuchBucket"),
+        ] {
+            assert!(!class_of(status, code).is_retryable(), "{code}");
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! The object store, as narrow as a rename needs it.
+//!
+//! Obligations of every implementation, checked by the same tests:
+//! - One call is one request. No call retries: [`crate::retry`] does.
+//! - A success carries a non-empty [`ETag`]; an answer without one is an error
+//!   of class [`ErrorClass::Transient`](crate::error::ErrorClass::Transient),
+//!   because the request may or may not have been carried out.
+//! - A delete without a condition cannot be asked for.
+
+pub mod classify;
+pub mod endpoint;
+pub mod object;
+pub mod probe;
+pub mod s3;
+
+use async_trait::async_trait;
+use rebucket_protocol::{BucketName, ETag, ObjectUri, VersionId};
+
+use crate::error::ServiceError;
+use object::{Acl, Attributes, Checksums, ObjectHead, PinnedSource, Tags};
+
+/// Result of one request to the store.
+pub type StoreResult<T> = Result<T, ServiceError>;
+
+/// The id of a multipart upload.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UploadId(pub String);
+
+/// Which version, or which part, HEAD looks at.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct HeadScope<'a> {
+    /// A version; the current one when absent.
+    pub version: Option<&'a VersionId>,
+    /// A part, counted from 1: its size, and the number of parts.
+    pub part: Option<u32>,
+}
+
+/// A copy in one request.
+#[derive(Debug, Clone, Copy)]
+pub struct CopyRequest<'a> {
+    /// What to copy; every copy is pinned.
+    pub source: &'a PinnedSource,
+    /// Where to.
+    pub destination: &'a ObjectUri,
+    /// `If-None-Match: *`: fail rather than replace an object.
+    pub create_only: bool,
+    /// What to carry besides the bytes. The content's headers, the metadata
+    /// and the tags are carried by the service itself.
+    pub attributes: &'a Attributes,
+    /// False to leave the tags behind, which also spares the permission to
+    /// read them.
+    pub keep_tags: bool,
+}
+
+/// What a successful copy answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CopyReceipt {
+    /// The destination's entity tag.
+    pub etag: ETag,
+    /// The destination's version, in a versioned bucket.
+    pub version: Option<VersionId>,
+    /// The destination's checksums, as far as the answer has them.
+    pub checksums: Checksums,
+}
+
+/// A range of the source that becomes one part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PartRange {
+    /// The part's number, from 1.
+    pub number: u32,
+    /// Its first byte.
+    pub start: u64,
+    /// Its length in bytes, at least 1.
+    pub len: u64,
+}
+
+/// What a successful part copy answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PartReceipt {
+    /// The part's number.
+    pub number: u32,
+    /// The part's entity tag.
+    pub etag: ETag,
+    /// The part's checksums.
+    pub checksums: Checksums,
+}
+
+/// The last request of a multipart upload.
+#[derive(Debug, Clone, Copy)]
+pub struct CompleteRequest<'a> {
+    /// Where to.
+    pub destination: &'a ObjectUri,
+    /// The upload.
+    pub upload: &'a UploadId,
+    /// Every part, in the order of their numbers.
+    pub parts: &'a [PartReceipt],
+    /// `If-None-Match: *`: fail rather than replace an object.
+    pub create_only: bool,
+    /// The size in bytes that the whole must have.
+    pub size: u64,
+    /// The checksum of all bytes that the whole must have, if the source has
+    /// one that the service can compute.
+    pub expected: &'a Checksums,
+}
+
+/// A delete that removes one known object and no other.
+#[derive(Debug, Clone, Copy)]
+pub enum DeleteRequest<'a> {
+    /// Deletes the current object, or hides it behind a delete marker, if it
+    /// still has this entity tag.
+    IfMatch {
+        /// The object.
+        object: &'a ObjectUri,
+        /// The tag that it must have.
+        etag: &'a ETag,
+    },
+    /// Removes exactly one version for good.
+    Version {
+        /// The object.
+        object: &'a ObjectUri,
+        /// The version to remove.
+        version: &'a VersionId,
+    },
+}
+
+/// What a bucket settles for all of its objects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BucketFacts {
+    /// False when the bucket's owner owns every object, so that none has
+    /// grants of its own.
+    pub has_acls: bool,
+    /// True when versioning is on.
+    pub versioned: bool,
+}
+
+/// The requests that a rename makes.
+#[async_trait]
+pub trait ObjectStore: Send + Sync + 'static {
+    /// `HeadObject` with checksums.
+    async fn head(&self, object: &ObjectUri, scope: HeadScope<'_>) -> StoreResult<ObjectHead>;
+
+    /// `GetObjectTagging`.
+    async fn tags(&self, object: &ObjectUri, version: Option<&VersionId>) -> StoreResult<Tags>;
+
+    /// `GetObjectAcl`.
+    async fn acl(&self, object: &ObjectUri, version: Option<&VersionId>) -> StoreResult<Acl>;
+
+    /// The bucket's settings. Must fail with `ContainerMissing` when there is
+    /// no such bucket.
+    async fn bucket_facts(&self, bucket: &BucketName) -> StoreResult<BucketFacts>;
+
+    /// `CopyObject`.
+    async fn copy(&self, request: CopyRequest<'_>) -> StoreResult<CopyReceipt>;
+
+    /// `CreateMultipartUpload` with every attribute.
+    async fn create_upload(
+        &self,
+        destination: &ObjectUri,
+        attributes: &Attributes,
+    ) -> StoreResult<UploadId>;
+
+    /// `UploadPartCopy`.
+    async fn copy_part(
+        &self,
+        source: &PinnedSource,
+        destination: &ObjectUri,
+        upload: &UploadId,
+        range: PartRange,
+    ) -> StoreResult<PartReceipt>;
+
+    /// `CompleteMultipartUpload`.
+    async fn complete_upload(&self, request: CompleteRequest<'_>) -> StoreResult<CopyReceipt>;
+
+    /// `AbortMultipartUpload`.
+    async fn abort_upload(&self, destination: &ObjectUri, upload: &UploadId) -> StoreResult<()>;
+
+    /// `ListObjectAnnotations`: the names of all of them.
+    async fn annotations(
+        &self,
+        object: &ObjectUri,
+        version: Option<&VersionId>,
+    ) -> StoreResult<Vec<String>>;
+
+    /// `GetObjectAnnotation` and `PutObjectAnnotation`: carries one annotation
+    /// over to a destination that still has this entity tag.
+    async fn carry_annotation(
+        &self,
+        source: &PinnedSource,
+        destination: &ObjectUri,
+        destination_etag: &ETag,
+        name: &str,
+    ) -> StoreResult<()>;
+
+    /// `DeleteObject`, always conditional.
+    async fn delete(&self, request: DeleteRequest<'_>) -> StoreResult<()>;
+
+    /// `PutObject` of a few bytes: only for scratch objects of the probe.
+    async fn put_scratch(
+        &self,
+        object: &ObjectUri,
+        body: &[u8],
+        attributes: &Attributes,
+    ) -> StoreResult<CopyReceipt>;
+
+    /// `GetObject` of a few bytes: only for scratch objects of the probe.
+    async fn get_scratch(&self, object: &ObjectUri) -> StoreResult<Vec<u8>>;
+}

@@ -1,0 +1,286 @@
+//! Between the SDK's types and ours.
+
+use aws_sdk_s3::operation::head_object::HeadObjectOutput;
+use aws_sdk_s3::types as sdk;
+use aws_smithy_types::DateTime;
+use aws_smithy_types::date_time::Format;
+use rebucket_protocol::{StorageClass, Timestamp, VersionId};
+
+use super::super::object::{
+    Acl, ChecksumAlgorithm, ChecksumKind, Checksums, ContentHeaders, Encryption, Grantee,
+    ObjectHead, ObjectLock, Permission,
+};
+use super::required_etag;
+use crate::error::{ErrorClass, ServiceError};
+use crate::store::StoreResult;
+use rebucket_protocol::ObjectUri;
+
+/// Reads every checksum of an answer: all of the SDK's outputs that have them
+/// name the fields alike, but share no trait.
+macro_rules! checksums {
+    ($from:expr) => {{
+        let mut read = $crate::store::object::Checksums::default();
+        let fields = [
+            (
+                $crate::store::object::ChecksumAlgorithm::Crc32,
+                $from.checksum_crc32(),
+            ),
+            (
+                $crate::store::object::ChecksumAlgorithm::Crc32C,
+                $from.checksum_crc32_c(),
+            ),
+            (
+                $crate::store::object::ChecksumAlgorithm::Crc64Nvme,
+                $from.checksum_crc64_nvme(),
+            ),
+            (
+                $crate::store::object::ChecksumAlgorithm::Sha1,
+                $from.checksum_sha1(),
+            ),
+            (
+                $crate::store::object::ChecksumAlgorithm::Sha256,
+                $from.checksum_sha256(),
+            ),
+            (
+                $crate::store::object::ChecksumAlgorithm::Sha512,
+                $from.checksum_sha512(),
+            ),
+            (
+                $crate::store::object::ChecksumAlgorithm::Md5,
+                $from.checksum_md5(),
+            ),
+            (
+                $crate::store::object::ChecksumAlgorithm::Xxhash64,
+                $from.checksum_xxhash64(),
+            ),
+            (
+                $crate::store::object::ChecksumAlgorithm::Xxhash3,
+                $from.checksum_xxhash3(),
+            ),
+            (
+                $crate::store::object::ChecksumAlgorithm::Xxhash128,
+                $from.checksum_xxhash128(),
+            ),
+        ];
+        for (algorithm, value) in fields {
+            if let Some(value) = value {
+                read.insert(algorithm, value);
+            }
+        }
+        read
+    }};
+}
+
+/// Writes every checksum that is there into a request or a part.
+macro_rules! set_checksums {
+    ($into:expr, $checksums:expr) => {{
+        let value = |algorithm| $checksums.values.get(&algorithm).cloned();
+        $into
+            .set_checksum_crc32(value($crate::store::object::ChecksumAlgorithm::Crc32))
+            .set_checksum_crc32_c(value($crate::store::object::ChecksumAlgorithm::Crc32C))
+            .set_checksum_crc64_nvme(value($crate::store::object::ChecksumAlgorithm::Crc64Nvme))
+            .set_checksum_sha1(value($crate::store::object::ChecksumAlgorithm::Sha1))
+            .set_checksum_sha256(value($crate::store::object::ChecksumAlgorithm::Sha256))
+            .set_checksum_sha512(value($crate::store::object::ChecksumAlgorithm::Sha512))
+            .set_checksum_md5(value($crate::store::object::ChecksumAlgorithm::Md5))
+            .set_checksum_xxhash64(value($crate::store::object::ChecksumAlgorithm::Xxhash64))
+            .set_checksum_xxhash3(value($crate::store::object::ChecksumAlgorithm::Xxhash3))
+            .set_checksum_xxhash128(value($crate::store::object::ChecksumAlgorithm::Xxhash128))
+    }};
+}
+
+pub(super) use {checksums, set_checksums};
+
+pub(super) fn checksum_kind(kind: Option<&sdk::ChecksumType>) -> Option<ChecksumKind> {
+    match kind? {
+        sdk::ChecksumType::FullObject => Some(ChecksumKind::FullObject),
+        sdk::ChecksumType::Composite => Some(ChecksumKind::Composite),
+        _ => None,
+    }
+}
+
+pub(super) fn sdk_checksum_kind(kind: ChecksumKind) -> sdk::ChecksumType {
+    match kind {
+        ChecksumKind::FullObject => sdk::ChecksumType::FullObject,
+        ChecksumKind::Composite => sdk::ChecksumType::Composite,
+    }
+}
+
+pub(super) fn sdk_algorithm(algorithm: ChecksumAlgorithm) -> sdk::ChecksumAlgorithm {
+    match algorithm {
+        ChecksumAlgorithm::Crc32 => sdk::ChecksumAlgorithm::Crc32,
+        ChecksumAlgorithm::Crc32C => sdk::ChecksumAlgorithm::Crc32C,
+        ChecksumAlgorithm::Crc64Nvme => sdk::ChecksumAlgorithm::Crc64Nvme,
+        ChecksumAlgorithm::Sha1 => sdk::ChecksumAlgorithm::Sha1,
+        ChecksumAlgorithm::Sha256 => sdk::ChecksumAlgorithm::Sha256,
+        ChecksumAlgorithm::Sha512 => sdk::ChecksumAlgorithm::Sha512,
+        ChecksumAlgorithm::Md5 => sdk::ChecksumAlgorithm::Md5,
+        ChecksumAlgorithm::Xxhash64 => sdk::ChecksumAlgorithm::Xxhash64,
+        ChecksumAlgorithm::Xxhash3 => sdk::ChecksumAlgorithm::Xxhash3,
+        ChecksumAlgorithm::Xxhash128 => sdk::ChecksumAlgorithm::Xxhash128,
+    }
+}
+
+pub(super) fn timestamp(at: &DateTime) -> Option<Timestamp> {
+    Timestamp::from_unix(at.secs(), at.subsec_nanos())
+}
+
+pub(super) fn sdk_time(at: Timestamp) -> DateTime {
+    DateTime::from_secs_and_nanos(at.unix_seconds(), at.subsec_nanos())
+}
+
+/// An answer that no object can give is as good as no answer.
+fn unreadable(object: &ObjectUri, what: &str) -> ServiceError {
+    ServiceError::local(
+        "HeadObject",
+        object,
+        ErrorClass::Transient,
+        "IncompleteResponse",
+        what,
+    )
+}
+
+pub(super) fn object_head(object: &ObjectUri, out: &HeadObjectOutput) -> StoreResult<ObjectHead> {
+    let size = out
+        .content_length()
+        .and_then(|size| u64::try_from(size).ok())
+        .ok_or_else(|| unreadable(object, "the answer has no size"))?;
+    let storage_class = match out.storage_class() {
+        None => StorageClass::standard(),
+        Some(class) => StorageClass::new(class.as_str())
+            .map_err(|error| unreadable(object, &error.to_string()))?,
+    };
+    let version = version_id(object, out.version_id())?;
+    let checksums = Checksums {
+        kind: checksum_kind(out.checksum_type()),
+        ..checksums!(out)
+    };
+    Ok(ObjectHead {
+        etag: required_etag("HeadObject", object, out.e_tag())?,
+        size,
+        version,
+        modified: out.last_modified().and_then(timestamp),
+        headers: ContentHeaders {
+            content_type: owned(out.content_type()),
+            cache_control: owned(out.cache_control()),
+            content_disposition: owned(out.content_disposition()),
+            content_encoding: owned(out.content_encoding()),
+            content_language: owned(out.content_language()),
+            expires: expires(out),
+        },
+        metadata: out
+            .metadata()
+            .into_iter()
+            .flatten()
+            .map(|(k, v)| (k.clone(), v.clone()))
+            .collect(),
+        missing_metadata: out
+            .missing_meta()
+            .and_then(|n| u32::try_from(n).ok())
+            .unwrap_or(0),
+        archived: is_archived(out, &storage_class),
+        storage_class,
+        encryption: encryption(out),
+        lock: ObjectLock {
+            mode: out.object_lock_mode().map(|mode| mode.as_str().to_owned()),
+            retain_until: out.object_lock_retain_until_date().and_then(timestamp),
+            legal_hold: out.object_lock_legal_hold_status()
+                == Some(&sdk::ObjectLockLegalHoldStatus::On),
+        },
+        redirect: owned(out.website_redirect_location()),
+        checksums,
+        tag_count: out.tag_count().and_then(|n| u32::try_from(n).ok()),
+        parts: out.parts_count().and_then(|n| u32::try_from(n).ok()),
+    })
+}
+
+pub(super) fn version_id(
+    object: &ObjectUri,
+    version: Option<&str>,
+) -> StoreResult<Option<VersionId>> {
+    version
+        .filter(|version| !version.is_empty())
+        .map(VersionId::new)
+        .transpose()
+        .map_err(|error| unreadable(object, &error.to_string()))
+}
+
+fn owned(text: Option<&str>) -> Option<String> {
+    text.map(str::to_owned)
+}
+
+/// As it was sent, when the SDK kept that; it need not be a date.
+fn expires(out: &HeadObjectOutput) -> Option<String> {
+    #[allow(deprecated, reason = "the fallback for answers without the raw text")]
+    let parsed = || out.expires().and_then(|at| at.fmt(Format::HttpDate).ok());
+    owned(out.expires_string()).or_else(parsed)
+}
+
+/// Glacier classes are readable only after a restore, which leaves the class
+/// as it is and shows in `x-amz-restore` (facts, section 2). The archive tiers
+/// of Intelligent-Tiering show in `x-amz-archive-status`.
+fn is_archived(out: &HeadObjectOutput, class: &StorageClass) -> bool {
+    let restored = out
+        .restore()
+        .is_some_and(|restore| restore.contains("ongoing-request=\"false\""));
+    (class.is_archived() || out.archive_status().is_some()) && !restored
+}
+
+fn encryption(out: &HeadObjectOutput) -> Encryption {
+    if out.sse_customer_algorithm().is_some() {
+        return Encryption::CustomerKey;
+    }
+    match out.server_side_encryption() {
+        None => Encryption::Unstated,
+        Some(sdk::ServerSideEncryption::Aes256) => Encryption::Managed,
+        Some(kms) if kms.as_str().starts_with("aws:kms") => Encryption::Kms {
+            algorithm: kms.as_str().to_owned(),
+            key: owned(out.ssekms_key_id()),
+            bucket_key: out.bucket_key_enabled().unwrap_or(false),
+        },
+        Some(other) => Encryption::Other(other.as_str().to_owned()),
+    }
+}
+
+pub(super) fn acl(owner: Option<&sdk::Owner>, grants: &[sdk::Grant]) -> Option<Acl> {
+    let mut read = Acl {
+        owner: owner.and_then(|o| owned(o.id())),
+        grants: Default::default(),
+    };
+    for grant in grants {
+        let grantee = grant.grantee()?;
+        let grantee = if let Some(id) = grantee.id() {
+            Grantee::Canonical(id.to_owned())
+        } else if let Some(uri) = grantee.uri() {
+            Grantee::Group(uri.to_owned())
+        } else {
+            Grantee::Email(grantee.email_address()?.to_owned())
+        };
+        let permission = match grant.permission()? {
+            sdk::Permission::FullControl => Permission::FullControl,
+            sdk::Permission::Read => Permission::Read,
+            sdk::Permission::ReadAcp => Permission::ReadAcp,
+            sdk::Permission::Write => Permission::Write,
+            sdk::Permission::WriteAcp => Permission::WriteAcp,
+            _ => return None,
+        };
+        read.grants.insert((permission, grantee));
+    }
+    Some(read)
+}
+
+/// The value of one `x-amz-grant-*` header, or `None` without such grants.
+pub(super) fn grant_header(acl: Option<&Acl>, permission: Permission) -> Option<String> {
+    let of_kind = acl?
+        .grants
+        .iter()
+        .filter(|(granted, _)| *granted == permission);
+    let grantees: Vec<String> = of_kind
+        .map(|(_, grantee)| match grantee {
+            Grantee::Canonical(id) => format!("id=\"{id}\""),
+            Grantee::Email(address) => format!("emailAddress=\"{address}\""),
+            Grantee::Group(uri) => format!("uri=\"{uri}\""),
+        })
+        .collect();
+    (!grantees.is_empty()).then(|| grantees.join(", "))
+}

@@ -1,0 +1,168 @@
+//! The object store over the AWS SDK. One method, one request.
+
+mod bucket;
+mod convert;
+mod read;
+mod write;
+
+use std::fmt::Display;
+use std::future::Future;
+
+use async_trait::async_trait;
+use aws_sdk_s3::Client;
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use rebucket_protocol::{BucketName, ETag, ObjectUri, VersionId};
+use tokio::time::Instant;
+
+use super::classify::classify;
+use super::object::{Acl, Attributes, ObjectHead, PinnedSource, Tags};
+use super::{
+    BucketFacts, CompleteRequest, CopyReceipt, CopyRequest, DeleteRequest, HeadScope, ObjectStore,
+    PartRange, PartReceipt, StoreResult, UploadId,
+};
+use crate::error::{ErrorClass, ServiceError};
+use crate::metrics::Metrics;
+
+/// S3, or a store that speaks its protocol.
+#[derive(Debug, Clone)]
+pub struct S3Store {
+    client: Client,
+    metrics: Metrics,
+}
+
+impl S3Store {
+    /// Wraps a client whose own retries are off ([`crate::clients`]).
+    #[must_use]
+    pub fn new(client: Client, metrics: Metrics) -> Self {
+        Self { client, metrics }
+    }
+
+    /// Sends one request, counts it, and classifies its failure.
+    async fn send<T, E>(
+        &self,
+        operation: &'static str,
+        target: impl Display,
+        request: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+    ) -> StoreResult<T>
+    where
+        E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+    {
+        let sent = Instant::now();
+        let result = request.await.map_err(|error| ServiceError {
+            operation,
+            target: target.to_string(),
+            fault: classify(&error),
+        });
+        let class = result.as_ref().err().map(ServiceError::class);
+        self.metrics.s3_request(operation, class, sent.elapsed());
+        result
+    }
+}
+
+/// The entity tag of a success. A 200 with an empty or truncated body reaches
+/// us as a success without one (facts 1.6): nothing may be concluded from it.
+fn required_etag(
+    operation: &'static str,
+    target: &ObjectUri,
+    etag: Option<&str>,
+) -> StoreResult<ETag> {
+    let refuse = |message: String| {
+        ServiceError::local(
+            operation,
+            target,
+            ErrorClass::Transient,
+            "IncompleteResponse",
+            message,
+        )
+    };
+    let etag = etag.ok_or_else(|| refuse("the success response has no ETag".to_owned()))?;
+    ETag::new(etag).map_err(|error| refuse(error.to_string()))
+}
+
+#[async_trait]
+impl ObjectStore for S3Store {
+    async fn head(&self, object: &ObjectUri, scope: HeadScope<'_>) -> StoreResult<ObjectHead> {
+        self.head_object(object, scope).await
+    }
+
+    async fn tags(&self, object: &ObjectUri, version: Option<&VersionId>) -> StoreResult<Tags> {
+        self.get_tags(object, version).await
+    }
+
+    async fn acl(&self, object: &ObjectUri, version: Option<&VersionId>) -> StoreResult<Acl> {
+        self.get_acl(object, version).await
+    }
+
+    async fn bucket_facts(&self, bucket: &BucketName) -> StoreResult<BucketFacts> {
+        self.get_bucket_facts(bucket).await
+    }
+
+    async fn copy(&self, request: CopyRequest<'_>) -> StoreResult<CopyReceipt> {
+        self.copy_object(request).await
+    }
+
+    async fn create_upload(
+        &self,
+        destination: &ObjectUri,
+        attributes: &Attributes,
+    ) -> StoreResult<UploadId> {
+        self.create_multipart_upload(destination, attributes).await
+    }
+
+    async fn copy_part(
+        &self,
+        source: &PinnedSource,
+        destination: &ObjectUri,
+        upload: &UploadId,
+        range: PartRange,
+    ) -> StoreResult<PartReceipt> {
+        self.upload_part_copy(source, destination, upload, range)
+            .await
+    }
+
+    async fn complete_upload(&self, request: CompleteRequest<'_>) -> StoreResult<CopyReceipt> {
+        self.complete_multipart_upload(request).await
+    }
+
+    async fn abort_upload(&self, destination: &ObjectUri, upload: &UploadId) -> StoreResult<()> {
+        self.abort_multipart_upload(destination, upload).await
+    }
+
+    async fn annotations(
+        &self,
+        object: &ObjectUri,
+        version: Option<&VersionId>,
+    ) -> StoreResult<Vec<String>> {
+        self.list_annotations(object, version).await
+    }
+
+    async fn carry_annotation(
+        &self,
+        source: &PinnedSource,
+        destination: &ObjectUri,
+        destination_etag: &ETag,
+        name: &str,
+    ) -> StoreResult<()> {
+        self.copy_annotation(source, destination, destination_etag, name)
+            .await
+    }
+
+    async fn delete(&self, request: DeleteRequest<'_>) -> StoreResult<()> {
+        self.delete_object(request).await
+    }
+
+    async fn put_scratch(
+        &self,
+        object: &ObjectUri,
+        body: &[u8],
+        attributes: &Attributes,
+    ) -> StoreResult<CopyReceipt> {
+        self.put_object(object, body, attributes).await
+    }
+
+    async fn get_scratch(&self, object: &ObjectUri) -> StoreResult<Vec<u8>> {
+        self.get_object(object).await
+    }
+}
