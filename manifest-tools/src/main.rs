@@ -1,1 +1,76 @@
-fn main(){}
+//! `rebucket`: the command for operators.
+
+mod commands;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use rebucket_manifest::Exit;
+use rebucket_manifest::args::PlanArgs;
+
+use commands::{CommandError, complain, explain, plan};
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0    all done
+  1    some renames failed
+  2    a usage, manifest or configuration error
+  3    the endpoint or the queue could not be reached, or denied us
+  130  interrupted";
+
+const PLAN_EXAMPLES: &str = "\
+Examples:
+  rebucket plan renames.csv                      check it, and print every problem
+  rebucket plan renames.csv --out renames.plan   and write the plan for submit or run
+  rebucket plan keys.csv.gz --bucket photos      source and destination are keys
+  make-renames | rebucket plan - --url-encoded   keys with %20 and + in them
+
+A manifest:
+  source,destination
+  s3://photos/2025/cat.jpg,s3://archive/photos/2025/cat.jpg
+  \"s3://photos/a, b.jpg\",\"s3://archive/photos/a, b.jpg\"";
+
+/// Renames objects in S3 in bulk, without losing any.
+#[derive(Parser)]
+#[command(name = "rebucket", version, propagate_version = true, after_help = EXIT_CODES)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Check a manifest, print every problem with its line, and write the plan.
+    ///
+    /// Nothing is renamed, and no endpoint is asked.
+    #[command(after_help = PLAN_EXAMPLES)]
+    Plan(PlanArgs),
+}
+
+fn main() -> ExitCode {
+    let command = Cli::parse().command;
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            complain(&format!("rebucket: the runtime cannot be started: {error}"));
+            return Exit::BadInput.into();
+        }
+    };
+    let ended = runtime.block_on(execute(command));
+    // A read that nobody waits for any more must not keep the process.
+    runtime.shutdown_background();
+    let exit = ended.unwrap_or_else(|error| {
+        explain(&error);
+        error.exit()
+    });
+    exit.into()
+}
+
+async fn execute(command: Command) -> Result<Exit, CommandError> {
+    match command {
+        Command::Plan(args) => plan::run(args).await,
+    }
+}

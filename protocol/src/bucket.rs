@@ -95,7 +95,17 @@ mod tests {
 
     #[test]
     fn refuses_what_could_change_the_request() {
-        for name in ["", "ab", "a/b", "a b", "-ab", "ab.", "buck\u{e9}t", "a?b", &"a".repeat(256)] {
+        for name in [
+            "",
+            "ab",
+            "a/b",
+            "a b",
+            "-ab",
+            "ab.",
+            "buck\u{e9}t",
+            "a?b",
+            &"a".repeat(256),
+        ] {
             assert!(BucketName::new(name).is_err(), "{name:?} was accepted");
         }
     }

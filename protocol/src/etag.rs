@@ -55,7 +55,11 @@ impl ETag {
     #[must_use]
     pub fn part_count(&self) -> Option<u32> {
         let (digest, parts) = self.0.rsplit_once('-')?;
-        if digest.is_empty() { None } else { parts.parse().ok().filter(|n| *n > 0) }
+        if digest.is_empty() {
+            None
+        } else {
+            parts.parse().ok().filter(|n| *n > 0)
+        }
     }
 
     /// True when the tag has the shape of an MD5 digest: 32 hexadecimal
@@ -64,7 +68,10 @@ impl ETag {
     /// encryption decides as well.
     #[must_use]
     pub fn looks_like_md5(&self) -> bool {
-        let digest = self.0.rsplit_once('-').map_or(self.0.as_str(), |(digest, _)| digest);
+        let digest = self
+            .0
+            .rsplit_once('-')
+            .map_or(self.0.as_str(), |(digest, _)| digest);
         digest.len() == 32 && digest.bytes().all(|b| b.is_ascii_hexdigit())
     }
 }
@@ -118,8 +125,18 @@ mod tests {
 
     #[test]
     fn part_count_is_read_from_the_suffix() {
-        assert_eq!(ETag::new("d316408c159ea701ab954894bd3a92c2-2").unwrap().part_count(), Some(2));
-        assert_eq!(ETag::new("d316408c159ea701ab954894bd3a92c2").unwrap().part_count(), None);
+        assert_eq!(
+            ETag::new("d316408c159ea701ab954894bd3a92c2-2")
+                .unwrap()
+                .part_count(),
+            Some(2)
+        );
+        assert_eq!(
+            ETag::new("d316408c159ea701ab954894bd3a92c2")
+                .unwrap()
+                .part_count(),
+            None
+        );
         assert_eq!(ETag::new("x-0").unwrap().part_count(), None);
     }
 }

@@ -59,7 +59,10 @@ impl TaskId {
     /// The task of a manifest's row, counted from 1 without the header.
     #[must_use]
     pub fn for_row(job: &JobId, row: u64) -> Self {
-        Self { text: format!("{job}/{row:012}"), job_len: job.as_str().len() }
+        Self {
+            text: format!("{job}/{row:012}"),
+            job_len: job.as_str().len(),
+        }
     }
 
     /// The whole id.
@@ -159,11 +162,23 @@ mod tests {
 
     #[test]
     fn names_that_could_leave_their_folder_are_refused() {
-        for id in ["", ".", "..", "a/b", "a b", "a\\b", "\u{e9}", &"x".repeat(129)] {
+        for id in [
+            "",
+            ".",
+            "..",
+            "a/b",
+            "a b",
+            "a\\b",
+            "\u{e9}",
+            &"x".repeat(129),
+        ] {
             assert!(JobId::new(id).is_err(), "{id:?} was accepted");
         }
         for id in ["a", "a/", "/1", "a/b/c", "../1", "a/ 1"] {
-            assert!(TaskId::try_from(id.to_owned()).is_err(), "{id:?} was accepted");
+            assert!(
+                TaskId::try_from(id.to_owned()).is_err(),
+                "{id:?} was accepted"
+            );
         }
     }
 }

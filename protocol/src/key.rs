@@ -14,8 +14,12 @@ pub const MAX_KEY_BYTES: usize = 1024;
 /// Everything but `A-Za-z0-9-._~/` is encoded. A raw `+` may be read as a
 /// space by the server, and a raw `?versionId=` inside a key would select a
 /// version: both copy another object than the one that was named.
-const COPY_SOURCE: &AsciiSet =
-    &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
+const COPY_SOURCE: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~')
+    .remove(b'/');
 
 /// The key of an object: 1 to 1,024 bytes of UTF-8, taken literally.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -136,15 +140,42 @@ mod tests {
     #[test]
     fn length_is_counted_in_bytes() {
         assert!(ObjectKey::new("é".repeat(512)).is_ok());
-        assert_eq!(ObjectKey::new("é".repeat(513)), Err(KeyError::TooLong(1026)));
+        assert_eq!(
+            ObjectKey::new("é".repeat(513)),
+            Err(KeyError::TooLong(1026))
+        );
         assert_eq!(ObjectKey::new(""), Err(KeyError::Empty));
     }
 
     /// Any UTF-8 key of 1 to 1,024 bytes, weighted towards what breaks.
     fn any_key() -> impl Strategy<Value = String> {
         let nasty = prop::sample::select(vec![
-            "+", " ", "%", "%2B", "?versionId=x", "#", "&", "/", "//", "./", "../", "\\", "\"", "'",
-            "\n", "\u{1}", "\u{7f}", "é", "😀", "\u{202e}", "\u{fffe}", "~", "=", ":", "@", "*",
+            "+",
+            " ",
+            "%",
+            "%2B",
+            "?versionId=x",
+            "#",
+            "&",
+            "/",
+            "//",
+            "./",
+            "../",
+            "\\",
+            "\"",
+            "'",
+            "\n",
+            "\u{1}",
+            "\u{7f}",
+            "é",
+            "😀",
+            "\u{202e}",
+            "\u{fffe}",
+            "~",
+            "=",
+            ":",
+            "@",
+            "*",
         ])
         .prop_map(str::to_owned);
         let any = any::<char>().prop_map(String::from);

@@ -146,7 +146,8 @@ pub fn encode(task: &RenameTask) -> Result<String, MessageError> {
 /// `serde_json` escapes only the ASCII control characters.
 fn escape_disallowed(body: String) -> String {
     if body.contains(['\u{fffe}', '\u{ffff}']) {
-        body.replace('\u{fffe}', "\\ufffe").replace('\u{ffff}', "\\uffff")
+        body.replace('\u{fffe}', "\\ufffe")
+            .replace('\u{ffff}', "\\uffff")
     } else {
         body
     }
@@ -166,7 +167,10 @@ pub fn decode(body: &str) -> Result<RenameTask, MessageError> {
     }
     let wire: WireMessage = serde_json::from_str(body).map_err(classify)?;
     if wire.id.job() != wire.job.as_str() {
-        return Err(MessageError::ForeignId { id: wire.id, job: wire.job });
+        return Err(MessageError::ForeignId {
+            id: wire.id,
+            job: wire.job,
+        });
     }
     if !wire.then.is_empty() {
         return Err(MessageError::Chain);
@@ -209,7 +213,10 @@ mod tests {
         let job = JobId::new("archive-2026").unwrap();
         let id = TaskId::for_row(&job, 42);
         let uri = |key: &str| {
-            ObjectUri::new(BucketName::new("bkt").unwrap(), ObjectKey::new(key).unwrap())
+            ObjectUri::new(
+                BucketName::new("bkt").unwrap(),
+                ObjectKey::new(key).unwrap(),
+            )
         };
         RenameTask::new(job, id, uri(source), uri(destination)).unwrap()
     }
@@ -231,7 +238,14 @@ mod tests {
     #[test]
     fn choices_travel_only_when_they_are_not_the_defaults() {
         let plain = encode(&task("a", "b")).unwrap();
-        for field in ["if_exists", "waive", "versioned", "storage_class", "then", "submitted"] {
+        for field in [
+            "if_exists",
+            "waive",
+            "versioned",
+            "storage_class",
+            "then",
+            "submitted",
+        ] {
             assert!(!plain.contains(field), "{field} in {plain}");
         }
         let mut chosen = task("a", "b");
@@ -252,15 +266,27 @@ mod tests {
 
     #[test]
     fn what_is_not_understood_is_refused() {
-        assert!(matches!(decode("not json"), Err(MessageError::Malformed(_))));
+        assert!(matches!(
+            decode("not json"),
+            Err(MessageError::Malformed(_))
+        ));
         assert!(matches!(decode("{}"), Err(MessageError::Malformed(_))));
-        assert!(matches!(decode(&broken("\"v\":1", "\"v\":2")), Err(MessageError::Version(2))));
+        assert!(matches!(
+            decode(&broken("\"v\":1", "\"v\":2")),
+            Err(MessageError::Version(2))
+        ));
         let extra = broken("\"v\":1", "\"v\":1,\"priority\":9");
         assert!(matches!(decode(&extra), Err(MessageError::UnknownField(_))));
         let nested = broken("\"key\":\"a\"", "\"key\":\"a\",\"acl\":\"x\"");
-        assert!(matches!(decode(&nested), Err(MessageError::UnknownField(_))));
+        assert!(matches!(
+            decode(&nested),
+            Err(MessageError::UnknownField(_))
+        ));
         let foreign = broken("\"id\":\"archive-2026/", "\"id\":\"other/");
-        assert!(matches!(decode(&foreign), Err(MessageError::ForeignId { .. })));
+        assert!(matches!(
+            decode(&foreign),
+            Err(MessageError::ForeignId { .. })
+        ));
         let itself = broken("\"key\":\"b\"", "\"key\":\"a\"");
         assert!(matches!(decode(&itself), Err(MessageError::SelfRename(_))));
         let empty = broken("\"key\":\"b\"", "\"key\":\"\"");

@@ -93,10 +93,13 @@ impl FromStr for Waiver {
     type Err = UnknownChoice;
 
     fn from_str(word: &str) -> Result<Self, Self::Err> {
-        Self::ALL.into_iter().find(|waiver| waiver.as_str() == word).ok_or_else(|| UnknownChoice {
-            expected: Self::ALL.map(Self::as_str).join(", "),
-            found: word.to_owned(),
-        })
+        Self::ALL
+            .into_iter()
+            .find(|waiver| waiver.as_str() == word)
+            .ok_or_else(|| UnknownChoice {
+                expected: Self::ALL.map(Self::as_str).join(", "),
+                found: word.to_owned(),
+            })
     }
 }
 

@@ -158,7 +158,12 @@ mod tests {
         for reason in Reason::ALL {
             assert_eq!(serde_json::to_value(reason).unwrap(), reason.as_str());
         }
-        let all = [Outcome::Renamed, Outcome::AlreadyRenamed, Outcome::Skipped, Outcome::Failed];
+        let all = [
+            Outcome::Renamed,
+            Outcome::AlreadyRenamed,
+            Outcome::Skipped,
+            Outcome::Failed,
+        ];
         for outcome in all {
             assert_eq!(serde_json::to_value(outcome).unwrap(), outcome.as_str());
         }

@@ -101,7 +101,12 @@ mod tests {
     fn a_self_rename_cannot_be_constructed() {
         let job = JobId::new("j").unwrap();
         let uri: ObjectUri = "s3://bkt/a".parse().unwrap();
-        let made = RenameTask::new(job.clone(), TaskId::for_row(&job, 1), uri.clone(), uri.clone());
+        let made = RenameTask::new(
+            job.clone(),
+            TaskId::for_row(&job, 1),
+            uri.clone(),
+            uri.clone(),
+        );
         assert_eq!(made, Err(SelfRename(uri)));
     }
 }

@@ -80,7 +80,12 @@ impl Timestamp {
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Infallible for the years the constructors admit; a name beats a panic.
-        f.write_str(&self.0.format(&Rfc3339).unwrap_or_else(|_| "unrepresentable".into()))
+        f.write_str(
+            &self
+                .0
+                .format(&Rfc3339)
+                .unwrap_or_else(|_| "unrepresentable".into()),
+        )
     }
 }
 
@@ -123,6 +128,9 @@ mod tests {
         let whole = Timestamp::from_unix(1_700_000_000, 0).unwrap();
         assert_eq!(whole.ceil_second(), whole);
         let broken = Timestamp::from_unix_millis(1_700_000_000_001).unwrap();
-        assert_eq!(broken.ceil_second(), Timestamp::from_unix(1_700_000_001, 0).unwrap());
+        assert_eq!(
+            broken.ceil_second(),
+            Timestamp::from_unix(1_700_000_001, 0).unwrap()
+        );
     }
 }

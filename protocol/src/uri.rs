@@ -56,7 +56,9 @@ impl FromStr for ObjectUri {
     type Err = UriError;
 
     fn from_str(uri: &str) -> Result<Self, Self::Err> {
-        let rest = uri.strip_prefix(SCHEME).ok_or_else(|| UriError::Scheme(shorten(uri)))?;
+        let rest = uri
+            .strip_prefix(SCHEME)
+            .ok_or_else(|| UriError::Scheme(shorten(uri)))?;
         let (bucket, key) = rest.split_once('/').unwrap_or((rest, ""));
         Ok(Self::new(BucketName::new(bucket)?, ObjectKey::new(key)?))
     }
@@ -132,12 +134,17 @@ impl FromStr for S3Prefix {
     type Err = UriError;
 
     fn from_str(uri: &str) -> Result<Self, Self::Err> {
-        let rest = uri.strip_prefix(SCHEME).ok_or_else(|| UriError::Scheme(shorten(uri)))?;
+        let rest = uri
+            .strip_prefix(SCHEME)
+            .ok_or_else(|| UriError::Scheme(shorten(uri)))?;
         let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
         if prefix.len() > crate::key::MAX_KEY_BYTES {
             return Err(UriError::PrefixTooLong(prefix.len()));
         }
-        Ok(Self { bucket: BucketName::new(bucket)?, prefix: prefix.to_owned() })
+        Ok(Self {
+            bucket: BucketName::new(bucket)?,
+            prefix: prefix.to_owned(),
+        })
     }
 }
 
@@ -167,7 +174,15 @@ mod tests {
 
     #[test]
     fn a_uri_is_taken_literally() {
-        for key in ["a", "a b+c%20d", "/leading", "a//b", "q?x#y&z", "é/😀", "tail/"] {
+        for key in [
+            "a",
+            "a b+c%20d",
+            "/leading",
+            "a//b",
+            "q?x#y&z",
+            "é/😀",
+            "tail/",
+        ] {
             let uri: ObjectUri = format!("s3://bkt/{key}").parse().unwrap();
             assert_eq!((uri.bucket.as_str(), uri.key.as_str()), ("bkt", key));
             assert_eq!(uri.to_string(), format!("s3://bkt/{key}"));
@@ -176,7 +191,15 @@ mod tests {
 
     #[test]
     fn what_is_not_an_object_is_refused() {
-        for uri in ["", "bkt/a", "s3:/bkt/a", "s3://bkt", "s3://bkt/", "s3:///a", "S3://bkt/a"] {
+        for uri in [
+            "",
+            "bkt/a",
+            "s3:/bkt/a",
+            "s3://bkt",
+            "s3://bkt/",
+            "s3:///a",
+            "S3://bkt/a",
+        ] {
             assert!(uri.parse::<ObjectUri>().is_err(), "{uri} was accepted");
         }
     }

@@ -11,13 +11,25 @@ use crate::store::object::{
     Acl, Attributes, Encryption, ObjectHead, ObjectLock, Permission, PinnedSource, Tags,
 };
 
-/// Which properties must be known.
+/// Which of the properties that HEAD does not show must be known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Need {
-    /// Those that `CopyObject` does not keep by itself.
-    Unkept,
+pub(crate) struct Need {
+    tags: bool,
+    acl: bool,
+}
+
+impl Need {
+    /// What `CopyObject` does not keep by itself.
+    pub(crate) const UNKEPT: Self = Self { tags: false, acl: true };
+
     /// All: to send them with a multipart upload, or to compare them.
-    Everything,
+    pub(crate) const EVERYTHING: Self = Self { tags: true, acl: true };
+
+    /// What a copy must be asked for to compare it: a private object's copy
+    /// has no grants, so there is nothing to read back.
+    pub(crate) fn to_compare(expected: &Attributes) -> Self {
+        Self { tags: true, acl: expected.acl.is_some() }
+    }
 }
 
 impl Attempt<'_> {
@@ -30,11 +42,8 @@ impl Attempt<'_> {
         head: &ObjectHead,
         need: Need,
     ) -> Result<Attributes, RenameError> {
-        let tags = match need {
-            Need::Unkept => Tags::new(),
-            Need::Everything => self.read_tags(object, head).await?,
-        };
-        let acl = self.read_acl(object).await?;
+        let tags = if need.tags { self.read_tags(object, head).await? } else { Tags::new() };
+        let acl = if need.acl { self.read_acl(object).await? } else { None };
         Ok(Attributes {
             headers: head.headers.clone(),
             metadata: head.metadata.clone(),

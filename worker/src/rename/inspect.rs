@@ -4,7 +4,7 @@ use rebucket_protocol::{ObjectUri, Reason, VersionPolicy};
 
 use super::attributes::{Need, carried};
 use super::plan::CopyPlan;
-use super::{Attempt, RenameError, Source};
+use super::{Attempt, RenameError, Source, VerifyMode};
 use crate::error::ErrorClass;
 use crate::retry::{CallError, Policy};
 use crate::store::HeadScope;
@@ -172,10 +172,11 @@ impl Attempt<'_> {
     ) -> Result<Source, RenameError> {
         let plan = CopyPlan::new(head.size, self.settings.parts, None)
             .map_err(|error| RenameError::failed(Reason::TooLarge, error.to_string()))?;
-        let (need, part_size) = match plan {
-            CopyPlan::Single if self.destination_bucket.abilities.trusted => (Need::Unkept, None),
-            CopyPlan::Single => (Need::Everything, None),
-            CopyPlan::Parts(_) => (Need::Everything, self.own_part_size(&pinned, head).await?),
+        let by_itself = plan == CopyPlan::Single && self.verify_mode() == VerifyMode::Response;
+        let need = if by_itself { Need::UNKEPT } else { Need::EVERYTHING };
+        let part_size = match plan {
+            CopyPlan::Single => None,
+            CopyPlan::Parts(_) => self.own_part_size(&pinned, head).await?,
         };
         let read = self.read_attributes(&pinned, head, need).await?;
         let attributes = carried(read, &self.task.options);
@@ -184,6 +185,7 @@ impl Attempt<'_> {
             pinned,
             head: head.clone(),
             attributes,
+            tags_known: !by_itself,
             part_size,
         })
     }

@@ -198,6 +198,8 @@ pub struct Source {
     pub head: ObjectHead,
     /// What its copy carries.
     pub attributes: Attributes,
+    /// Whether the tags were read, too: a single copy carries them unseen.
+    pub tags_known: bool,
     /// The size of its own parts, if it has equal ones.
     pub part_size: Option<u64>,
 }

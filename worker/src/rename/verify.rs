@@ -166,14 +166,15 @@ impl Attempt<'_> {
             version: copy.version.clone(),
         };
         let options = &self.task.options;
-        // Of the source, what a single copy did not need was not read yet.
-        let expected = self
-            .read_attributes(&source.pinned, &source.head, Need::Everything)
-            .await?;
-        let found = self
-            .read_attributes(&pinned, head, Need::Everything)
-            .await?;
-        let missing = differences(&carried(expected, options), &found, options);
+        // What a single copy did not need to know was not read yet.
+        let expected = if source.tags_known {
+            source.attributes.clone()
+        } else {
+            let read = self.read_attributes(&source.pinned, &source.head, Need::EVERYTHING).await?;
+            carried(read, options)
+        };
+        let found = self.read_attributes(&pinned, head, Need::to_compare(&expected)).await?;
+        let missing = differences(&expected, &found, options);
         Ok(missing
             .iter()
             .map(|waiver| waiver.as_str())

@@ -31,7 +31,10 @@ where
                 } else {
                     code.to_owned()
                 },
-                message: service.err().message().unwrap_or_default().to_owned(),
+                message: match service.err().message() {
+                    Some(message) => message.to_owned(),
+                    None => innermost(error),
+                },
                 status,
             }
         }

@@ -14,7 +14,7 @@ pub mod probe;
 pub mod s3;
 
 use async_trait::async_trait;
-use rebucket_protocol::{BucketName, ETag, ObjectUri, VersionId};
+use rebucket_protocol::{ETag, ObjectUri, S3Prefix, VersionId};
 
 use crate::error::ServiceError;
 use object::{Acl, Attributes, Checksums, ObjectHead, PinnedSource, Tags};
@@ -129,8 +129,6 @@ pub struct BucketFacts {
     /// False when the bucket's owner owns every object, so that none has
     /// grants of its own.
     pub has_acls: bool,
-    /// True when versioning is on.
-    pub versioned: bool,
 }
 
 /// The requests that a rename makes.
@@ -145,9 +143,10 @@ pub trait ObjectStore: Send + Sync + 'static {
     /// `GetObjectAcl`.
     async fn acl(&self, object: &ObjectUri, version: Option<&VersionId>) -> StoreResult<Acl>;
 
-    /// The bucket's settings. Must fail with `ContainerMissing` when there is
-    /// no such bucket.
-    async fn bucket_facts(&self, bucket: &BucketName) -> StoreResult<BucketFacts>;
+    /// The settings of a bucket in which we work under this prefix. Fails with
+    /// `ContainerMissing` when there is no such bucket, and with `Denied`
+    /// when the prefix may not be listed.
+    async fn bucket_facts(&self, place: &S3Prefix) -> StoreResult<BucketFacts>;
 
     /// `CopyObject`.
     async fn copy(&self, request: CopyRequest<'_>) -> StoreResult<CopyReceipt>;

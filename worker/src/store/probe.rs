@@ -7,7 +7,7 @@ use rebucket_protocol::{BucketName, ETag, ObjectUri, S3Prefix, StorageClass};
 use super::endpoint::{Abilities, Precondition};
 use super::object::{Attributes, Checksums, ContentHeaders, Encryption, ObjectLock, PinnedSource};
 use super::{
-    BucketFacts, CompleteRequest, CopyReceipt, CopyRequest, DeleteRequest, HeadScope, ObjectStore,
+    CompleteRequest, CopyReceipt, CopyRequest, DeleteRequest, HeadScope, ObjectStore,
     PartRange, StoreResult,
 };
 use crate::error::{ErrorClass, ServiceError};
@@ -95,9 +95,9 @@ pub async fn survey(
     on_missing: OnMissingPrecondition,
 ) -> Result<Bucket, ProbeError> {
     let facts = caller
-        .call(Policy::START, || store.bucket_facts(bucket))
+        .call(Policy::START, || store.bucket_facts(scratch))
         .await
-        .map_err(|error| refused("reading the settings", bucket, error))?;
+        .map_err(|error| refused("listing", bucket, error))?;
     let abilities = if is_aws {
         Abilities::aws()
     } else {
@@ -105,7 +105,6 @@ pub async fn survey(
             store,
             caller,
             bucket,
-            facts,
             folder: folder(scratch),
         };
         probe.run().await?
@@ -172,7 +171,6 @@ struct Probe<'a> {
     store: &'a dyn ObjectStore,
     caller: &'a Caller,
     bucket: &'a BucketName,
-    facts: BucketFacts,
     folder: S3Prefix,
 }
 
@@ -467,7 +465,7 @@ impl Probe<'_> {
             return;
         };
         let request = match &head.version {
-            Some(version) if self.facts.versioned => DeleteRequest::Version { object, version },
+            Some(version) => DeleteRequest::Version { object, version },
             _ => DeleteRequest::IfMatch {
                 object,
                 etag: &head.etag,

@@ -205,6 +205,16 @@ pub(super) fn version_id(
         .map_err(|error| unreadable(object, &error.to_string()))
 }
 
+/// The version that a write made. `null` is what it makes while versioning is
+/// off or suspended: no pin, since the next write replaces it; some servers
+/// also answer it where a HEAD with it fails.
+pub(super) fn written_version(
+    object: &ObjectUri,
+    version: Option<&str>,
+) -> StoreResult<Option<VersionId>> {
+    version_id(object, version.filter(|version| *version != "null"))
+}
+
 fn owned(text: Option<&str>) -> Option<String> {
     text.map(str::to_owned)
 }

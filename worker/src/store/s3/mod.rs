@@ -13,7 +13,7 @@ use aws_sdk_s3::Client;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
-use rebucket_protocol::{BucketName, ETag, ObjectUri, VersionId};
+use rebucket_protocol::{ETag, ObjectUri, S3Prefix, VersionId};
 use tokio::time::Instant;
 
 use super::classify::classify;
@@ -95,8 +95,8 @@ impl ObjectStore for S3Store {
         self.get_acl(object, version).await
     }
 
-    async fn bucket_facts(&self, bucket: &BucketName) -> StoreResult<BucketFacts> {
-        self.get_bucket_facts(bucket).await
+    async fn bucket_facts(&self, place: &S3Prefix) -> StoreResult<BucketFacts> {
+        self.get_bucket_facts(place).await
     }
 
     async fn copy(&self, request: CopyRequest<'_>) -> StoreResult<CopyReceipt> {

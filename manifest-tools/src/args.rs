@@ -1,0 +1,169 @@
+//! The arguments of the commands that read a manifest or a report. Every flag
+//! has an environment variable `REBUCKET_*`.
+
+#![expect(
+    clippy::doc_markdown,
+    reason = "the docs of arguments are the help text"
+)]
+
+use std::path::PathBuf;
+
+use clap::builder::BoolishValueParser;
+use clap::{Args, ValueEnum, ValueHint};
+use rebucket_protocol::{BucketName, IfExists, JobId, StorageClass, VersionPolicy, Waiver};
+
+use crate::choices::JobChoices;
+use crate::manifest::ManifestOptions;
+
+/// How a manifest is read, and what is chosen for its job.
+#[derive(Debug, Clone, Args)]
+pub struct ManifestArgs {
+    /// The manifest: a CSV file, - for standard input, or a plan. A .gz or
+    /// .zst of either is decompressed.
+    ///
+    /// The first row names the columns: source,destination (s3://bucket/key
+    /// URIs, taken literally) or
+    /// source_bucket,source_key,destination_bucket,destination_key; and
+    /// optionally version_id, etag, size (the source is renamed only if it
+    /// matches them) and if_exists.
+    #[arg(value_name = "MANIFEST", value_hint = ValueHint::FilePath)]
+    pub manifest: String,
+
+    /// The columns source and destination are keys in this bucket, not URIs.
+    #[arg(long, env = "REBUCKET_BUCKET", value_parser = |name: &str| BucketName::new(name))]
+    pub bucket: Option<BucketName>,
+
+    /// Keys are percent-encoded, with + for a space, as in S3 Inventory.
+    #[arg(long, env = "REBUCKET_URL_ENCODED", value_parser = BoolishValueParser::new())]
+    pub url_encoded: bool,
+
+    /// What to do when another object is at a destination: fail, skip or
+    /// overwrite. The column if_exists overrides it row by row. [default:
+    /// fail]
+    #[arg(long, env = "REBUCKET_IF_EXISTS", value_name = "CHOICE")]
+    pub if_exists: Option<IfExists>,
+
+    /// The job's name, in the report and in the ids of its tasks.
+    #[arg(long, env = "REBUCKET_JOB", value_name = "ID", value_parser = |id: &str| JobId::new(id))]
+    pub job: Option<JobId>,
+
+    /// Store the renamed objects in this storage class instead of their own.
+    #[arg(long, env = "REBUCKET_STORAGE_CLASS", value_name = "CLASS")]
+    pub storage_class: Option<StorageClass>,
+
+    /// Rename objects even though this property cannot be carried over: acl,
+    /// tags, lock, storage_class, redirect, encryption, metadata, checksum or
+    /// annotations. Can be given more than once, or with commas.
+    #[arg(
+        long,
+        env = "REBUCKET_WAIVE",
+        value_name = "PROPERTY",
+        value_delimiter = ','
+    )]
+    pub waive: Vec<Waiver>,
+
+    /// In versioned buckets, hide the old key behind a delete marker (marker)
+    /// or remove the renamed version for good (purge). [default: marker]
+    #[arg(long, env = "REBUCKET_VERSIONED", value_name = "POLICY")]
+    pub versioned: Option<VersionPolicy>,
+
+    /// How many problems of the manifest to print; 0 for all. The rest are
+    /// counted.
+    #[arg(
+        long,
+        env = "REBUCKET_MAX_PROBLEMS",
+        value_name = "N",
+        default_value_t = 100
+    )]
+    pub max_problems: usize,
+}
+
+impl ManifestArgs {
+    /// How the manifest is to be read.
+    #[must_use]
+    pub fn options(&self) -> ManifestOptions {
+        ManifestOptions {
+            bucket: self.bucket.clone(),
+            url_encoded: self.url_encoded,
+            max_problems: self.max_problems,
+        }
+    }
+
+    /// What was chosen for the job.
+    #[must_use]
+    pub fn choices(&self) -> JobChoices {
+        JobChoices {
+            job: self.job.clone(),
+            if_exists: self.if_exists,
+            storage_class: self.storage_class.clone(),
+            waive: self.waive.iter().copied().collect(),
+            versioned: self.versioned,
+        }
+    }
+}
+
+/// `rebucket plan`.
+#[derive(Debug, Clone, Args)]
+pub struct PlanArgs {
+    /// The manifest.
+    #[command(flatten)]
+    pub manifest: ManifestArgs,
+
+    /// Write the plan here, for submit and run. Nothing is written when the
+    /// manifest has a problem.
+    #[arg(long, env = "REBUCKET_OUT", value_name = "PLAN", value_hint = ValueHint::FilePath)]
+    pub out: Option<PathBuf>,
+}
+
+/// `rebucket submit`.
+#[derive(Debug, Clone, Args)]
+pub struct SubmitArgs {
+    /// The manifest.
+    #[command(flatten)]
+    pub manifest: ManifestArgs,
+
+    /// The queue that the workers receive from.
+    #[arg(long, env = "REBUCKET_QUEUE_URL", value_name = "URL", value_hint = ValueHint::Url)]
+    pub queue_url: String,
+}
+
+/// `rebucket run`.
+#[derive(Debug, Clone, Args)]
+pub struct RunArgs {
+    /// The manifest.
+    #[command(flatten)]
+    pub manifest: ManifestArgs,
+
+    /// Where the report goes: a directory or s3://bucket/prefix. A run that is
+    /// started again with the same report goes on where it was. [default:
+    /// MANIFEST.report/]
+    #[arg(long, env = "REBUCKET_REPORT", value_name = "LOC")]
+    pub report: Option<String>,
+}
+
+/// `rebucket report`.
+#[derive(Debug, Clone, Args)]
+pub struct ReportArgs {
+    /// The report: a directory or s3://bucket/prefix.
+    #[arg(value_name = "LOC")]
+    pub report: String,
+
+    /// How to print it.
+    #[arg(long, env = "REBUCKET_FORMAT", value_enum, default_value_t = ReportFormat::Text)]
+    pub format: ReportFormat,
+}
+
+/// The forms of a report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ReportFormat {
+    /// A summary for people.
+    Text,
+    /// The summary as one JSON object.
+    Json,
+    /// Every outcome, one JSON object a line.
+    Jsonl,
+    /// Every outcome as CSV.
+    Csv,
+    /// A page for a browser.
+    Html,
+}

@@ -1,0 +1,93 @@
+//! The commands, one file each, and what they have in common.
+
+pub(crate) mod plan;
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use rebucket_manifest::{Exit, ManifestError};
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Why a command stopped early.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CommandError {
+    /// There is no plan to work with.
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+    /// A plan was given where only a manifest makes sense.
+    #[error("{0} is a plan already; give it to `rebucket submit` or `rebucket run`")]
+    AlreadyAPlan(String),
+    /// A file cannot be written.
+    #[error("{} cannot be written: {source}", .path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Standard output cannot be written.
+    #[error("standard output cannot be written: {0}")]
+    Stdout(io::Error),
+    /// A defect of ours.
+    #[error("stopped by a defect of rebucket, please report it: {0}")]
+    Defect(#[from] tokio::task::JoinError),
+}
+
+impl CommandError {
+    /// The exit code that this error stands for.
+    pub(crate) fn exit(&self) -> Exit {
+        match self {
+            Self::Manifest(_)
+            | Self::AlreadyAPlan(_)
+            | Self::Write { .. }
+            | Self::Stdout(_)
+            | Self::Defect(_) => Exit::BadInput,
+        }
+    }
+}
+
+/// Prints to standard output. A reader that has gone away (`| head`) is not an
+/// error: it has all that it wanted.
+pub(crate) fn print(text: &str) -> Result<(), CommandError> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(CommandError::Stdout(error)),
+        _ => Ok(()),
+    }
+}
+
+/// Says on standard error why a command stopped early.
+pub(crate) fn explain(error: &CommandError) {
+    match error {
+        // Every line of it starts with the manifest's name and a place in it.
+        CommandError::Manifest(ManifestError::Invalid(manifest)) => complain(&manifest.to_string()),
+        error => complain(&format!("rebucket: {error}")),
+    }
+}
+
+/// Prints a line to standard error. Where even that fails, there is nobody
+/// left to be told.
+pub(crate) fn complain(text: &str) {
+    writeln!(io::stderr().lock(), "{text}").ok();
+}
+
+/// Takes over Ctrl-C and SIGTERM at once; the future ends when one of them
+/// arrives.
+pub(crate) fn interrupted() -> impl Future<Output = ()> {
+    let signals = (
+        signal(SignalKind::interrupt()),
+        signal(SignalKind::terminate()),
+    );
+    async move {
+        match signals {
+            (Ok(mut interrupt), Ok(mut terminate)) => {
+                tokio::select! {
+                    _ = interrupt.recv() => {}
+                    _ = terminate.recv() => {}
+                }
+            }
+            // Without handlers the signals end the process by themselves.
+            _ => std::future::pending().await,
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! `rebucket plan`: checks a manifest and writes its plan.
+
+use std::fmt::Write as _;
+use std::fs::File;
+use std::io;
+use std::path::Path;
+
+use rebucket_manifest::args::{ManifestArgs, PlanArgs};
+use rebucket_manifest::{Exit, ManifestError, PlanWriter, Resolution, is_plan, open, resolve};
+use rebucket_protocol::BucketName;
+use tempfile::{NamedTempFile, TempPath};
+
+use super::{CommandError, complain, interrupted, print};
+
+/// Buckets listed by name in the summary.
+const BUCKETS_SHOWN: usize = 10;
+
+/// Runs the command.
+pub(crate) async fn run(args: PlanArgs) -> Result<Exit, CommandError> {
+    let interrupted = interrupted();
+    let (file, unfinished) = match &args.out {
+        None => (None, None),
+        Some(path) => {
+            let (file, unfinished) = create_beside(path)?;
+            (Some(file), Some((unfinished, path)))
+        }
+    };
+    let name = args.manifest.manifest.clone();
+    // Reading blocks, on a pipe perhaps for good, so that a signal must not
+    // wait for it. Whatever ends this function early removes the unfinished
+    // file: `unfinished` is dropped.
+    let work = tokio::task::spawn_blocking(move || check(&args.manifest, file));
+    let resolution = tokio::select! {
+        done = work => done??,
+        () = interrupted => {
+            complain("rebucket: interrupted; no plan was written");
+            return Ok(Exit::Interrupted);
+        }
+    };
+    let mut summary = summarize(&name, &resolution);
+    if let Some((unfinished, path)) = unfinished {
+        unfinished
+            .persist(path)
+            .map_err(|error| CommandError::Write {
+                path: path.clone(),
+                source: error.error,
+            })?;
+        writeln!(summary, "  plan written to {}", path.display()).ok();
+    }
+    print(&summary)?;
+    Ok(Exit::Done)
+}
+
+fn check(args: &ManifestArgs, file: Option<File>) -> Result<Resolution, CommandError> {
+    let mut input = open(&args.manifest).map_err(ManifestError::from)?;
+    if is_plan(&mut input).map_err(ManifestError::from)? {
+        return Err(CommandError::AlreadyAPlan(args.manifest.clone()));
+    }
+    let (options, choices) = (args.options(), args.choices());
+    let Some(file) = file else {
+        let plan = PlanWriter::new(io::sink(), choices).map_err(ManifestError::Write)?;
+        return Ok(resolve(input, &options, plan)?.1);
+    };
+    let plan = PlanWriter::new(file, choices).map_err(ManifestError::Write)?;
+    let (file, resolution) = resolve(input, &options, plan)?;
+    file.sync_all()
+        .map_err(|error| ManifestError::Write(error.into()))?;
+    Ok(resolution)
+}
+
+/// A file that can take the place of `path` in one step, once it is complete.
+fn create_beside(path: &Path) -> Result<(File, TempPath), CommandError> {
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let failed = |source| CommandError::Write {
+        path: path.to_owned(),
+        source,
+    };
+    if path.is_dir() {
+        return Err(failed(io::ErrorKind::IsADirectory.into()));
+    }
+    let mut builder = tempfile::Builder::new();
+    // Like any new file: as the user's umask says, not for the owner alone.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    builder
+        .prefix(".rebucket-plan-")
+        .tempfile_in(folder)
+        .map(NamedTempFile::into_parts)
+        .map_err(failed)
+}
+
+fn summarize(name: &str, resolution: &Resolution) -> String {
+    let totals = &resolution.totals;
+    let plural = if totals.rows == 1 { "" } else { "s" };
+    let name = if name == "-" { "<stdin>" } else { name };
+    let mut out = format!("{name}: {} rename{plural}, no problems\n", totals.rows);
+    let sources = totals
+        .buckets
+        .iter()
+        .map(|(name, bucket)| (name, bucket.sources));
+    let destinations = totals
+        .buckets
+        .iter()
+        .map(|(name, bucket)| (name, bucket.destinations));
+    for (label, buckets) in [("from", counted(sources)), ("to", counted(destinations))] {
+        if !buckets.is_empty() {
+            writeln!(out, "  {label:<5} {buckets}").ok();
+        }
+    }
+    match (totals.rows, totals.sized_rows) {
+        (0, _) => {}
+        (_, 0) => out.push_str("  size  unknown, the manifest has no sizes\n"),
+        (rows, sized) => {
+            write!(out, "  size  {} bytes", totals.known_bytes).ok();
+            if sized < rows {
+                write!(
+                    out,
+                    " in {sized} rows, unknown for the other {}",
+                    rows - sized
+                )
+                .ok();
+            }
+            out.push('\n');
+        }
+    }
+    out
+}
+
+/// `bucket (12 objects), other (1 object)` of the buckets that are used.
+fn counted<'a>(buckets: impl Iterator<Item = (&'a BucketName, u64)>) -> String {
+    let used: Vec<_> = buckets.filter(|(_, count)| *count > 0).collect();
+    let shown = used.iter().take(BUCKETS_SHOWN);
+    let mut parts: Vec<String> = shown
+        .map(|(name, count)| format!("s3://{name} ({count})"))
+        .collect();
+    if used.len() > BUCKETS_SHOWN {
+        parts.push(format!("and {} more buckets", used.len() - BUCKETS_SHOWN));
+    }
+    parts.join(", ")
+}

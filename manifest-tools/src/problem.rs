@@ -1,0 +1,234 @@
+//! What is wrong with a manifest, in the operator's words.
+
+use std::cmp::Ordering;
+use std::collections::BinaryHeap;
+use std::fmt::{self, Write};
+
+/// The kinds of problem. Tests and tools tell problems apart by them; the
+/// words of the messages may change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ProblemKind {
+    /// The first row names no column.
+    MissingHeader,
+    /// A column that no manifest has.
+    UnknownColumn,
+    /// A column named twice.
+    DuplicateColumn,
+    /// A column that must be there.
+    MissingColumn,
+    /// Columns, or a column and `--bucket`, that say the same thing twice.
+    ConflictingColumns,
+    /// Quotes that break RFC 4180, or a stray carriage return.
+    BadQuoting,
+    /// A row too long to be one.
+    RowTooLong,
+    /// More or fewer fields than the header has columns.
+    FieldCount,
+    /// Bytes that are not UTF-8.
+    InvalidUtf8,
+    /// A `%` that is not followed by two hexadecimal digits.
+    BadUrlEncoding,
+    /// Not an `s3://bucket/key` URI.
+    BadUri,
+    /// Not a bucket's name.
+    BadBucket,
+    /// No key.
+    EmptyKey,
+    /// A key over 1,024 bytes.
+    KeyTooLong,
+    /// Source and destination are the same object.
+    SelfRename,
+    /// Not a version id.
+    BadVersionId,
+    /// Not an entity tag.
+    BadEtag,
+    /// Not a number of bytes.
+    BadSize,
+    /// Not one of `fail`, `skip` and `overwrite`.
+    BadIfExists,
+    /// Two rows rename the same object.
+    DuplicateSource,
+    /// Two rows have the same new name.
+    DuplicateDestination,
+    /// One row's destination is another row's source.
+    Chain,
+}
+
+/// A column of the manifest.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Column {
+    /// Which one, counted from 1.
+    pub number: usize,
+    /// What the header calls it.
+    pub name: String,
+}
+
+/// One thing that is wrong, and where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// The physical line of the decompressed file on which the row starts (or
+    /// the quote, when a quote is what is wrong), counted from 1.
+    pub line: u64,
+    /// The column, when it is one column that is wrong.
+    pub column: Option<Column>,
+    /// What kind of problem this is.
+    pub kind: ProblemKind,
+    /// What is wrong, what was expected and what to do.
+    pub message: String,
+}
+
+impl Problem {
+    /// The problem as one line for people: `file:line:column: message`.
+    #[must_use]
+    pub fn located<'a>(&'a self, file: &'a str) -> impl fmt::Display + 'a {
+        fmt::from_fn(move |f| {
+            write!(f, "{file}:{}:", self.line)?;
+            if let Some(column) = &self.column {
+                write!(f, "{}:", column.number)?;
+            }
+            write!(f, " {}", self.message)
+        })
+    }
+
+    fn place(&self) -> (u64, &Option<Column>, ProblemKind, &str) {
+        (self.line, &self.column, self.kind, &self.message)
+    }
+}
+
+impl Ord for Problem {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.place().cmp(&other.place())
+    }
+}
+
+impl PartialOrd for Problem {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// The problems of a manifest: all are counted, and the first of them, by
+/// line, are kept to be shown. A manifest of a billion bad rows must not take
+/// the memory of a billion messages.
+#[derive(Debug, Clone)]
+pub struct Problems {
+    kept: BinaryHeap<Problem>,
+    keep: usize,
+    total: u64,
+}
+
+impl Problems {
+    /// Keeps the first `keep` problems, or all of them when it is 0.
+    #[must_use]
+    pub fn keeping(keep: usize) -> Self {
+        let keep = if keep == 0 { usize::MAX } else { keep };
+        Self {
+            kept: BinaryHeap::new(),
+            keep,
+            total: 0,
+        }
+    }
+
+    /// Adds one.
+    pub fn push(&mut self, problem: Problem) {
+        self.total += 1;
+        self.kept.push(problem);
+        if self.kept.len() > self.keep {
+            self.kept.pop();
+        }
+    }
+
+    /// The value of `result`, or its problem added.
+    pub(crate) fn note<T>(&mut self, result: Result<T, Problem>) -> Option<T> {
+        result.map_err(|problem| self.push(problem)).ok()
+    }
+
+    /// How many there are, kept or not.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.total
+    }
+
+    /// The kept ones in the order of their lines.
+    #[must_use]
+    pub fn sorted(&self) -> Vec<&Problem> {
+        let mut all: Vec<&Problem> = self.kept.iter().collect();
+        all.sort_unstable();
+        all
+    }
+}
+
+/// Text from a manifest for a message of one line: what could break the line
+/// or the terminal is escaped, and what is long is shortened.
+#[must_use]
+pub fn shown(text: &str) -> String {
+    const LONGEST: usize = 300;
+    let mut out = String::with_capacity(text.len().min(LONGEST) + 8);
+    for (count, c) in text.chars().enumerate() {
+        if count == LONGEST {
+            out.push_str("...");
+            break;
+        }
+        // Direction marks and the like make a key look like another one.
+        let deceptive = matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
+            | '\u{2028}' | '\u{2029}' | '\u{2066}'..='\u{2069}' | '\u{feff}');
+        if c.is_control() || deceptive {
+            // Writing to a string cannot fail.
+            write!(out, "{}", c.escape_default()).ok();
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn problem(line: u64) -> Problem {
+        let message = format!("no {line}");
+        Problem {
+            line,
+            column: None,
+            kind: ProblemKind::BadUri,
+            message,
+        }
+    }
+
+    #[test]
+    fn the_first_by_line_are_kept_and_all_are_counted() {
+        let mut problems = Problems::keeping(2);
+        for line in [9, 4, 7, 2] {
+            problems.push(problem(line));
+        }
+        let lines: Vec<u64> = problems
+            .sorted()
+            .iter()
+            .map(|problem| problem.line)
+            .collect();
+        assert_eq!((lines, problems.total()), (vec![2, 4], 4));
+        let mut all = Problems::keeping(0);
+        for line in (1..=500).rev() {
+            all.push(problem(line));
+        }
+        assert_eq!(all.sorted().len(), 500);
+    }
+
+    #[test]
+    fn a_problem_is_one_line() {
+        let mut bad = problem(17);
+        assert_eq!(bad.located("m.csv").to_string(), "m.csv:17: no 17");
+        bad.column = Some(Column {
+            number: 2,
+            name: "destination".to_owned(),
+        });
+        assert_eq!(bad.located("m.csv").to_string(), "m.csv:17:2: no 17");
+        assert_eq!(
+            shown("a\nb\u{1b}[31mé😀\u{202e}"),
+            "a\\nb\\u{1b}[31mé😀\\u{202e}"
+        );
+        assert_eq!(shown(&"x".repeat(301)), format!("{}...", "x".repeat(300)));
+        assert_eq!(shown(&"x".repeat(300)), "x".repeat(300));
+    }
+}
