@@ -11,6 +11,8 @@ use std::path::PathBuf;
 use clap::builder::BoolishValueParser;
 use clap::{Args, ValueEnum, ValueHint};
 use rebucket_protocol::{BucketName, IfExists, JobId, StorageClass, VersionPolicy, Waiver};
+use rebucket_worker::config::{EngineArgs, LogArgs, S3Args};
+use rebucket_worker::report::ReportLocation;
 
 use crate::choices::JobChoices;
 use crate::manifest::ManifestOptions;
@@ -18,8 +20,8 @@ use crate::manifest::ManifestOptions;
 /// How a manifest is read, and what is chosen for its job.
 #[derive(Debug, Clone, Args)]
 pub struct ManifestArgs {
-    /// The manifest: a CSV file, - for standard input, or a plan. A .gz or
-    /// .zst of either is decompressed.
+    /// The manifest: a CSV file, - for standard input, s3://bucket/key, or a
+    /// plan. A .gz or .zst of any is decompressed.
     ///
     /// The first row names the columns: source,destination (s3://bucket/key
     /// URIs, taken literally) or
@@ -113,6 +115,10 @@ pub struct PlanArgs {
     /// manifest has a problem.
     #[arg(long, env = "REBUCKET_OUT", value_name = "PLAN", value_hint = ValueHint::FilePath)]
     pub out: Option<PathBuf>,
+
+    /// For a manifest on S3.
+    #[command(flatten)]
+    pub s3: S3Args,
 }
 
 /// `rebucket submit`.
@@ -125,6 +131,20 @@ pub struct SubmitArgs {
     /// The queue that the workers receive from.
     #[arg(long, env = "REBUCKET_QUEUE_URL", value_name = "URL", value_hint = ValueHint::Url)]
     pub queue_url: String,
+
+    /// Record here how many tasks the job has, so that a report of the workers
+    /// at the same place can tell what is pending.
+    #[arg(long, env = "REBUCKET_REPORT", value_name = "LOC")]
+    pub report: Option<ReportLocation>,
+
+    /// Batches of messages in flight.
+    #[arg(long, env = "REBUCKET_MAX_SENDS", value_name = "N", default_value_t = 16,
+          value_parser = clap::value_parser!(u16).range(1..))]
+    pub max_sends: u16,
+
+    /// For a manifest or a report on S3.
+    #[command(flatten)]
+    pub s3: S3Args,
 }
 
 /// `rebucket run`.
@@ -138,19 +158,41 @@ pub struct RunArgs {
     /// started again with the same report goes on where it was. [default:
     /// MANIFEST.report/]
     #[arg(long, env = "REBUCKET_REPORT", value_name = "LOC")]
-    pub report: Option<String>,
+    pub report: Option<ReportLocation>,
+
+    /// When going on with an earlier run, try the renames again that failed in
+    /// it.
+    #[arg(long, env = "REBUCKET_RETRY_FAILED", value_parser = BoolishValueParser::new())]
+    pub retry_failed: bool,
+
+    /// How to rename.
+    #[command(flatten)]
+    pub engine: EngineArgs,
+
+    /// How to log.
+    #[command(flatten)]
+    pub log: LogArgs,
 }
 
 /// `rebucket report`.
 #[derive(Debug, Clone, Args)]
 pub struct ReportArgs {
-    /// The report: a directory or s3://bucket/prefix.
+    /// The report: a directory or s3://bucket/prefix, or one job's folder in
+    /// it.
     #[arg(value_name = "LOC")]
-    pub report: String,
+    pub report: ReportLocation,
+
+    /// Only this job.
+    #[arg(long, env = "REBUCKET_JOB", value_name = "ID", value_parser = |id: &str| JobId::new(id))]
+    pub job: Option<JobId>,
 
     /// How to print it.
     #[arg(long, env = "REBUCKET_FORMAT", value_enum, default_value_t = ReportFormat::Text)]
     pub format: ReportFormat,
+
+    /// For a report on S3.
+    #[command(flatten)]
+    pub s3: S3Args,
 }
 
 /// The forms of a report.

@@ -1,11 +1,19 @@
 //! The commands, one file each, and what they have in common.
 
 pub(crate) mod plan;
+mod progress;
+pub(crate) mod report;
+pub(crate) mod run;
+mod source;
+pub(crate) mod submit;
 
 use std::io::{self, Write};
 use std::path::PathBuf;
 
 use rebucket_manifest::{Exit, ManifestError};
+use rebucket_worker::error::ServiceError;
+use rebucket_worker::report::ReportError;
+use rebucket_worker::setup::StartError;
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Why a command stopped early.
@@ -28,6 +36,24 @@ pub(crate) enum CommandError {
     /// Standard output cannot be written.
     #[error("standard output cannot be written: {0}")]
     Stdout(io::Error),
+    /// What was downloaded or planned cannot be kept for a moment.
+    #[error("a temporary file cannot be written: {0}; is the disk full?")]
+    Spool(io::Error),
+    /// The arguments do not go together.
+    #[error("{0}")]
+    Usage(String),
+    /// The engine or the queue is not ready.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// A request had no success.
+    #[error(transparent)]
+    Service(#[from] ServiceError),
+    /// The report cannot be read or written.
+    #[error(transparent)]
+    Report(#[from] ReportError),
+    /// Stopped by a signal.
+    #[error("interrupted")]
+    Interrupted,
     /// A defect of ours.
     #[error("stopped by a defect of rebucket, please report it: {0}")]
     Defect(#[from] tokio::task::JoinError),
@@ -41,7 +67,18 @@ impl CommandError {
             | Self::AlreadyAPlan(_)
             | Self::Write { .. }
             | Self::Stdout(_)
+            | Self::Spool(_)
+            | Self::Usage(_)
             | Self::Defect(_) => Exit::BadInput,
+            Self::Start(error) => match error.exit_code() {
+                3 => Exit::Unreachable,
+                130 => Exit::Interrupted,
+                _ => Exit::BadInput,
+            },
+            Self::Report(ReportError::Object { .. }) => Exit::Unreachable,
+            Self::Report(_) => Exit::BadInput,
+            Self::Service(_) => Exit::Unreachable,
+            Self::Interrupted => Exit::Interrupted,
         }
     }
 }

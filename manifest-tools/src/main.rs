@@ -6,9 +6,9 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use rebucket_manifest::Exit;
-use rebucket_manifest::args::PlanArgs;
+use rebucket_manifest::args::{PlanArgs, ReportArgs, RunArgs, SubmitArgs};
 
-use commands::{CommandError, complain, explain, plan};
+use commands::{CommandError, complain, explain, plan, report, run, submit};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -30,6 +30,17 @@ A manifest:
   s3://photos/2025/cat.jpg,s3://archive/photos/2025/cat.jpg
   \"s3://photos/a, b.jpg\",\"s3://archive/photos/a, b.jpg\"";
 
+const SUBMIT_EXAMPLES: &str = "\
+Examples:
+  rebucket submit renames.csv --queue-url https://sqs.eu-west-1.amazonaws.com/123456789012/renames
+  rebucket submit renames.plan --queue-url URL --job archive-2026 --report s3://ops/reports";
+
+const RUN_EXAMPLES: &str = "\
+Examples:
+  rebucket run renames.csv                       with its report in renames.report/
+  rebucket run renames.csv --if-exists skip      leave destinations that are taken
+  rebucket run renames.csv --retry-failed        once more what failed before";
+
 /// Renames objects in S3 in bulk, without losing any.
 #[derive(Parser)]
 #[command(name = "rebucket", version, propagate_version = true, after_help = EXIT_CODES)]
@@ -45,6 +56,23 @@ enum Command {
     /// Nothing is renamed, and no endpoint is asked.
     #[command(after_help = PLAN_EXAMPLES)]
     Plan(PlanArgs),
+
+    /// Check a manifest and send one message for each of its renames to the
+    /// workers' queue.
+    ///
+    /// Nothing is sent when the manifest has a problem.
+    #[command(after_help = SUBMIT_EXAMPLES)]
+    Submit(SubmitArgs),
+
+    /// Check a manifest and carry it out here, without a queue.
+    ///
+    /// A run that was interrupted goes on where it was when the same command
+    /// is given again.
+    #[command(after_help = RUN_EXAMPLES)]
+    Run(Box<RunArgs>),
+
+    /// Say what became of a job.
+    Report(ReportArgs),
 }
 
 fn main() -> ExitCode {
@@ -72,5 +100,8 @@ fn main() -> ExitCode {
 async fn execute(command: Command) -> Result<Exit, CommandError> {
     match command {
         Command::Plan(args) => plan::run(args).await,
+        Command::Submit(args) => submit::run(args).await,
+        Command::Run(args) => run::run(*args).await,
+        Command::Report(args) => report::run(args).await,
     }
 }

@@ -73,15 +73,23 @@ pub enum LogFormat {
     Json,
 }
 
+/// How S3 is addressed.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct S3Args {
+    /// Put the bucket into the path, not into the host name; by itself for an
+    /// endpoint that is an IP address or localhost
+    #[arg(long, env = "REBUCKET_S3_PATH_STYLE")]
+    pub s3_path_style: bool,
+}
+
 /// What the worker and `rebucket run` have in common: how to reach S3 and how
 /// to rename.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Engine")]
 pub struct EngineArgs {
-    /// Put the bucket into the path, not into the host name; by itself for an
-    /// endpoint that is an IP address or localhost
-    #[arg(long, env = "REBUCKET_S3_PATH_STYLE")]
-    pub s3_path_style: bool,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub s3: S3Args,
 
     /// Where scratch objects go; by default `.rebucket/` under the first
     /// allowed prefix of each bucket. At most one for each bucket

@@ -22,6 +22,7 @@ use rebucket_worker::worker::{DrainCheck, Worker, WorkerSettings};
 const DRAINED: DrainCheck = DrainCheck {
     readings: 3,
     pause: Duration::from_secs(1),
+    poll: Duration::from_secs(1),
 };
 
 #[tokio::main]
@@ -49,14 +50,10 @@ async fn run(args: WorkerArgs) -> Result<(), StartError> {
     let shutdown = Shutdown::new();
     tokio::spawn(shutdown.clone().on_signals(args.engine.grace));
 
-    let clients = Clients::from_env(args.engine.s3_path_style).await;
+    let clients = Clients::from_env(args.engine.s3.s3_path_style).await;
     let allow = AllowList::flatten(&args.allow);
-    let queue = SqsQueue::open(
-        clients.sqs(&args.queue_url),
-        &args.queue_url,
-        metrics.clone(),
-    )
-    .await?;
+    let sqs = clients.sqs(&args.queue_url);
+    let queue = SqsQueue::open(sqs, &args.queue_url, metrics.clone(), shutdown.drain()).await?;
     let survey = setup::engine(&clients, &args.engine, &allow, &metrics, shutdown.drain());
     let renamer = match survey.await {
         // Told to stop before there was anything to stop.

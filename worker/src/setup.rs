@@ -15,7 +15,7 @@ use crate::queue::sqs::OpenError;
 use crate::rename::plan::PartSettings;
 use crate::rename::{Bucket, RenameSettings, Renamer};
 use crate::report::ReportError;
-use crate::retry::Caller;
+use crate::retry::{CallError, Caller};
 use crate::store::ObjectStore;
 use crate::store::probe::{ProbeError, survey};
 use crate::store::s3::S3Store;
@@ -55,7 +55,8 @@ impl StartError {
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Probe(ProbeError::Interrupted) => 130,
+            Self::Probe(ProbeError::Interrupted)
+            | Self::Queue(OpenError::Service(CallError::Interrupted)) => 130,
             Self::Probe(error) if error.is_access() => 3,
             Self::Queue(OpenError::Service(_)) | Self::Report(_) => 3,
             _ => 2,

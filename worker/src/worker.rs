@@ -40,6 +40,9 @@ pub struct DrainCheck {
     pub readings: u32,
     /// The pause between two readings.
     pub pause: Duration,
+    /// How long one receive waits for messages: a worker that ends by itself
+    /// must not sit out a long poll for it.
+    pub poll: Duration,
 }
 
 /// Tunables of a worker.
@@ -173,12 +176,9 @@ impl Worker {
 
     fn receiver(&self, permits: &Arc<Semaphore>, stop: &CancellationToken) -> Receiver {
         let settings = &self.shared.settings;
-        // A worker that ends by itself must not sit out a long poll for it.
-        let poll = if settings.exit_when_empty.is_some() {
-            Duration::from_secs(1)
-        } else {
-            LONG_POLL
-        };
+        let poll = settings
+            .exit_when_empty
+            .map_or(LONG_POLL, |check| check.poll);
         let queue = Arc::clone(&self.shared.queue);
         Receiver::new(
             queue,

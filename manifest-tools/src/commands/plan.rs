@@ -6,10 +6,11 @@ use std::io;
 use std::path::Path;
 
 use rebucket_manifest::args::{ManifestArgs, PlanArgs};
-use rebucket_manifest::{Exit, ManifestError, PlanWriter, Resolution, is_plan, open, resolve};
+use rebucket_manifest::{Exit, ManifestError, PlanWriter, Resolution, is_plan, resolve};
 use rebucket_protocol::BucketName;
 use tempfile::{NamedTempFile, TempPath};
 
+use super::source::{Fetched, fetch};
 use super::{CommandError, complain, interrupted, print};
 
 /// Buckets listed by name in the summary.
@@ -29,9 +30,12 @@ pub(crate) async fn run(args: PlanArgs) -> Result<Exit, CommandError> {
     // Reading blocks, on a pipe perhaps for good, so that a signal must not
     // wait for it. Whatever ends this function early removes the unfinished
     // file: `unfinished` is dropped.
-    let work = tokio::task::spawn_blocking(move || check(&args.manifest, file));
+    let work = async {
+        let fetched = fetch(&args.manifest.manifest, args.s3.s3_path_style).await?;
+        tokio::task::spawn_blocking(move || check(&args.manifest, fetched, file)).await?
+    };
     let resolution = tokio::select! {
-        done = work => done??,
+        done = work => done?,
         () = interrupted => {
             complain("rebucket: interrupted; no plan was written");
             return Ok(Exit::Interrupted);
@@ -51,8 +55,12 @@ pub(crate) async fn run(args: PlanArgs) -> Result<Exit, CommandError> {
     Ok(Exit::Done)
 }
 
-fn check(args: &ManifestArgs, file: Option<File>) -> Result<Resolution, CommandError> {
-    let mut input = open(&args.manifest).map_err(ManifestError::from)?;
+fn check(
+    args: &ManifestArgs,
+    fetched: Fetched,
+    file: Option<File>,
+) -> Result<Resolution, CommandError> {
+    let mut input = fetched.open()?;
     if is_plan(&mut input).map_err(ManifestError::from)? {
         return Err(CommandError::AlreadyAPlan(args.manifest.clone()));
     }

@@ -82,6 +82,18 @@ impl MemoryQueue {
         self.changed.notify_waiters();
     }
 
+    /// Returns once fewer than `limit` messages are in the queue, so that a
+    /// feeder keeps it short.
+    pub async fn wait_below(&self, limit: usize) {
+        loop {
+            let changed = self.changed.notified();
+            if self.len() < limit {
+                return;
+            }
+            changed.await;
+        }
+    }
+
     /// How many messages are in the queue, received ones included.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::fmt::Display;
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -17,11 +18,14 @@ use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use rebucket_protocol::Timestamp;
 use serde::Deserialize;
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use super::{Depth, EntryResult, ParkReason, Queue, ReceiptHandle, Received};
 use crate::error::{ErrorClass, Fault, ServiceError};
 use crate::metrics::Metrics;
+use crate::retry::{CallError, Caller, Policy};
 use crate::store::classify::classify;
 
 /// How long a request other than a long poll may take.
@@ -46,7 +50,7 @@ pub struct SqsQueue {
 pub enum OpenError {
     /// The queue could not be asked.
     #[error(transparent)]
-    Service(#[from] ServiceError),
+    Service(#[from] CallError),
     /// Failed renames would have nowhere to go.
     #[error(
         "the queue {0} has no redrive policy, so failed renames would be retried until they \
@@ -119,18 +123,27 @@ where
 
 impl SqsQueue {
     /// Opens the queue at `url`: reads its redrive policy and finds its
-    /// dead-letter queue.
+    /// dead-letter queue. An endpoint that is just starting is waited for.
     ///
     /// # Errors
     /// [`OpenError`] when the queue does not exist, denies us, or has no
     /// dead-letter queue.
-    pub async fn open(client: Client, url: &str, metrics: Metrics) -> Result<Self, OpenError> {
-        let request = client
-            .get_queue_attributes()
-            .queue_url(url)
-            .attribute_names(QueueAttributeName::RedrivePolicy)
-            .send();
-        let answer = send(&metrics, "GetQueueAttributes", url, REQUEST_LIMIT, request).await?;
+    pub async fn open(
+        client: Client,
+        url: &str,
+        metrics: Metrics,
+        stop: &CancellationToken,
+    ) -> Result<Self, OpenError> {
+        let caller = Caller::new(metrics.clone(), Arc::new(Semaphore::new(1)), stop.clone());
+        let attributes = || {
+            let request = client
+                .get_queue_attributes()
+                .queue_url(url)
+                .attribute_names(QueueAttributeName::RedrivePolicy)
+                .send();
+            send(&metrics, "GetQueueAttributes", url, REQUEST_LIMIT, request)
+        };
+        let answer = caller.call(Policy::START, attributes).await?;
         let attributes = answer.attributes();
         let text = attributes
             .and_then(|map| map.get(&QueueAttributeName::RedrivePolicy))
@@ -143,12 +156,15 @@ impl SqsQueue {
         let policy: RedrivePolicy = serde_json::from_str(text).map_err(|_| unreadable())?;
         let max_receive_count = policy.max_receive_count().ok_or_else(unreadable)?;
         let (account, name) = policy.account_and_name().ok_or_else(unreadable)?;
-        let request = client
-            .get_queue_url()
-            .queue_name(name)
-            .queue_owner_aws_account_id(account)
-            .send();
-        let answer = send(&metrics, "GetQueueUrl", name, REQUEST_LIMIT, request).await?;
+        let dead_letter = || {
+            let request = client
+                .get_queue_url()
+                .queue_name(name)
+                .queue_owner_aws_account_id(account)
+                .send();
+            send(&metrics, "GetQueueUrl", name, REQUEST_LIMIT, request)
+        };
+        let answer = caller.call(Policy::START, dead_letter).await?;
         let dead_letter_url = answer.queue_url().ok_or_else(unreadable)?.to_owned();
         Ok(Self {
             client,

@@ -20,15 +20,24 @@ pub(crate) struct Need {
 
 impl Need {
     /// What `CopyObject` does not keep by itself.
-    pub(crate) const UNKEPT: Self = Self { tags: false, acl: true };
+    pub(crate) const UNKEPT: Self = Self {
+        tags: false,
+        acl: true,
+    };
 
     /// All: to send them with a multipart upload, or to compare them.
-    pub(crate) const EVERYTHING: Self = Self { tags: true, acl: true };
+    pub(crate) const EVERYTHING: Self = Self {
+        tags: true,
+        acl: true,
+    };
 
     /// What a copy must be asked for to compare it: a private object's copy
     /// has no grants, so there is nothing to read back.
     pub(crate) fn to_compare(expected: &Attributes) -> Self {
-        Self { tags: true, acl: expected.acl.is_some() }
+        Self {
+            tags: true,
+            acl: expected.acl.is_some(),
+        }
     }
 }
 
@@ -42,8 +51,16 @@ impl Attempt<'_> {
         head: &ObjectHead,
         need: Need,
     ) -> Result<Attributes, RenameError> {
-        let tags = if need.tags { self.read_tags(object, head).await? } else { Tags::new() };
-        let acl = if need.acl { self.read_acl(object).await? } else { None };
+        let tags = if need.tags {
+            self.read_tags(object, head).await?
+        } else {
+            Tags::new()
+        };
+        let acl = if need.acl {
+            self.read_acl(object).await?
+        } else {
+            None
+        };
         Ok(Attributes {
             headers: head.headers.clone(),
             metadata: head.metadata.clone(),

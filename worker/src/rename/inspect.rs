@@ -173,7 +173,11 @@ impl Attempt<'_> {
         let plan = CopyPlan::new(head.size, self.settings.parts, None)
             .map_err(|error| RenameError::failed(Reason::TooLarge, error.to_string()))?;
         let by_itself = plan == CopyPlan::Single && self.verify_mode() == VerifyMode::Response;
-        let need = if by_itself { Need::UNKEPT } else { Need::EVERYTHING };
+        let need = if by_itself {
+            Need::UNKEPT
+        } else {
+            Need::EVERYTHING
+        };
         let part_size = match plan {
             CopyPlan::Single => None,
             CopyPlan::Parts(_) => self.own_part_size(&pinned, head).await?,

@@ -170,10 +170,14 @@ impl Attempt<'_> {
         let expected = if source.tags_known {
             source.attributes.clone()
         } else {
-            let read = self.read_attributes(&source.pinned, &source.head, Need::EVERYTHING).await?;
+            let read = self
+                .read_attributes(&source.pinned, &source.head, Need::EVERYTHING)
+                .await?;
             carried(read, options)
         };
-        let found = self.read_attributes(&pinned, head, Need::to_compare(&expected)).await?;
+        let found = self
+            .read_attributes(&pinned, head, Need::to_compare(&expected))
+            .await?;
         let missing = differences(&expected, &found, options);
         Ok(missing
             .iter()

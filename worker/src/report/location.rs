@@ -4,8 +4,8 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use rebucket_protocol::S3Prefix;
 use rebucket_protocol::uri::UriError;
+use rebucket_protocol::{JobId, S3Prefix};
 
 use crate::store::classify::classify;
 
@@ -49,6 +49,9 @@ pub enum ReportError {
         #[source]
         error: serde_json::Error,
     },
+    /// Another process has the job.
+    #[error("another run of this job is using the report {0}; wait for it to end")]
+    InUse(String),
     /// Nothing is there.
     #[error("there is no report at {0}")]
     Missing(String),
@@ -85,6 +88,16 @@ impl fmt::Display for ReportLocation {
     }
 }
 
+/// The file that a run of a job locks.
+const LOCK_FILE: &str = "lock";
+
+/// A job of a report, for one process.
+#[derive(Debug)]
+pub struct ReportLock {
+    /// The system unlocks it when it is closed, also when the process dies.
+    _file: Option<std::fs::File>,
+}
+
 /// A report location with the means to get at it. Names are relative to it,
 /// with slashes: `job/file`.
 #[derive(Debug, Clone)]
@@ -111,6 +124,30 @@ impl ReportStore {
     #[must_use]
     pub fn can_append(&self) -> bool {
         matches!(self.location, ReportLocation::Directory(_))
+    }
+
+    /// Keeps other runs of a job away from a report in a directory for as long
+    /// as the lock lives. On S3 nothing can be locked; two runs of one job
+    /// then do its work twice, each task of it safely.
+    ///
+    /// # Errors
+    /// [`ReportError::InUse`].
+    pub async fn lock(&self, job: &JobId) -> Result<ReportLock, ReportError> {
+        let ReportLocation::Directory(root) = &self.location else {
+            return Ok(ReportLock { _file: None });
+        };
+        let path = root.join(job.as_str()).join(LOCK_FILE);
+        let location = self.location.to_string();
+        blocking(move || {
+            make_parent(&path)?;
+            let file = std::fs::File::create(&path).map_err(ReportError::file(&path))?;
+            match file.try_lock() {
+                Ok(()) => Ok(ReportLock { _file: Some(file) }),
+                Err(std::fs::TryLockError::WouldBlock) => Err(ReportError::InUse(location)),
+                Err(std::fs::TryLockError::Error(error)) => Err(ReportError::file(&path)(error)),
+            }
+        })
+        .await
     }
 
     /// Appends to a file, or writes an object. Durable when it returns.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use rebucket_protocol::OutcomeRecord;
+use rebucket_protocol::{JobId, OutcomeRecord};
 
 use super::job::{JOB_FILE, JobRecord};
 use super::location::{ReportError, ReportStore};
@@ -18,6 +18,27 @@ pub struct JobReport {
 }
 
 impl JobReport {
+    async fn read_file(&mut self, store: &ReportStore, name: &str) -> Result<(), ReportError> {
+        let Some(text) = store.read(name).await? else {
+            return Ok(());
+        };
+        if name.ends_with(".jsonl") {
+            for record in parse(name, &text)? {
+                self.outcomes.add(record);
+            }
+        } else {
+            self.job = Some(serde_json::from_slice(&text).map_err(|error| {
+                let file = name.to_owned();
+                ReportError::Malformed {
+                    file,
+                    line: 1,
+                    error,
+                }
+            })?);
+        }
+        Ok(())
+    }
+
     /// The sums.
     #[must_use]
     pub fn tally(&self) -> Tally {
@@ -35,31 +56,41 @@ pub async fn read_report(store: &ReportStore) -> Result<BTreeMap<String, JobRepo
     let mut jobs: BTreeMap<String, JobReport> = BTreeMap::new();
     for name in store.list().await? {
         let (job, file) = name.rsplit_once('/').unwrap_or(("", &name));
-        let is_lines = file.ends_with(".jsonl");
-        if !is_lines && file != JOB_FILE {
-            continue;
-        }
-        let Some(text) = store.read(&name).await? else {
-            continue;
-        };
-        let report = jobs.entry(job.to_owned()).or_default();
-        if is_lines {
-            for record in parse(&name, &text)? {
-                report.outcomes.add(record);
-            }
-        } else {
-            let malformed = |error| ReportError::Malformed {
-                file: name.clone(),
-                line: 1,
-                error,
-            };
-            report.job = Some(serde_json::from_slice(&text).map_err(malformed)?);
+        if is_report_file(file) {
+            let report = jobs.entry(job.to_owned()).or_default();
+            report.read_file(store, &name).await?;
         }
     }
     if jobs.is_empty() {
         return Err(ReportError::Missing(store.location().to_string()));
     }
     Ok(jobs)
+}
+
+/// Reads one job of a report; empty when nothing was recorded of it.
+///
+/// # Errors
+/// [`ReportError`].
+pub async fn read_job(store: &ReportStore, job: &JobId) -> Result<JobReport, ReportError> {
+    let names = match store.list().await {
+        Ok(names) => names,
+        Err(ReportError::Missing(_)) => Vec::new(),
+        Err(other) => return Err(other),
+    };
+    let mut report = JobReport::default();
+    for name in names {
+        if let Some((folder, file)) = name.rsplit_once('/')
+            && folder == job.as_str()
+            && is_report_file(file)
+        {
+            report.read_file(store, &name).await?;
+        }
+    }
+    Ok(report)
+}
+
+fn is_report_file(file: &str) -> bool {
+    file == JOB_FILE || file.ends_with(".jsonl")
 }
 
 /// The outcomes in one file. A last line without its end was cut off by a

@@ -48,6 +48,20 @@ impl Tally {
         }
     }
 
+    /// Adds another job's sums.
+    pub fn absorb(&mut self, other: &Self) {
+        self.submitted += other.submitted;
+        self.renamed += other.renamed;
+        self.already_renamed += other.already_renamed;
+        self.skipped += other.skipped;
+        self.failed += other.failed;
+        self.pending += other.pending;
+        self.bytes += other.bytes;
+        for (reason, count) in &other.by_reason {
+            *self.by_reason.entry(reason).or_default() += count;
+        }
+    }
+
     /// Tasks that ended.
     #[must_use]
     pub fn ended(&self) -> u64 {

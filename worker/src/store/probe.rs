@@ -7,8 +7,8 @@ use rebucket_protocol::{BucketName, ETag, ObjectUri, S3Prefix, StorageClass};
 use super::endpoint::{Abilities, Precondition};
 use super::object::{Attributes, Checksums, ContentHeaders, Encryption, ObjectLock, PinnedSource};
 use super::{
-    CompleteRequest, CopyReceipt, CopyRequest, DeleteRequest, HeadScope, ObjectStore,
-    PartRange, StoreResult,
+    CompleteRequest, CopyReceipt, CopyRequest, DeleteRequest, HeadScope, ObjectStore, PartRange,
+    StoreResult,
 };
 use crate::error::{ErrorClass, ServiceError};
 use crate::rename::Bucket;

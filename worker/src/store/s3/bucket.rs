@@ -15,16 +15,27 @@ impl S3Store {
         let list = self.client.list_objects_v2().bucket(place.bucket.as_str());
         let list = list.prefix(&place.prefix).max_keys(1);
         self.send("ListObjectsV2", place, list.send()).await?;
-        Ok(BucketFacts { has_acls: self.has_acls(&place.bucket).await? })
+        Ok(BucketFacts {
+            has_acls: self.has_acls(&place.bucket).await?,
+        })
     }
 
     /// Only a clear "bucket owner enforced" spares us the objects' lists: any
     /// other answer means that each object may have one.
     async fn has_acls(&self, bucket: &BucketName) -> StoreResult<bool> {
-        let request = self.client.get_bucket_ownership_controls().bucket(bucket.as_str());
-        match self.send("GetBucketOwnershipControls", bucket, request.send()).await {
+        let request = self
+            .client
+            .get_bucket_ownership_controls()
+            .bucket(bucket.as_str());
+        match self
+            .send("GetBucketOwnershipControls", bucket, request.send())
+            .await
+        {
             Ok(answer) => {
-                let rules = answer.ownership_controls().map(|c| c.rules()).unwrap_or_default();
+                let rules = answer
+                    .ownership_controls()
+                    .map(|c| c.rules())
+                    .unwrap_or_default();
                 Ok(!rules
                     .iter()
                     .any(|rule| *rule.object_ownership() == ObjectOwnership::BucketOwnerEnforced))

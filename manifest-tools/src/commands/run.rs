@@ -1,0 +1,286 @@
+//! `rebucket run`: the same engine as the fleet's, behind a queue in memory.
+//! The report is what makes it resumable.
+
+use std::fs::File;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rebucket_manifest::args::RunArgs;
+use rebucket_manifest::{Exit, ManifestError, PlanReader};
+use rebucket_protocol::{
+    BucketName, IfExists, JobId, JobOptions, Outcome, RenameTask, S3Prefix, Timestamp, encode,
+};
+use rebucket_worker::admission::Admission;
+use rebucket_worker::clients::Clients;
+use rebucket_worker::metrics::Metrics;
+use rebucket_worker::queue::lease::LeaseSettings;
+use rebucket_worker::queue::memory::MemoryQueue;
+use rebucket_worker::report::location::ReportStore;
+use rebucket_worker::report::read::{JobReport, read_job};
+use rebucket_worker::report::tally::Outcomes;
+use rebucket_worker::report::{JobRecord, Recorder, ReportLocation};
+use rebucket_worker::setup::{self, StartError};
+use rebucket_worker::shutdown::Shutdown;
+use rebucket_worker::worker::{DrainCheck, Worker, WorkerSettings};
+use tokio::sync::mpsc;
+
+use super::progress::progress_bar;
+use super::report::summary;
+use super::{CommandError, complain, print, source};
+
+/// Deliveries of a task before a transient failure counts as a failure.
+const DELIVERIES: u32 = 5;
+
+/// A task in memory is lost with the process, and so needs no short lease.
+const VISIBILITY: Duration = Duration::from_secs(300);
+
+/// The queue in memory counts exactly, so one reading is enough.
+const DRAINED: DrainCheck = DrainCheck {
+    readings: 1,
+    pause: Duration::ZERO,
+    poll: Duration::from_millis(50),
+};
+
+/// Runs the command.
+pub(crate) async fn run(args: RunArgs) -> Result<Exit, CommandError> {
+    setup::start_logging(&args.log, "warn");
+    let shutdown = Shutdown::new();
+    tokio::spawn(shutdown.clone().on_signals(args.engine.grace));
+    let path_style = args.engine.s3.s3_path_style;
+    let plan = tokio::select! {
+        plan = source::plan(&args.manifest, path_style) => plan?,
+        () = shutdown.drain().cancelled() => return Ok(Exit::Interrupted),
+    };
+    let clients = Clients::from_env(path_style).await;
+    let store = ReportStore::new(location(&args)?, clients.s3.clone());
+    let job = job_name(&args, &plan)?;
+    let _lock = store.lock(&job).await?;
+    let (record, earlier) = begin(&store, &job, &plan).await?;
+    let resumed = earlier.is_some();
+    let earlier = earlier.unwrap_or_default().outcomes;
+
+    let metrics = Metrics::new().map_err(StartError::from)?;
+    let places = places(&plan);
+    let engine = setup::engine(&clients, &args.engine, &places, &metrics, shutdown.drain());
+    let renamer = match engine.await {
+        Err(_) if shutdown.drain().is_cancelled() => return Ok(Exit::Interrupted),
+        other => other?,
+    };
+    // No task may start before the job does; see `RenameTask::submitted`.
+    tokio::time::sleep(record.started.until()).await;
+
+    let name = setup::process_name();
+    let (recorder, recording) = Recorder::start(store.clone(), &name, metrics.clone());
+    let queue = Arc::new(MemoryQueue::new(DELIVERIES));
+    queue.set_more_to_come(true);
+    let settings = WorkerSettings {
+        name,
+        max_renames: usize::from(args.engine.max_renames),
+        lease: LeaseSettings::new(VISIBILITY),
+        exit_when_empty: Some(DRAINED),
+        resumed,
+    };
+    let rows = plan.resolution().totals.rows;
+    let worker = Worker::new(
+        Arc::clone(&queue) as _,
+        renamer,
+        Admission::new(places),
+        recorder,
+        settings,
+        metrics,
+    );
+    let feeder = Feeder {
+        job: job.clone(),
+        options: plan.choices().job_options(),
+        if_exists: plan.choices().if_exists.unwrap_or_default(),
+        submitted: record.started,
+        earlier,
+        retry_failed: args.retry_failed,
+    };
+    let ahead = 4 * usize::from(args.engine.max_renames);
+    let fed = tokio::spawn(feed(
+        feeder,
+        plan,
+        Arc::clone(&queue),
+        ahead,
+        shutdown.clone(),
+    ));
+    show_progress(&worker, &shutdown, rows).await;
+    let interrupted = shutdown.drain().is_cancelled();
+    // The last clone of the recorder goes with the worker.
+    drop(worker);
+    recording.await?;
+    fed.await??;
+
+    let report = read_job(&store, &job).await?;
+    let tally = report.tally();
+    print(&summary(job.as_str(), &tally))?;
+    complain(&format!("report: {}", store.location()));
+    if interrupted {
+        complain("rebucket: interrupted; the same command goes on where it stopped");
+        return Ok(Exit::Interrupted);
+    }
+    Ok(if tally.failed > 0 || tally.pending > 0 {
+        Exit::SomeFailed
+    } else {
+        Exit::Done
+    })
+}
+
+/// Works until the queue is drained or the worker is told to stop, with a bar
+/// on a terminal.
+async fn show_progress(worker: &Worker, shutdown: &Shutdown, rows: u64) {
+    let bar = progress_bar(rows, "ended");
+    let mut tick = tokio::time::interval(Duration::from_millis(200));
+    let work = worker.run(shutdown);
+    tokio::pin!(work);
+    loop {
+        tokio::select! {
+            () = &mut work => break,
+            _ = tick.tick() => {
+                let tally = worker.tally();
+                bar.set_position(tally.ended());
+                if tally.failed > 0 {
+                    bar.set_prefix(format!("{} failed", tally.failed));
+                }
+            }
+        }
+    }
+    bar.finish_and_clear();
+}
+
+/// As given, or beside the manifest.
+fn location(args: &RunArgs) -> Result<ReportLocation, CommandError> {
+    let manifest = &args.manifest.manifest;
+    args.report
+        .clone()
+        .or_else(|| source::report_beside(manifest).map(ReportLocation::Directory))
+        .ok_or_else(|| {
+            let message = format!("{manifest} has no folder for a report beside it; give --report");
+            CommandError::Usage(message)
+        })
+}
+
+/// As given, or after the manifest: the same for every run of it.
+fn job_name(args: &RunArgs, plan: &PlanReader<File>) -> Result<JobId, CommandError> {
+    let manifest = &args.manifest.manifest;
+    plan.choices()
+        .job
+        .clone()
+        .or_else(|| source::job_named_after(manifest))
+        .ok_or_else(|| CommandError::Usage(format!("{manifest} gives the job no name; give --job")))
+}
+
+/// The job's record, and what earlier runs of it left, if there were any. A
+/// job that was begun with another manifest is refused: its report would mix
+/// two.
+async fn begin(
+    store: &ReportStore,
+    job: &JobId,
+    plan: &PlanReader<File>,
+) -> Result<(JobRecord, Option<JobReport>), CommandError> {
+    let digest = plan.resolution().digest.as_str();
+    match JobRecord::load(store, job).await? {
+        Some(record) if record.plan.as_deref() == Some(digest) => {
+            Ok((record, Some(read_job(store, job).await?)))
+        }
+        Some(_) => Err(CommandError::Usage(format!(
+            "the report {} has a job {job} of another manifest; give another --report or --job, \
+             or the manifest that it was begun with",
+            store.location()
+        ))),
+        None => {
+            let record = JobRecord {
+                job: job.clone(),
+                started: Timestamp::now().ceil_second(),
+                submitted: Some(plan.resolution().totals.rows),
+                plan: Some(digest.to_owned()),
+            };
+            record.save(store).await?;
+            Ok((record, None))
+        }
+    }
+}
+
+/// Every bucket that the plan names, as a whole.
+fn places(plan: &PlanReader<File>) -> Vec<S3Prefix> {
+    let buckets = plan.resolution().totals.buckets.keys();
+    let whole = |bucket: &BucketName| S3Prefix {
+        bucket: bucket.clone(),
+        prefix: String::new(),
+    };
+    buckets.map(whole).collect()
+}
+
+/// Turns rows into tasks, but for those that have ended.
+struct Feeder {
+    job: JobId,
+    options: JobOptions,
+    if_exists: IfExists,
+    submitted: Timestamp,
+    earlier: Outcomes,
+    retry_failed: bool,
+}
+
+impl Feeder {
+    fn is_over(&self, task: &RenameTask) -> bool {
+        match self.earlier.get(task.id()) {
+            None => false,
+            Some(record) => record.outcome != Outcome::Failed || !self.retry_failed,
+        }
+    }
+
+    fn read(
+        self,
+        plan: PlanReader<File>,
+        bodies: &mpsc::Sender<String>,
+    ) -> Result<(), CommandError> {
+        for rename in plan {
+            let rename = rename.map_err(ManifestError::Write)?;
+            let line = rename.line;
+            let unfit = |why: String| CommandError::Usage(format!("line {line}: {why}"));
+            let task = rename
+                .into_task(
+                    &self.job,
+                    &self.options,
+                    self.if_exists,
+                    Some(self.submitted),
+                )
+                .map_err(|error| unfit(error.to_string()))?;
+            if self.is_over(&task) {
+                continue;
+            }
+            let body = encode(&task).map_err(|error| unfit(error.to_string()))?;
+            if bodies.blocking_send(body).is_err() {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Feeds the queue, at most `ahead` tasks of it at a time.
+async fn feed(
+    feeder: Feeder,
+    plan: PlanReader<File>,
+    queue: Arc<MemoryQueue>,
+    ahead: usize,
+    shutdown: Shutdown,
+) -> Result<(), CommandError> {
+    let (bodies, mut waiting) = mpsc::channel(256);
+    let reader = tokio::task::spawn_blocking(move || feeder.read(plan, &bodies));
+    let feeding = async {
+        while let Some(body) = waiting.recv().await {
+            queue.wait_below(ahead).await;
+            queue.send(body);
+        }
+    };
+    tokio::select! {
+        () = feeding => {}
+        () = shutdown.drain().cancelled() => {}
+    }
+    drop(waiting);
+    let read = reader.await?;
+    queue.set_more_to_come(false);
+    read
+}

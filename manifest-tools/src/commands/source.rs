@@ -1,0 +1,141 @@
+//! Getting at a manifest: from a file, from standard input, or from S3.
+
+use std::fs::File;
+use std::io::{Seek, Write};
+use std::path::Path;
+
+use rebucket_manifest::args::ManifestArgs;
+use rebucket_manifest::input::Compression;
+use rebucket_manifest::{Input, ManifestError, PlanReader, open, open_reader, prepare};
+use rebucket_protocol::{JobId, ObjectUri};
+use rebucket_worker::clients::Clients;
+use rebucket_worker::error::{ErrorClass, ServiceError};
+use rebucket_worker::store::classify::classify;
+
+use super::CommandError;
+
+/// A manifest that is ready to be read: what is on S3 has been downloaded.
+pub(crate) enum Fetched {
+    /// A path, or `-`.
+    Local(String),
+    /// A download.
+    Spooled { name: String, file: File },
+}
+
+/// Downloads a manifest that is on S3; leaves any other where it is.
+pub(crate) async fn fetch(name: &str, path_style: bool) -> Result<Fetched, CommandError> {
+    if !name.starts_with("s3://") {
+        return Ok(Fetched::Local(name.to_owned()));
+    }
+    let object: ObjectUri = name
+        .parse()
+        .map_err(|error| CommandError::Usage(format!("{name}: {error}")))?;
+    let clients = Clients::from_env(path_style).await;
+    let file = download(&clients, &object).await?;
+    Ok(Fetched::Spooled {
+        name: name.to_owned(),
+        file,
+    })
+}
+
+async fn download(clients: &Clients, object: &ObjectUri) -> Result<File, CommandError> {
+    let request = clients
+        .s3
+        .get_object()
+        .bucket(object.bucket.as_str())
+        .key(object.key.as_str());
+    let answer = request.send().await.map_err(|error| ServiceError {
+        operation: "GetObject",
+        target: object.to_string(),
+        fault: classify(&error),
+    })?;
+    let mut body = answer.body;
+    let mut file = tempfile::tempfile().map_err(CommandError::Spool)?;
+    loop {
+        let chunk = body.try_next().await.map_err(|error| {
+            let (class, message) = (ErrorClass::Transient, error.to_string());
+            ServiceError::local("GetObject", object, class, "BodyLost", message)
+        })?;
+        let Some(chunk) = chunk else { break };
+        file.write_all(&chunk).map_err(CommandError::Spool)?;
+    }
+    file.rewind().map_err(CommandError::Spool)?;
+    Ok(file)
+}
+
+impl Fetched {
+    /// Opens it. Blocks: standard input perhaps for good.
+    pub(crate) fn open(self) -> Result<Input, CommandError> {
+        let input = match self {
+            Self::Local(name) => open(&name),
+            Self::Spooled { name, file } => {
+                let compression = Compression::of_name(&name);
+                open_reader(&name, compression, file)
+            }
+        };
+        Ok(input.map_err(ManifestError::from)?)
+    }
+}
+
+/// Reads and checks the whole manifest before anything is sent or renamed.
+pub(crate) async fn plan(
+    args: &ManifestArgs,
+    path_style: bool,
+) -> Result<PlanReader<File>, CommandError> {
+    let fetched = fetch(&args.manifest, path_style).await?;
+    let (options, choices) = (args.options(), args.choices());
+    tokio::task::spawn_blocking(move || {
+        let spool = tempfile::tempfile().map_err(CommandError::Spool)?;
+        Ok(prepare(fetched.open()?, &options, choices, spool)?)
+    })
+    .await?
+}
+
+/// The manifest's name without folder and endings: `a/moves.csv.gz` is `moves`.
+pub(crate) fn stem(manifest: &str) -> Option<&str> {
+    let name = manifest.rsplit('/').next().unwrap_or(manifest);
+    let endings = [".gz", ".zst", ".csv", ".plan", ".jsonl"];
+    let mut stem = name;
+    while let Some(shorter) = endings.iter().find_map(|ending| stem.strip_suffix(ending)) {
+        stem = shorter;
+    }
+    (!stem.is_empty() && stem != "-").then_some(stem)
+}
+
+/// A job's name made from a manifest's: characters that no job name has become
+/// dashes.
+pub(crate) fn job_named_after(manifest: &str) -> Option<JobId> {
+    let stem = stem(manifest)?;
+    let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    let name: String = stem
+        .chars()
+        .map(|c| if legal(c) { c } else { '-' })
+        .take(100)
+        .collect();
+    JobId::new(name.trim_start_matches('.')).ok()
+}
+
+/// `MANIFEST.report`, beside a manifest that is a local file.
+pub(crate) fn report_beside(manifest: &str) -> Option<std::path::PathBuf> {
+    if manifest.starts_with("s3://") {
+        return None;
+    }
+    let stem = stem(manifest)?;
+    Some(Path::new(manifest).with_file_name(format!("{stem}.report")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn jobs_and_reports_are_named_after_their_manifest() {
+        let job = |name| job_named_after(name).map(|job| job.to_string());
+        assert_eq!(job("a/moves.csv.gz").as_deref(), Some("moves"));
+        assert_eq!(job("s3://bkt/p/2026 é.csv").as_deref(), Some("2026--"));
+        assert_eq!(job("-"), None);
+        let report = |name| report_beside(name).map(|path| path.display().to_string());
+        assert_eq!(report("a/moves.csv").as_deref(), Some("a/moves.report"));
+        assert_eq!(report("s3://bkt/moves.csv"), None);
+    }
+}
