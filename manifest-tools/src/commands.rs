@@ -63,21 +63,20 @@ impl CommandError {
     /// The exit code that this error stands for.
     pub(crate) fn exit(&self) -> Exit {
         match self {
+            Self::Start(error) => match error.exit_code() {
+                3 => Exit::Unreachable,
+                130 => Exit::Interrupted,
+                _ => Exit::BadInput,
+            },
+            Self::Service(_) | Self::Report(ReportError::Object { .. }) => Exit::Unreachable,
             Self::Manifest(_)
             | Self::AlreadyAPlan(_)
             | Self::Write { .. }
             | Self::Stdout(_)
             | Self::Spool(_)
             | Self::Usage(_)
+            | Self::Report(_)
             | Self::Defect(_) => Exit::BadInput,
-            Self::Start(error) => match error.exit_code() {
-                3 => Exit::Unreachable,
-                130 => Exit::Interrupted,
-                _ => Exit::BadInput,
-            },
-            Self::Report(ReportError::Object { .. }) => Exit::Unreachable,
-            Self::Report(_) => Exit::BadInput,
-            Self::Service(_) => Exit::Unreachable,
             Self::Interrupted => Exit::Interrupted,
         }
     }

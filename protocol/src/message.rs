@@ -12,7 +12,7 @@ use crate::{
     SelfRename, StorageClass, TaskId, Timestamp, VersionId, VersionPolicy, Waiver,
 };
 
-/// The largest message body: 1 MiB (SQS limit, API reference of SendMessage).
+/// The largest message body: 1 MiB (SQS limit, API reference of `SendMessage`).
 pub const MAX_MESSAGE_BYTES: usize = 1 << 20;
 
 /// The wire version that this build writes and reads.
@@ -142,7 +142,7 @@ pub fn encode(task: &RenameTask) -> Result<String, MessageError> {
     Ok(body)
 }
 
-/// SQS rejects U+FFFE and U+FFFF (API reference of SendMessage), and
+/// SQS rejects U+FFFE and U+FFFF (API reference of `SendMessage`), and
 /// `serde_json` escapes only the ASCII control characters.
 fn escape_disallowed(body: String) -> String {
     if body.contains(['\u{fffe}', '\u{ffff}']) {

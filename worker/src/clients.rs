@@ -70,7 +70,7 @@ impl Clients {
             .connect_timeout(Duration::from_secs(5))
             // Attempts are bounded by `retry::Policy`, which knows how much
             // an attempt has to do; this is the last net.
-            .operation_attempt_timeout(Duration::from_secs(3600))
+            .operation_attempt_timeout(Duration::from_hours(1))
             .build();
         let region = aws_config::meta::region::RegionProviderChain::default_provider()
             .or_else(Region::from_static("us-east-1"));

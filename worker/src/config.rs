@@ -28,7 +28,7 @@ pub struct WorkerArgs {
           num_args = 1.., value_parser = allow_list)]
     pub allow: Vec<AllowList>,
 
-    /// Where to record how each task ended: a directory or s3://bucket/prefix.
+    /// Where to record how each task ended: a directory or <s3://bucket/prefix>.
     /// Without it, outcomes are only logged
     #[arg(long, env = "REBUCKET_REPORT", value_name = "LOC")]
     pub report: Option<ReportLocation>,
@@ -59,7 +59,7 @@ pub struct WorkerArgs {
 /// How logs are written.
 #[derive(Debug, Clone, Args)]
 pub struct LogArgs {
-    /// How to write logs, which go to standard error. RUST_LOG filters them
+    /// How to write logs, which go to standard error. `RUST_LOG` filters them
     #[arg(long, env = "REBUCKET_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
     pub log_format: LogFormat,
 }

@@ -44,7 +44,7 @@ impl Policy {
         first_pause: Duration::from_millis(50),
         longest_pause: Duration::from_secs(5),
         attempts: 20,
-        elapsed: Duration::from_secs(60),
+        elapsed: Duration::from_mins(1),
         attempt: Duration::from_secs(30),
         retry_conflict: true,
     };
@@ -56,7 +56,7 @@ impl Policy {
     /// Completing an upload: S3 may take minutes. After a 409 the same upload
     /// can no longer be completed (facts 1.7), so it is not sent again.
     pub const COMPLETE: Self = Self {
-        attempt: Duration::from_secs(600),
+        attempt: Duration::from_mins(10),
         retry_conflict: false,
         ..Self::READ
     };

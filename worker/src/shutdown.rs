@@ -40,7 +40,7 @@ impl Shutdown {
 
     /// Waits for SIGTERM or SIGINT, then shuts down within `grace`; a second
     /// signal takes the second step at once. Never returns; spawn it.
-    pub async fn on_signals(self, grace: Duration) {
+    pub async fn on_signals(self, grace: Duration) -> std::convert::Infallible {
         wait_for_signal().await;
         tracing::info!(
             ?grace,

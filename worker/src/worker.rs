@@ -519,7 +519,7 @@ fn exhausted(verdict: Verdict, message: &Received, max_receive_count: u32) -> Ve
 /// with each delivery, at most 15 min.
 fn redelivery_delay(receive_count: u32) -> Duration {
     let doublings = receive_count.saturating_sub(1).min(10);
-    (Duration::from_secs(5) * 2_u32.pow(doublings)).min(Duration::from_secs(900))
+    (Duration::from_secs(5) * 2_u32.pow(doublings)).min(Duration::from_mins(15))
 }
 
 #[cfg(test)]

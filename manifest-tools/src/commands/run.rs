@@ -32,7 +32,7 @@ use super::{CommandError, complain, print, source};
 const DELIVERIES: u32 = 5;
 
 /// A task in memory is lost with the process, and so needs no short lease.
-const VISIBILITY: Duration = Duration::from_secs(300);
+const VISIBILITY: Duration = Duration::from_mins(5);
 
 /// The queue in memory counts exactly, so one reading is enough.
 const DRAINED: DrainCheck = DrainCheck {

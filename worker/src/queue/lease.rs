@@ -123,7 +123,7 @@ impl Lease {
             .last_possible
             .saturating_duration_since(Instant::now());
         // A minute off, because the service counts from its own clock.
-        wanted.min(left.saturating_sub(Duration::from_secs(60)))
+        wanted.min(left.saturating_sub(Duration::from_mins(1)))
     }
 
     fn extended(&self, deadline: Instant) {

@@ -264,7 +264,7 @@ impl Queue for MemoryQueue {
 mod tests {
     use super::*;
 
-    const MINUTE: Duration = Duration::from_secs(60);
+    const MINUTE: Duration = Duration::from_mins(1);
 
     async fn receive_one(queue: &MemoryQueue) -> Option<Received> {
         queue

@@ -28,7 +28,7 @@ pub const MAX_BATCH: usize = 10;
 
 /// A message can be invisible for so long in total, counted from its receipt
 /// (SQS limit, API reference of `ChangeMessageVisibility`).
-pub const MAX_INVISIBLE: Duration = Duration::from_secs(12 * 3600);
+pub const MAX_INVISIBLE: Duration = Duration::from_hours(12);
 
 /// What a receipt is good for: changing or deleting this delivery of a message.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

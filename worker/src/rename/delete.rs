@@ -42,7 +42,7 @@ impl Attempt<'_> {
         if self.needs_recheck(source, copy.origin)
             && let Some(absence) = self.recheck(source).await?
         {
-            return self.source_is_not_there(absence, renamed);
+            return self.source_is_not_there(&absence, renamed);
         }
         let request = self.delete_request(source);
         let deleted = self
@@ -62,7 +62,7 @@ impl Attempt<'_> {
                 // Another object by now, or gone (some endpoints answer 412
                 // for a missing key). It is not touched.
                 ErrorClass::Precondition => match self.recheck(source).await? {
-                    Some(absence) => self.source_is_not_there(absence, renamed),
+                    Some(absence) => self.source_is_not_there(&absence, renamed),
                     None => Err(RenameError::Retry(error)),
                 },
                 _ => Err(CallError::Failed(error).into()),
@@ -125,7 +125,7 @@ impl Attempt<'_> {
     /// source any more. Gone is done; another object stays, and is reported.
     fn source_is_not_there(
         &self,
-        absence: Absence,
+        absence: &Absence,
         renamed: Finished,
     ) -> Result<Finished, RenameError> {
         if absence.reason == Reason::SourceMissing {

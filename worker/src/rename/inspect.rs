@@ -54,8 +54,7 @@ impl Attempt<'_> {
         if let Some(absence) = self.contradiction(&head) {
             return Ok(Inspected::Absent(absence));
         }
-        self.refuse_unreadable(&head)
-            .map_err(|error| error.of_size(head.size))?;
+        Self::refuse_unreadable(&head).map_err(|error| error.of_size(head.size))?;
         let pinned = PinnedSource {
             object: object.clone(),
             etag: head.etag.clone(),
@@ -150,7 +149,7 @@ impl Attempt<'_> {
         })
     }
 
-    fn refuse_unreadable(&self, head: &ObjectHead) -> Result<(), RenameError> {
+    fn refuse_unreadable(head: &ObjectHead) -> Result<(), RenameError> {
         if head.archived {
             let class = &head.storage_class;
             let detail = format!("the object is archived ({class}); restore it first");

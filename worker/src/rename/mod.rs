@@ -341,7 +341,7 @@ impl Attempt<'_> {
     /// is known to have begun.
     pub(crate) fn clock_tolerance(&self) -> Duration {
         if self.delivery.redelivered {
-            Duration::from_secs(300)
+            Duration::from_mins(5)
         } else {
             Duration::ZERO
         }

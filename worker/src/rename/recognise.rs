@@ -73,9 +73,8 @@ impl Attempt<'_> {
     /// was inspected: another worker finished the rename, or somebody
     /// replaced the object.
     async fn settle_if_changed(&self, source: &Source) -> Result<Option<Finished>, RenameError> {
-        let absence = match self.recheck(source).await? {
-            None => return Ok(None),
-            Some(absence) => absence,
+        let Some(absence) = self.recheck(source).await? else {
+            return Ok(None);
         };
         self.settle(absence).await.map(Some)
     }

@@ -8,6 +8,9 @@ use super::job::{JOB_FILE, JobRecord};
 use super::location::{ReportError, ReportStore};
 use super::tally::{Outcomes, Tally};
 
+/// How the names of files with outcomes end.
+const LINES: &str = ".jsonl";
+
 /// One job of a report.
 #[derive(Debug, Default)]
 pub struct JobReport {
@@ -22,7 +25,7 @@ impl JobReport {
         let Some(text) = store.read(name).await? else {
             return Ok(());
         };
-        if name.ends_with(".jsonl") {
+        if has_lines(name) {
             for record in parse(name, &text)? {
                 self.outcomes.add(record);
             }
@@ -89,8 +92,12 @@ pub async fn read_job(store: &ReportStore, job: &JobId) -> Result<JobReport, Rep
     Ok(report)
 }
 
+fn has_lines(file: &str) -> bool {
+    file.strip_suffix(LINES).is_some()
+}
+
 fn is_report_file(file: &str) -> bool {
-    file == JOB_FILE || file.ends_with(".jsonl")
+    file == JOB_FILE || has_lines(file)
 }
 
 /// The outcomes in one file. A last line without its end was cut off by a

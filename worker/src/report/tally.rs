@@ -198,7 +198,9 @@ mod tests {
             if reverse {
                 lines.reverse();
             }
-            lines.into_iter().for_each(|line| outcomes.add(line));
+            for line in lines {
+                outcomes.add(line);
+            }
             let tally = outcomes.tally(Some(4));
             assert_eq!(
                 (tally.renamed, tally.failed, tally.already_renamed),

@@ -73,7 +73,7 @@ impl Recorder {
         tracing::info!(
             task = %record.task,
             outcome = record.outcome.as_str(),
-            reason = record.reason.map(|reason| reason.as_str()),
+            reason = record.reason.map(rebucket_protocol::Reason::as_str),
             detail = record.detail.as_deref(),
             bytes = record.bytes,
             source = %record.source,

@@ -136,12 +136,10 @@ fn class_of(status: u16, code: &str) -> ErrorClass {
             404 => ErrorClass::NotFound,
             409 => ErrorClass::Conflict,
             412 => ErrorClass::Precondition,
-            429 => ErrorClass::Throttled,
-            503 => ErrorClass::Throttled,
+            429 | 503 => ErrorClass::Throttled,
             405 | 501 => ErrorClass::Unsupported,
-            408 | 500.. => ErrorClass::Transient,
             // An error without a code inside a 2xx: nothing is known.
-            200..300 => ErrorClass::Transient,
+            200..300 | 408 | 500.. => ErrorClass::Transient,
             _ => ErrorClass::Invalid,
         },
     }

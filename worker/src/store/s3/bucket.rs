@@ -34,7 +34,7 @@ impl S3Store {
             Ok(answer) => {
                 let rules = answer
                     .ownership_controls()
-                    .map(|c| c.rules())
+                    .map(aws_sdk_s3::types::OwnershipControls::rules)
                     .unwrap_or_default();
                 Ok(!rules
                     .iter()

@@ -255,7 +255,7 @@ fn encryption(out: &HeadObjectOutput) -> Encryption {
 pub(super) fn acl(owner: Option<&sdk::Owner>, grants: &[sdk::Grant]) -> Option<Acl> {
     let mut read = Acl {
         owner: owner.and_then(|o| owned(o.id())),
-        grants: Default::default(),
+        grants: std::collections::BTreeSet::default(),
     };
     for grant in grants {
         let grantee = grant.grantee()?;
