@@ -45,8 +45,10 @@ $(VENV)/.bench: requirements-bench.txt $(VENV)/.servers
 	$(RUN) -m pip install --quiet --require-hashes -r requirements-bench.txt
 	@touch $@
 
-$(VENV)/.lint: requirements-lint.txt $(VENV)/.servers
-	$(RUN) -m pip install --quiet --require-hashes -r requirements-lint.txt
+# Compiled from its source, without optimisation: that takes minutes, once.
+CARGO_DENY := 0.20.2
+$(VENV)/bin/cargo-deny: $(VENV)/.servers
+	cargo install --quiet --locked --debug --version $(CARGO_DENY) --root $(VENV) cargo-deny
 	@touch $@
 
 .PHONY: build
@@ -76,7 +78,7 @@ lint-clippy:
 # Checking for known vulnerabilities needs the advisory database from the
 # network, so only ADVISORIES=1 asks for it.
 .PHONY: lint-deny
-lint-deny: $(VENV)/.lint
+lint-deny: $(VENV)/bin/cargo-deny
 	$(VENV)/bin/cargo-deny --locked check -D warnings bans licenses sources $(if $(filter 1,$(ADVISORIES)),advisories)
 
 .PHONY: ci

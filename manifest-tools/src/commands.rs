@@ -68,7 +68,7 @@ impl CommandError {
                 130 => Exit::Interrupted,
                 _ => Exit::BadInput,
             },
-            Self::Service(_) | Self::Report(ReportError::Object { .. }) => Exit::Unreachable,
+            Self::Service(_) | Self::Report(ReportError::Object(_)) => Exit::Unreachable,
             Self::Manifest(_)
             | Self::AlreadyAPlan(_)
             | Self::Write { .. }

@@ -5,6 +5,7 @@ use std::str::FromStr as _;
 use std::time::Duration;
 
 use bytesize::ByteSize;
+use clap::builder::BoolishValueParser;
 use clap::{Args, Parser, ValueEnum};
 use rebucket_protocol::S3Prefix;
 
@@ -38,7 +39,7 @@ pub struct WorkerArgs {
     pub metrics_addr: Option<SocketAddr>,
 
     /// End when the queue is drained, messages in flight included
-    #[arg(long, env = "REBUCKET_EXIT_WHEN_EMPTY")]
+    #[arg(long, env = "REBUCKET_EXIT_WHEN_EMPTY", value_parser = BoolishValueParser::new())]
     pub exit_when_empty: bool,
 
     /// How long a message is invisible to other workers, before it is extended;
@@ -78,7 +79,7 @@ pub enum LogFormat {
 pub struct S3Args {
     /// Put the bucket into the path, not into the host name; by itself for an
     /// endpoint that is an IP address or localhost
-    #[arg(long, env = "REBUCKET_S3_PATH_STYLE")]
+    #[arg(long, env = "REBUCKET_S3_PATH_STYLE", value_parser = BoolishValueParser::new())]
     pub s3_path_style: bool,
 }
 

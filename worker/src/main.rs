@@ -66,6 +66,7 @@ async fn run(args: WorkerArgs) -> Result<(), StartError> {
         None => (Recorder::log_only(), None),
         Some(location) => {
             let store = ReportStore::new(location, clients.s3.clone());
+            store.announce(&name).await?;
             let (recorder, task) = Recorder::start(store, &name, metrics.clone());
             (recorder, Some(task))
         }

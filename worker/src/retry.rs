@@ -20,6 +20,9 @@ use tokio_util::sync::CancellationToken;
 use crate::error::{ErrorClass, ServiceError};
 use crate::metrics::Metrics;
 
+/// Requests in flight of a caller that is apart.
+const APART_IN_FLIGHT: usize = 16;
+
 /// How often and how long one kind of request is tried.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Policy {
@@ -121,7 +124,7 @@ pub enum CallError {
 /// help, and not beyond a stop.
 #[derive(Debug, Clone)]
 pub struct Caller {
-    metrics: Metrics,
+    metrics: Option<Metrics>,
     in_flight: Arc<Semaphore>,
     stop: CancellationToken,
 }
@@ -131,9 +134,20 @@ impl Caller {
     #[must_use]
     pub fn new(metrics: Metrics, in_flight: Arc<Semaphore>, stop: CancellationToken) -> Self {
         Self {
-            metrics,
+            metrics: Some(metrics),
             in_flight,
             stop,
+        }
+    }
+
+    /// A caller outside the counts and the cap of the renames: for the report,
+    /// which must be written while everything else is being stopped.
+    #[must_use]
+    pub fn apart() -> Self {
+        Self {
+            metrics: None,
+            in_flight: Arc::new(Semaphore::new(APART_IN_FLIGHT)),
+            stop: CancellationToken::new(),
         }
     }
 
@@ -178,7 +192,9 @@ impl Caller {
                 return Err(error.into());
             }
             tracing::debug!(%error, attempt, ?pause, "request will be sent again");
-            self.metrics.s3_retry(error.operation, class);
+            if let Some(metrics) = &self.metrics {
+                metrics.s3_retry(error.operation, class);
+            }
             tokio::select! {
                 () = self.stop.cancelled() => return Err(CallError::Interrupted),
                 () = tokio::time::sleep(pause) => {}

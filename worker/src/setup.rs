@@ -58,7 +58,7 @@ impl StartError {
             Self::Probe(ProbeError::Interrupted)
             | Self::Queue(OpenError::Service(CallError::Interrupted)) => 130,
             Self::Probe(error) if error.is_access() => 3,
-            Self::Queue(OpenError::Service(_)) | Self::Report(_) => 3,
+            Self::Queue(OpenError::Service(_)) | Self::Report(ReportError::Object(_)) => 3,
             _ => 2,
         }
     }

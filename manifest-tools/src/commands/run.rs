@@ -70,6 +70,7 @@ pub(crate) async fn run(args: RunArgs) -> Result<Exit, CommandError> {
     tokio::time::sleep(record.started.until()).await;
 
     let name = setup::process_name();
+    store.announce(&name).await?;
     let (recorder, recording) = Recorder::start(store.clone(), &name, metrics.clone());
     let queue = Arc::new(MemoryQueue::new(DELIVERIES));
     queue.set_more_to_come(true);

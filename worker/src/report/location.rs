@@ -5,8 +5,10 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use rebucket_protocol::uri::UriError;
-use rebucket_protocol::{JobId, S3Prefix};
+use rebucket_protocol::{JobId, S3Prefix, Timestamp};
 
+use crate::error::{ErrorClass, Fault, ServiceError};
+use crate::retry::{CallError, Caller, Policy};
 use crate::store::classify::classify;
 
 /// A directory or an S3 prefix.
@@ -31,13 +33,8 @@ pub enum ReportError {
         error: std::io::Error,
     },
     /// An object.
-    #[error("{object}: {message}")]
-    Object {
-        /// The object or prefix.
-        object: String,
-        /// What the endpoint said.
-        message: String,
-    },
+    #[error(transparent)]
+    Object(#[from] CallError),
     /// A line that no worker wrote.
     #[error("{file}, line {line}: {error}")]
     Malformed {
@@ -104,13 +101,18 @@ pub struct ReportLock {
 pub struct ReportStore {
     location: ReportLocation,
     s3: aws_sdk_s3::Client,
+    caller: Caller,
 }
 
 impl ReportStore {
     /// The client is used only for locations on S3.
     #[must_use]
     pub fn new(location: ReportLocation, s3: aws_sdk_s3::Client) -> Self {
-        Self { location, s3 }
+        Self {
+            location,
+            s3,
+            caller: Caller::apart(),
+        }
     }
 
     /// Where it is.
@@ -124,6 +126,17 @@ impl ReportStore {
     #[must_use]
     pub fn can_append(&self) -> bool {
         matches!(self.location, ReportLocation::Directory(_))
+    }
+
+    /// Leaves a note of this worker in the report: it shows who worked, and
+    /// before the first rename that the report can be written at all.
+    ///
+    /// # Errors
+    /// [`ReportError`].
+    pub async fn announce(&self, worker: &str) -> Result<(), ReportError> {
+        let note = serde_json::json!({ "worker": worker, "started": Timestamp::now() });
+        let name = format!("workers/{worker}.json");
+        self.replace(&name, note.to_string().into_bytes()).await
     }
 
     /// Keeps other runs of a job away from a report in a directory for as long
@@ -218,41 +231,41 @@ impl ReportStore {
 
     async fn put(&self, prefix: &S3Prefix, name: &str, text: Vec<u8>) -> Result<(), ReportError> {
         let key = format!("{}{name}", prefix.prefix);
-        let request = self
-            .s3
-            .put_object()
-            .bucket(prefix.bucket.as_str())
-            .key(&key);
-        let sent = request
-            .content_type("application/x-ndjson")
-            .body(text.into())
-            .send()
-            .await;
-        sent.map(drop)
-            .map_err(|error| object_error(prefix, name, &classify(&error)))
+        let put = || async {
+            let request = self
+                .s3
+                .put_object()
+                .bucket(prefix.bucket.as_str())
+                .key(&key);
+            let request = request.content_type("application/x-ndjson");
+            let sent = request.body(text.clone().into()).send().await;
+            sent.map(drop)
+                .map_err(|error| failed("PutObject", prefix, name, classify(&error)))
+        };
+        Ok(self.caller.call(Policy::WRITE, put).await?)
     }
 
     async fn get(&self, prefix: &S3Prefix, name: &str) -> Result<Option<Vec<u8>>, ReportError> {
         let key = format!("{}{name}", prefix.prefix);
-        match self
-            .s3
-            .get_object()
-            .bucket(prefix.bucket.as_str())
-            .key(&key)
-            .send()
-            .await
-        {
-            Ok(answer) => match answer.body.collect().await {
-                Ok(body) => Ok(Some(body.to_vec())),
-                Err(error) => Err(object_error(prefix, name, &error)),
-            },
-            Err(error) => {
-                let fault = classify(&error);
-                if fault.class == crate::error::ErrorClass::NotFound {
-                    return Ok(None);
-                }
-                Err(object_error(prefix, name, &fault))
-            }
+        let get = || async {
+            let request = self
+                .s3
+                .get_object()
+                .bucket(prefix.bucket.as_str())
+                .key(&key);
+            let answer = request.send().await;
+            let answer =
+                answer.map_err(|error| failed("GetObject", prefix, name, classify(&error)))?;
+            let body = answer.body.collect().await.map_err(|error| {
+                let (class, message) = (ErrorClass::Transient, error.to_string());
+                ServiceError::local("GetObject", prefix, class, "BodyLost", message)
+            })?;
+            Ok(body.to_vec())
+        };
+        match self.caller.call(Policy::READ, get).await {
+            Ok(body) => Ok(Some(body)),
+            Err(CallError::Failed(error)) if error.class() == ErrorClass::NotFound => Ok(None),
+            Err(other) => Err(other.into()),
         }
     }
 
@@ -260,15 +273,13 @@ impl ReportStore {
         let mut names = Vec::new();
         let mut token: Option<String> = None;
         loop {
-            let answer = self
-                .s3
-                .list_objects_v2()
-                .bucket(prefix.bucket.as_str())
-                .prefix(&prefix.prefix)
-                .set_continuation_token(token.clone())
-                .send()
-                .await
-                .map_err(|error| object_error(prefix, "", &classify(&error)))?;
+            let list = || async {
+                let request = self.s3.list_objects_v2().bucket(prefix.bucket.as_str());
+                let request = request.prefix(&prefix.prefix);
+                let answer = request.set_continuation_token(token.clone()).send().await;
+                answer.map_err(|error| failed("ListObjectsV2", prefix, "", classify(&error)))
+            };
+            let answer = self.caller.call(Policy::START, list).await?;
             let keys = answer.contents().iter().filter_map(|object| object.key());
             names.extend(
                 keys.filter_map(|k| k.strip_prefix(&prefix.prefix))
@@ -285,10 +296,11 @@ impl ReportStore {
     }
 }
 
-fn object_error(prefix: &S3Prefix, name: &str, error: &dyn fmt::Display) -> ReportError {
-    ReportError::Object {
-        object: format!("{prefix}{name}"),
-        message: error.to_string(),
+fn failed(operation: &'static str, prefix: &S3Prefix, name: &str, fault: Fault) -> ServiceError {
+    ServiceError {
+        operation,
+        target: format!("{prefix}{name}"),
+        fault,
     }
 }
 
