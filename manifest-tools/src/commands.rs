@@ -11,6 +11,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use rebucket_manifest::{Exit, ManifestError};
+use rebucket_protocol::JobId;
 use rebucket_worker::error::ServiceError;
 use rebucket_worker::report::ReportError;
 use rebucket_worker::setup::StartError;
@@ -51,6 +52,17 @@ pub(crate) enum CommandError {
     /// The report cannot be read or written.
     #[error(transparent)]
     Report(#[from] ReportError),
+    /// A job of that name was begun with other renames.
+    #[error(
+        "the report {report} has a job {job} of another manifest; give another --report or --job, \
+         or the manifest that it was begun with"
+    )]
+    OtherManifest {
+        /// The report.
+        report: String,
+        /// The job.
+        job: JobId,
+    },
     /// Stopped by a signal.
     #[error("interrupted")]
     Interrupted,
@@ -75,6 +87,7 @@ impl CommandError {
             | Self::Stdout(_)
             | Self::Spool(_)
             | Self::Usage(_)
+            | Self::OtherManifest { .. }
             | Self::Report(_)
             | Self::Defect(_) => Exit::BadInput,
             Self::Interrupted => Exit::Interrupted,

@@ -69,6 +69,14 @@ reasons! {
     /// The source was written again after the job was submitted, perhaps with
     /// the same bytes, so it may not be the object that the task names.
     SourceRewritten = "source_rewritten",
+    /// Source and destination are one object to the endpoint, although their
+    /// keys differ.
+    KeysFold = "keys_fold",
+    /// A purge without a version to purge, where an earlier delivery may have
+    /// removed one already.
+    VersionUnpinned = "version_unpinned",
+    /// Object Lock keeps the version that would be removed.
+    Locked = "locked",
     /// Another object is at the destination.
     DestinationExists = "destination_exists",
     /// An object is at the destination that could not be compared with the

@@ -100,7 +100,11 @@ impl TryFrom<String> for Timestamp {
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
         match OffsetDateTime::parse(&text, &Rfc3339) {
-            Ok(at) => Ok(Self(at.to_offset(time::UtcOffset::UTC))),
+            // The ends of the calendar may not have an equal in UTC.
+            Ok(at) => match at.checked_to_offset(time::UtcOffset::UTC) {
+                Some(at) if (0..=9999).contains(&at.year()) => Ok(Self(at)),
+                _ => Err(TimestampError(text)),
+            },
             Err(_) => Err(TimestampError(text)),
         }
     }
@@ -120,7 +124,13 @@ mod tests {
     fn text_and_back() {
         let at = Timestamp::try_from("2026-11-20T12:00:00+02:00".to_owned()).unwrap();
         assert_eq!(at.to_string(), "2026-11-20T10:00:00Z");
-        assert!(Timestamp::try_from("yesterday".to_owned()).is_err());
+        for text in [
+            "yesterday",
+            "9999-12-31T23:59:59-01:00",
+            "0000-01-01T00:00:00+01:00",
+        ] {
+            assert!(Timestamp::try_from(text.to_owned()).is_err(), "{text}");
+        }
     }
 
     #[test]

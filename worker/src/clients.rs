@@ -21,10 +21,7 @@ impl S3Endpoint {
     /// True for AWS itself, whose behaviour is known and needs no probe.
     #[must_use]
     pub fn is_aws(&self) -> bool {
-        match self.url.as_deref().map(host) {
-            None => true,
-            Some(host) => host.ends_with(".amazonaws.com") || host.ends_with(".amazonaws.com.cn"),
-        }
+        self.url.as_deref().is_none_or(is_aws_url)
     }
 
     /// True when buckets cannot be host names: an IP address or localhost.
@@ -36,6 +33,13 @@ impl S3Endpoint {
                 || host.parse::<std::net::Ipv4Addr>().is_ok()
         })
     }
+}
+
+/// True when a URL's host is one of AWS's.
+#[must_use]
+pub fn is_aws_url(url: &str) -> bool {
+    let host = host(url);
+    host.ends_with(".amazonaws.com") || host.ends_with(".amazonaws.com.cn")
 }
 
 /// The host of a URL, with the brackets of an IPv6 address, without the port.
@@ -115,8 +119,7 @@ impl Clients {
 
 /// `scheme://authority` of a queue URL whose host is not AWS's.
 fn own_endpoint(queue_url: &str) -> Option<String> {
-    let host = host(queue_url);
-    if host.ends_with(".amazonaws.com") || host.ends_with(".amazonaws.com.cn") {
+    if is_aws_url(queue_url) {
         return None;
     }
     let (scheme, rest) = queue_url.split_once("://")?;

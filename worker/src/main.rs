@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::Parser as _;
 use rebucket_worker::admission::Admission;
-use rebucket_worker::clients::Clients;
+use rebucket_worker::clients::{Clients, is_aws_url};
 use rebucket_worker::config::{AllowList, WorkerArgs};
 use rebucket_worker::http::{self, Readiness};
 use rebucket_worker::metrics::Metrics;
@@ -23,6 +23,14 @@ const DRAINED: DrainCheck = DrainCheck {
     readings: 3,
     pause: Duration::from_secs(1),
     poll: Duration::from_secs(1),
+};
+
+/// On AWS the numbers lag by up to a minute (API reference of
+/// `GetQueueAttributes`).
+const DRAINED_ON_AWS: DrainCheck = DrainCheck {
+    readings: 7,
+    pause: Duration::from_secs(10),
+    poll: Duration::from_secs(10),
 };
 
 #[tokio::main]
@@ -53,7 +61,12 @@ async fn run(args: WorkerArgs) -> Result<(), StartError> {
     let clients = Clients::from_env(args.engine.s3.s3_path_style).await;
     let allow = AllowList::flatten(&args.allow);
     let sqs = clients.sqs(&args.queue_url);
-    let queue = SqsQueue::open(sqs, &args.queue_url, metrics.clone(), shutdown.drain()).await?;
+    let open = SqsQueue::open(sqs, &args.queue_url, metrics.clone(), shutdown.drain());
+    let queue = match open.await {
+        // Told to stop before there was anything to stop.
+        Err(_) if shutdown.drain().is_cancelled() => return Ok(()),
+        other => other?,
+    };
     let survey = setup::engine(&clients, &args.engine, &allow, &metrics, shutdown.drain());
     let renamer = match survey.await {
         // Told to stop before there was anything to stop.
@@ -71,11 +84,16 @@ async fn run(args: WorkerArgs) -> Result<(), StartError> {
             (recorder, Some(task))
         }
     };
+    let drained = if is_aws_url(&args.queue_url) {
+        DRAINED_ON_AWS
+    } else {
+        DRAINED
+    };
     let settings = WorkerSettings {
         name: name.clone(),
         max_renames: usize::from(args.engine.max_renames),
         lease: LeaseSettings::new(args.visibility_timeout),
-        exit_when_empty: args.exit_when_empty.then_some(DRAINED),
+        exit_when_empty: args.exit_when_empty.then_some(drained),
         resumed: false,
     };
     let admission = Admission::new(allow);

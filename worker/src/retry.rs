@@ -56,10 +56,19 @@ impl Policy {
     /// because each names what it acts on.
     pub const WRITE: Self = Self::READ;
 
+    /// Creating an upload, which is not interrupted: short.
+    pub const CREATE: Self = Self {
+        attempts: 5,
+        elapsed: Duration::from_secs(20),
+        attempt: Duration::from_secs(15),
+        ..Self::READ
+    };
+
     /// Completing an upload: S3 may take minutes. After a 409 the same upload
     /// can no longer be completed (facts 1.7), so it is not sent again.
     pub const COMPLETE: Self = Self {
         attempt: Duration::from_mins(10),
+        elapsed: Duration::from_mins(11),
         retry_conflict: false,
         ..Self::READ
     };
@@ -173,11 +182,15 @@ impl Caller {
     where
         F: Future<Output = Result<T, ServiceError>>,
     {
-        let started = Instant::now();
+        // Waiting for one's turn is not the endpoint's fault.
+        let mut started: Option<Instant> = None;
         let mut intervals = policy.intervals();
         let mut attempt = 1;
         loop {
-            let error = match self.attempt(policy.attempt, request()).await? {
+            let error = match self
+                .attempt(policy.attempt, &mut started, request())
+                .await?
+            {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,
             };
@@ -187,7 +200,7 @@ impl Caller {
             let pause = intervals.next_backoff().unwrap_or(policy.longest_pause);
             if !retryable
                 || attempt >= policy.attempts
-                || started.elapsed().saturating_add(pause) > policy.elapsed
+                || started.is_some_and(|at| at.elapsed().saturating_add(pause) > policy.elapsed)
             {
                 return Err(error.into());
             }
@@ -206,6 +219,7 @@ impl Caller {
     async fn attempt<T>(
         &self,
         limit: Duration,
+        started: &mut Option<Instant>,
         request: impl Future<Output = Result<T, ServiceError>>,
     ) -> Result<Result<T, ServiceError>, CallError> {
         let bounded = async {
@@ -215,6 +229,7 @@ impl Caller {
                 .acquire()
                 .await
                 .map_err(|_| CallError::Interrupted)?;
+            started.get_or_insert_with(Instant::now);
             Ok(tokio::time::timeout(limit, request)
                 .await
                 .unwrap_or_else(|_| {

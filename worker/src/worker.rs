@@ -19,7 +19,7 @@ use tokio_util::task::TaskTracker;
 use crate::admission::{Admission, Refusal};
 use crate::metrics::Metrics;
 use crate::queue::ack::Acknowledger;
-use crate::queue::lease::{Kept, LeaseKeeper, LeaseSettings};
+use crate::queue::lease::{Kept, Lease, LeaseKeeper, LeaseSettings};
 use crate::queue::receiver::{Admitted, LONG_POLL, Receiver};
 use crate::queue::{ParkReason, Queue, Received};
 use crate::rename::{Delivery, Finished, RenameError, Renamer};
@@ -28,6 +28,9 @@ use crate::shutdown::Shutdown;
 
 /// Renames in flight that one receiving loop keeps busy.
 const RENAMES_PER_RECEIVER: usize = 64;
+
+/// After the grace period, handing back what is left may take so long.
+const HAND_BACK_LIMIT: Duration = Duration::from_secs(10);
 
 /// How often a message is tried to be parked or handed back in place.
 const QUEUE_ATTEMPTS: u32 = 5;
@@ -165,7 +168,20 @@ impl Worker {
         receivers.close();
         receivers.wait().await;
         context.renames.close();
-        context.renames.wait().await;
+        let finished = async {
+            shutdown.stop().cancelled().await;
+            tokio::time::sleep(HAND_BACK_LIMIT).await;
+        };
+        tokio::select! {
+            () = context.renames.wait() => {}
+            () = finished => {
+                let left = shared.in_flight.load(Ordering::SeqCst);
+                tracing::warn!(left, "gave up handing back; the messages return by themselves");
+                keeping.abort();
+                acknowledging.abort();
+                return;
+            }
+        }
         // The last clone of the acknowledger goes with the context.
         drop(context);
         if let Err(error) = acknowledging.await {
@@ -297,21 +313,22 @@ impl Context {
                 },
             ),
         };
-        let verdict = exhausted(verdict, &message, shared.queue.max_receive_count());
+        let most = shared.queue.max_receive_count();
+        let verdict = exhausted(verdict, &message, kept.lease(), most);
         match verdict {
             Verdict::Interrupted => {
                 shared.metrics.handed_back("interrupted");
-                self.hand_back(&message, &kept, Duration::ZERO).await;
+                self.hand_back(&message, kept, Duration::ZERO).await;
             }
             Verdict::Retry { detail } => {
                 let delay = redelivery_delay(message.receive_count);
                 tracing::warn!(message = message.id, ?delay, detail, "handed back");
                 shared.metrics.handed_back("transient");
-                self.hand_back(&message, &kept, delay).await;
+                self.hand_back(&message, kept, delay).await;
             }
             Verdict::Finished(finished) => {
                 let end = End::of(finished);
-                self.end(task.as_ref(), &message, &kept, end, started, began)
+                self.end(task.as_ref(), &message, kept, end, started, began)
                     .await;
             }
             Verdict::Failed {
@@ -328,7 +345,7 @@ impl Context {
                     bytes,
                     etag: None,
                 };
-                self.end(task.as_ref(), &message, &kept, end, started, began)
+                self.end(task.as_ref(), &message, kept, end, started, began)
                     .await;
             }
         }
@@ -367,7 +384,7 @@ impl Context {
         &self,
         task: Option<&RenameTask>,
         message: &Received,
-        kept: &Kept,
+        kept: Kept,
         end: End,
         started: Timestamp,
         began: Instant,
@@ -426,8 +443,11 @@ impl Context {
 
     /// Returns a message that is still ours to the queue. If that fails, it
     /// returns by itself when its visibility timeout ends.
-    async fn hand_back(&self, message: &Received, kept: &Kept, delay: Duration) {
-        if kept.lease().is_lost() {
+    async fn hand_back(&self, message: &Received, kept: Kept, delay: Duration) {
+        let lost = kept.lease().is_lost();
+        // An extension must not undo what follows.
+        drop(kept);
+        if lost {
             return;
         }
         let entry = [(message.receipt.clone(), delay)];
@@ -498,8 +518,21 @@ impl End {
 
 /// The last permitted delivery turns a transient failure into a permanent one:
 /// the queue would move the message to the dead-letter queue without a word.
-fn exhausted(verdict: Verdict, message: &Received, max_receive_count: u32) -> Verdict {
+fn exhausted(
+    verdict: Verdict,
+    message: &Received,
+    lease: &Lease,
+    max_receive_count: u32,
+) -> Verdict {
     match verdict {
+        Verdict::Interrupted if message.receive_count >= max_receive_count && !lease.is_lost() => {
+            let detail = "interrupted on the last delivery that the queue permits".to_owned();
+            Verdict::Failed {
+                reason: Reason::RetriesExhausted,
+                detail,
+                bytes: 0,
+            }
+        }
         Verdict::Retry { detail } if message.receive_count >= max_receive_count => {
             let detail = format!(
                 "given up after {} deliveries: {detail}",

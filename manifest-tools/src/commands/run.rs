@@ -67,7 +67,8 @@ pub(crate) async fn run(args: RunArgs) -> Result<Exit, CommandError> {
         other => other?,
     };
     // No task may start before the job does; see `RenameTask::submitted`.
-    tokio::time::sleep(record.started.until()).await;
+    // The wait is bounded, should the clock have been set back since.
+    tokio::time::sleep(record.started.until().min(Duration::from_secs(1))).await;
 
     let name = setup::process_name();
     store.announce(&name).await?;
@@ -185,11 +186,10 @@ async fn begin(
         Some(record) if record.plan.as_deref() == Some(digest) => {
             Ok((record, Some(read_job(store, job).await?)))
         }
-        Some(_) => Err(CommandError::Usage(format!(
-            "the report {} has a job {job} of another manifest; give another --report or --job, \
-             or the manifest that it was begun with",
-            store.location()
-        ))),
+        Some(_) => Err(CommandError::OtherManifest {
+            report: store.location().to_string(),
+            job: job.clone(),
+        }),
         None => {
             let record = JobRecord {
                 job: job.clone(),
@@ -281,7 +281,7 @@ async fn feed(
         () = shutdown.drain().cancelled() => {}
     }
     drop(waiting);
-    let read = reader.await?;
+    let read = reader.await;
     queue.set_more_to_come(false);
-    read
+    read?
 }

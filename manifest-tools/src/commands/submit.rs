@@ -37,8 +37,7 @@ pub(crate) async fn run(args: SubmitArgs) -> Result<Exit, CommandError> {
         done = &mut work => return done,
         () = interrupted => stop.cancel(),
     }
-    // Whatever is in flight is waited for, so that the counts are true.
-    match tokio::time::timeout(Duration::from_secs(10), work).await {
+    match tokio::time::timeout(Duration::from_secs(30), work).await {
         Ok(done) => done,
         Err(_) => Ok(Exit::Interrupted),
     }
@@ -52,22 +51,19 @@ async fn submit(args: &SubmitArgs, stop: CancellationToken) -> Result<Exit, Comm
     let metrics = Metrics::new().map_err(StartError::from)?;
     let clients = Clients::from_env(args.s3.s3_path_style).await;
     let queue = open_queue(&clients, &args.queue_url, &metrics, &stop).await?;
-    let submitted = Timestamp::now().ceil_second();
+    let now = Timestamp::now().ceil_second();
     let job = match &plan.choices().job {
         Some(job) => job.clone(),
-        None => default_job(&args.manifest.manifest, submitted)?,
+        None => default_job(&args.manifest.manifest, now)?,
     };
     let rows = plan.resolution().totals.rows;
-    if let Some(location) = &args.report {
-        let store = ReportStore::new(location.clone(), clients.s3.clone());
-        let record = JobRecord {
-            job: job.clone(),
-            started: submitted,
-            submitted: Some(rows),
-            plan: Some(plan.resolution().digest.as_str().to_owned()),
-        };
-        record.save(&store).await?;
-    }
+    let submitted = match &args.report {
+        None => now,
+        Some(location) => {
+            let store = ReportStore::new(location.clone(), clients.s3.clone());
+            begin(&store, &job, &plan, now).await?
+        }
+    };
     // No task may start before the time that its message names: it tells what
     // this job wrote from what was there before.
     tokio::time::sleep(submitted.until()).await;
@@ -77,13 +73,16 @@ async fn submit(args: &SubmitArgs, stop: CancellationToken) -> Result<Exit, Comm
         caller: Caller::new(
             metrics,
             Arc::new(Semaphore::new(usize::from(args.max_sends))),
-            stop.clone(),
+            // What is being sent is waited for, so that the counts are true.
+            CancellationToken::new(),
         ),
         sent: AtomicU64::new(0),
         bar: progress_bar(rows, "submitted"),
     };
     let concurrent = usize::from(args.max_sends);
-    let ended = sender.send_plan(plan, &job, submitted, concurrent).await;
+    let ended = sender
+        .send_plan(plan, &job, submitted, concurrent, &stop)
+        .await;
     sender.bar.finish_and_clear();
     let sent = sender.sent.load(Ordering::SeqCst);
     let summary = format!("job {job}: {sent} of {rows} renames submitted\n");
@@ -94,8 +93,8 @@ async fn submit(args: &SubmitArgs, stop: CancellationToken) -> Result<Exit, Comm
         }
         Err(error) => {
             complain(&format!(
-                "rebucket: {}; submit the same manifest again with --job {job}: renames that were \
-                 submitted twice are recognised and done once",
+                "rebucket: {}; submit the same manifest again with --job {job}: what was submitted \
+                 twice counts once in the report",
                 summary.trim_end()
             ));
             match error {
@@ -104,6 +103,35 @@ async fn submit(args: &SubmitArgs, stop: CancellationToken) -> Result<Exit, Comm
             }
         }
     }
+}
+
+/// Records the job in its report, or finds it there: a manifest that is
+/// submitted again is the same job, begun when it was begun first.
+async fn begin(
+    store: &ReportStore,
+    job: &JobId,
+    plan: &PlanReader<File>,
+    now: Timestamp,
+) -> Result<Timestamp, CommandError> {
+    let digest = plan.resolution().digest.as_str();
+    if let Some(record) = JobRecord::load(store, job).await? {
+        return if record.plan.as_deref() == Some(digest) {
+            Ok(record.started)
+        } else {
+            Err(CommandError::OtherManifest {
+                report: store.location().to_string(),
+                job: job.clone(),
+            })
+        };
+    }
+    let record = JobRecord {
+        job: job.clone(),
+        started: now,
+        submitted: Some(plan.resolution().totals.rows),
+        plan: Some(digest.to_owned()),
+    };
+    record.save(store).await?;
+    Ok(now)
 }
 
 async fn open_queue(
@@ -141,6 +169,7 @@ impl Sender {
         job: &JobId,
         submitted: Timestamp,
         concurrent: usize,
+        stop: &CancellationToken,
     ) -> Result<(), CommandError> {
         let (batches, waiting) = mpsc::channel(BATCHES_AHEAD);
         let reader = {
@@ -151,12 +180,16 @@ impl Sender {
             waiting.recv().await.map(|batch| (batch, waiting))
         });
         let sent = batches
+            .take_until(stop.cancelled())
             .map(Ok)
             .try_for_each_concurrent(concurrent, |batch| self.send(batch))
             .await;
         // A reader that nobody listens to any more ends by itself.
         let read = reader.await?;
         sent?;
+        if stop.is_cancelled() {
+            return Err(CommandError::Interrupted);
+        }
         read
     }
 
@@ -168,6 +201,7 @@ impl Sender {
             let results = self.caller.call(Policy::READ, send).await.map_err(ended)?;
             let mut again = Vec::new();
             let mut transient = None;
+            let mut permanent = None;
             for (body, result) in batch.into_iter().zip(results) {
                 match result {
                     Ok(()) => {
@@ -178,8 +212,11 @@ impl Sender {
                         again.push(body);
                         transient = Some(error);
                     }
-                    Err(error) => return Err(error.into()),
+                    Err(error) => permanent = Some(error),
                 }
+            }
+            if let Some(error) = permanent {
+                return Err(error.into());
             }
             batch = again;
             rounds += 1;

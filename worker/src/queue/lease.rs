@@ -126,9 +126,10 @@ impl Lease {
         wanted.min(left.saturating_sub(Duration::from_mins(1)))
     }
 
+    /// The service counts from its last answer, be it longer or shorter than
+    /// what was left.
     fn extended(&self, deadline: Instant) {
-        let mut state = lock(&self.shared.state);
-        state.deadline = state.deadline.max(deadline);
+        lock(&self.shared.state).deadline = deadline;
     }
 }
 

@@ -10,8 +10,9 @@ use async_trait::async_trait;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::{
     BatchResultErrorEntry, ChangeMessageVisibilityBatchRequestEntry,
-    DeleteMessageBatchRequestEntry, Message, MessageAttributeValue, MessageSystemAttributeName,
-    QueueAttributeName, SendMessageBatchRequestEntry,
+    ChangeMessageVisibilityBatchResultEntry, DeleteMessageBatchRequestEntry,
+    DeleteMessageBatchResultEntry, Message, MessageAttributeValue, MessageSystemAttributeName,
+    QueueAttributeName, SendMessageBatchRequestEntry, SendMessageBatchResultEntry,
 };
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
@@ -197,7 +198,11 @@ impl SqsQueue {
         let answer = self
             .send("SendMessageBatch", REQUEST_LIMIT, request)
             .await?;
-        Ok(self.entry_results("SendMessage", bodies.len(), answer.failed()))
+        let accepted = answer
+            .successful()
+            .iter()
+            .map(SendMessageBatchResultEntry::id);
+        Ok(self.entry_results("SendMessage", bodies.len(), accepted, answer.failed()))
     }
 
     async fn send<T, E>(
@@ -212,15 +217,32 @@ impl SqsQueue {
         send(&self.metrics, operation, &self.url, limit, request).await
     }
 
-    /// One result an entry, from the failures that a batch's answer lists. The
-    /// entries' ids are their indices.
-    fn entry_results(
+    /// One result an entry, whose ids are their indices. An entry that the
+    /// answer does not name as accepted was not, as far as we know.
+    fn entry_results<'a>(
         &self,
         operation: &'static str,
         entries: usize,
+        accepted: impl Iterator<Item = &'a str>,
         failed: &[BatchResultErrorEntry],
     ) -> Vec<EntryResult> {
-        let mut results: Vec<EntryResult> = (0..entries).map(|_| Ok(())).collect();
+        let unnamed = || {
+            let (class, code) = (ErrorClass::Transient, "IncompleteResponse");
+            let message = "the answer does not name this entry";
+            Err(ServiceError::local(
+                operation, &self.url, class, code, message,
+            ))
+        };
+        let mut results: Vec<EntryResult> = (0..entries).map(|_| unnamed()).collect();
+        for id in accepted {
+            let slot = id
+                .parse()
+                .ok()
+                .and_then(|index: usize| results.get_mut(index));
+            if let Some(slot) = slot {
+                *slot = Ok(());
+            }
+        }
         for failure in failed {
             let slot = failure
                 .id()
@@ -369,7 +391,16 @@ impl Queue for SqsQueue {
         let answer = self
             .send("ChangeMessageVisibilityBatch", REQUEST_LIMIT, request)
             .await?;
-        Ok(self.entry_results("ChangeMessageVisibility", entries.len(), answer.failed()))
+        let accepted = answer
+            .successful()
+            .iter()
+            .map(ChangeMessageVisibilityBatchResultEntry::id);
+        Ok(self.entry_results(
+            "ChangeMessageVisibility",
+            entries.len(),
+            accepted,
+            answer.failed(),
+        ))
     }
 
     async fn acknowledge(
@@ -392,7 +423,11 @@ impl Queue for SqsQueue {
         let answer = self
             .send("DeleteMessageBatch", REQUEST_LIMIT, request)
             .await?;
-        Ok(self.entry_results("DeleteMessage", entries.len(), answer.failed()))
+        let accepted = answer
+            .successful()
+            .iter()
+            .map(DeleteMessageBatchResultEntry::id);
+        Ok(self.entry_results("DeleteMessage", entries.len(), accepted, answer.failed()))
     }
 
     async fn park(&self, message: &Received, reason: &ParkReason) -> Result<(), ServiceError> {
@@ -416,9 +451,20 @@ impl Queue for SqsQueue {
             .set_message_attributes(Some(attributes))
             .send();
         let target = &self.dead_letter_url;
-        send(&self.metrics, "SendMessage", target, REQUEST_LIMIT, request)
-            .await
-            .map(drop)
+        let answer = send(&self.metrics, "SendMessage", target, REQUEST_LIMIT, request).await?;
+        // The message is removed from the queue next: be sure that it is kept.
+        if answer.message_id().is_none_or(str::is_empty) {
+            let (class, code) = (ErrorClass::Transient, "IncompleteResponse");
+            let message = "the answer has no message id";
+            return Err(ServiceError::local(
+                "SendMessage",
+                target,
+                class,
+                code,
+                message,
+            ));
+        }
+        Ok(())
     }
 
     async fn depth(&self) -> Result<Depth, ServiceError> {

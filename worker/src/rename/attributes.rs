@@ -1,7 +1,7 @@
 //! Everything besides the bytes: read from the source, refused where it cannot
 //! be carried, compared with what arrived.
 
-use rebucket_protocol::{JobOptions, Reason, Waiver};
+use rebucket_protocol::{JobOptions, Reason, Timestamp, Waiver};
 
 use super::plan::CopyPlan;
 use super::{Attempt, RenameError};
@@ -14,29 +14,51 @@ use crate::store::object::{
 /// Which of the properties that HEAD does not show must be known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Need {
-    tags: bool,
+    tags: Tagging,
     acl: bool,
+    lock: bool,
+}
+
+/// When to ask for an object's tags.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Tagging {
+    Never,
+    /// If HEAD counts some. Without the permission to read them, HEAD may
+    /// count none.
+    IfCounted,
+    /// Unless HEAD counts none: what is not asked for now is lost.
+    Always,
 }
 
 impl Need {
     /// What `CopyObject` does not keep by itself.
     pub(crate) const UNKEPT: Self = Self {
-        tags: false,
+        tags: Tagging::Never,
         acl: true,
+        lock: true,
     };
 
-    /// All: to send them with a multipart upload, or to compare them.
-    pub(crate) const EVERYTHING: Self = Self {
-        tags: true,
+    /// All, to send them with a multipart upload.
+    pub(crate) const TO_SEND: Self = Self {
+        tags: Tagging::Always,
         acl: true,
+        lock: true,
+    };
+
+    /// All, to compare them with those of a copy.
+    pub(crate) const EVERYTHING: Self = Self {
+        tags: Tagging::IfCounted,
+        acl: true,
+        lock: true,
     };
 
     /// What a copy must be asked for to compare it: a private object's copy
     /// has no grants, so there is nothing to read back.
     pub(crate) fn to_compare(expected: &Attributes) -> Self {
         Self {
-            tags: true,
+            tags: Tagging::IfCounted,
             acl: expected.acl.is_some(),
+            lock: false,
         }
     }
 }
@@ -51,15 +73,16 @@ impl Attempt<'_> {
         head: &ObjectHead,
         need: Need,
     ) -> Result<Attributes, RenameError> {
-        let tags = if need.tags {
-            self.read_tags(object, head).await?
-        } else {
-            Tags::new()
-        };
+        let tags = self.read_tags(object, head, need.tags).await?;
         let acl = if need.acl {
             self.read_acl(object).await?
         } else {
             None
+        };
+        let lock = if need.lock {
+            self.read_lock(object, head).await?
+        } else {
+            head.lock.clone()
         };
         Ok(Attributes {
             headers: head.headers.clone(),
@@ -68,7 +91,7 @@ impl Attempt<'_> {
             acl,
             storage_class: head.storage_class.clone(),
             encryption: head.encryption.clone(),
-            lock: head.lock.clone(),
+            lock,
             redirect: head.redirect.clone(),
             checksum: head.checksums.algorithm().map(|a| (a, head.checksums.kind)),
         })
@@ -78,11 +101,15 @@ impl Attempt<'_> {
         &self,
         object: &PinnedSource,
         head: &ObjectHead,
+        when: Tagging,
     ) -> Result<Tags, RenameError> {
-        let abilities = &self.source_bucket.abilities;
-        let none =
-            !abilities.has_tags || (abilities.counts_tags && head.tag_count.unwrap_or(0) == 0);
-        if none || self.task.options.waives(Waiver::Tags) {
+        let abilities = &self.bucket_of(object).abilities;
+        let none = match (when, head.tag_count) {
+            (Tagging::Never, _) | (_, Some(0)) => true,
+            (_, Some(_)) | (Tagging::Always, None) => false,
+            (Tagging::IfCounted, None) => abilities.counts_tags,
+        };
+        if none || !abilities.has_tags || self.task.options.waives(Waiver::Tags) {
             return Ok(Tags::new());
         }
         let version = object.version.as_ref();
@@ -123,6 +150,33 @@ impl Attempt<'_> {
             }
             Err(other) => Err(other.into()),
         }
+    }
+
+    /// The lock of a source. HEAD leaves out what the credentials may not
+    /// read, so where there can be a lock and HEAD shows none, it is asked for
+    /// by name.
+    async fn read_lock(
+        &self,
+        object: &PinnedSource,
+        head: &ObjectHead,
+    ) -> Result<ObjectLock, RenameError> {
+        let possible = self.bucket_of(object).facts.has_lock && head.version.is_some();
+        if !possible || !head.lock.is_none() || self.task.options.waives(Waiver::Lock) {
+            return Ok(head.lock.clone());
+        }
+        let (uri, version) = (&object.object, object.version.as_ref());
+        let retention = self
+            .caller
+            .call(Policy::READ, || self.store.retention(uri, version));
+        let retention = unless_unlocked(retention.await)?.unwrap_or_default();
+        let hold = self
+            .caller
+            .call(Policy::READ, || self.store.legal_hold(uri, version));
+        let legal_hold = unless_unlocked(hold.await)?.unwrap_or_default();
+        Ok(ObjectLock {
+            legal_hold,
+            ..retention
+        })
     }
 
     fn bucket_of(&self, object: &PinnedSource) -> &super::Bucket {
@@ -191,6 +245,25 @@ impl Attempt<'_> {
     }
 }
 
+/// An object without a lock answers 404, and one that cannot have any 400.
+fn unless_unlocked<T>(answer: Result<T, CallError>) -> Result<Option<T>, RenameError> {
+    match answer {
+        Ok(answer) => Ok(Some(answer)),
+        Err(CallError::Failed(error)) => match error.class() {
+            ErrorClass::NotFound | ErrorClass::Invalid | ErrorClass::Unsupported => Ok(None),
+            ErrorClass::Denied => {
+                let detail = format!(
+                    "{error}; grant s3:GetObjectRetention and s3:GetObjectLegalHold, or give \
+                     locks up with --waive lock"
+                );
+                Err(RenameError::failed(Reason::AccessDenied, detail))
+            }
+            _ => Err(CallError::Failed(error).into()),
+        },
+        Err(interrupted) => Err(interrupted.into()),
+    }
+}
+
 /// What a copy of an object with these properties is to have: the same, but
 /// for what the job chose or gave up.
 pub(crate) fn carried(source: Attributes, options: &JobOptions) -> Attributes {
@@ -200,9 +273,22 @@ pub(crate) fn carried(source: Attributes, options: &JobOptions) -> Attributes {
             .clone()
             .unwrap_or(source.storage_class),
         encryption: unless_waived(options, Waiver::Encryption, source.encryption),
-        lock: unless_waived(options, Waiver::Lock, source.lock),
+        lock: unexpired(unless_waived(options, Waiver::Lock, source.lock)),
         redirect: unless_waived(options, Waiver::Redirect, source.redirect),
         ..source
+    }
+}
+
+/// A retention that is over binds nobody, and none can be set in the past.
+fn unexpired(lock: ObjectLock) -> ObjectLock {
+    if lock.retain_until.is_some_and(|at| at <= Timestamp::now()) {
+        ObjectLock {
+            mode: None,
+            retain_until: None,
+            ..lock
+        }
+    } else {
+        lock
     }
 }
 

@@ -7,6 +7,7 @@ use super::{Attempt, Copy, Origin, RenameError, Source};
 use crate::error::{ErrorClass, ServiceError};
 use crate::retry::{CallError, Policy};
 use crate::store::endpoint::Precondition;
+use crate::store::object::Encryption;
 use crate::store::{CopyReceipt, CopyRequest, HeadScope, StoreResult};
 
 /// Where a copy goes, and whether it may replace what is there.
@@ -25,16 +26,28 @@ impl Attempt<'_> {
             object: self.task.destination(),
             create_only: self.task.if_exists != IfExists::Overwrite,
         };
-        let plan = CopyPlan::new(source.head.size, self.settings.parts, source.part_size)
-            .map_err(|error| RenameError::failed(Reason::TooLarge, error.to_string()))?;
-        if target.create_only && self.emulates_create(plan) && self.is_taken(target.object).await? {
+        if !target.create_only
+            && self.delivery.redelivered
+            && let Some(copy) = self.overwritten_earlier(source).await?
+        {
+            return Ok(Some(copy));
+        }
+        // Copying all parts only to hear at the end that the key is taken
+        // would be a waste.
+        let parts = matches!(source.plan, CopyPlan::Parts(_));
+        if target.create_only && parts && self.is_taken(target.object).await? {
             return Ok(None);
         }
-        let receipt = self.copy_to(source, target, plan).await?;
+        let receipt = self.copy_to(source, target, source.plan).await?;
         Ok(receipt.map(|receipt| Copy {
             etag: receipt.etag,
             version: receipt.version,
             checksums: receipt.checksums,
+            // A key that was asked for is used, and answered by most.
+            encryption: match receipt.encryption {
+                Encryption::Unstated => source.attributes.encryption.clone(),
+                stated => stated,
+            },
             origin: Origin::ThisAttempt,
         }))
     }
@@ -68,6 +81,8 @@ impl Attempt<'_> {
             .caller
             .call(Policy::copy(source.head.size), || async {
                 self.held_lease("CopyObject", target.object)?;
+                self.not_taken("CopyObject", target, Precondition::CopyCreates)
+                    .await?;
                 self.store.copy(request).await
             })
             .await;
@@ -113,13 +128,28 @@ impl Attempt<'_> {
         ))
     }
 
-    /// True when the endpoint ignores the condition that keeps this copy from
-    /// replacing an object, so that a HEAD must stand in for it.
-    fn emulates_create(&self, plan: CopyPlan) -> bool {
-        self.lacks(match plan {
-            CopyPlan::Single => Precondition::CopyCreates,
-            CopyPlan::Parts(_) => Precondition::CompleteCreates,
-        })
+    /// Where the endpoint ignores the condition that keeps a request from
+    /// replacing an object, a HEAD right before each attempt stands in for it.
+    pub(crate) async fn not_taken(
+        &self,
+        operation: &'static str,
+        target: Target<'_>,
+        condition: Precondition,
+    ) -> StoreResult<()> {
+        if !target.create_only || !self.lacks(condition) {
+            return Ok(());
+        }
+        match self.store.head(target.object, HeadScope::default()).await {
+            Ok(_) => {
+                let (class, message) = (ErrorClass::Precondition, "an object is there");
+                let object = target.object;
+                Err(ServiceError::local(
+                    operation, object, class, "Taken", message,
+                ))
+            }
+            Err(error) if error.class() == ErrorClass::NotFound => Ok(()),
+            Err(other) => Err(other),
+        }
     }
 
     async fn is_taken(&self, object: &ObjectUri) -> Result<bool, RenameError> {

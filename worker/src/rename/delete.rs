@@ -3,8 +3,9 @@
 //! 1. *Verified*: a [`Verified`] copy is the only thing this takes, so a copy
 //!    was made in this attempt, or was proven to be ours, and verified.
 //! 2. *Not cancelled*: neither shutdown nor a lost lease has stopped us.
-//! 3. *Source unchanged*: where time passed, or the endpoint ignores the
-//!    condition of gate 5, the source is looked at once more.
+//! 3. *Source unchanged*: where time passed, where an earlier answer to this
+//!    very delete was lost, or where the endpoint ignores the condition of
+//!    gate 5, the source is looked at once more.
 //! 4. *Lease held, with margin*: checked right before each request, so that a
 //!    worker that was frozen does not delete what is another's by now.
 //! 5. *Condition on the request*: `If-Match` on the pinned ETag, or exactly
@@ -14,16 +15,18 @@
 //! between gate 4 and the system call, while another worker finishes the
 //! rename and somebody puts an object with the same bytes at the old key.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use rebucket_protocol::{Reason, VersionPolicy};
 
 use super::inspect::Absence;
 use super::plan::CopyPlan;
 use super::verify::Verified;
-use super::{Attempt, Finished, Origin, RenameError, Source};
+use super::{Attempt, Copy, Finished, Origin, RenameError, Source};
 use crate::error::ErrorClass;
 use crate::retry::{CallError, Policy};
-use crate::store::DeleteRequest;
 use crate::store::endpoint::Precondition;
+use crate::store::{DeleteRequest, StoreResult};
 
 impl Attempt<'_> {
     /// Deletes the source of a verified copy, and nothing else.
@@ -38,23 +41,28 @@ impl Attempt<'_> {
         if self.delivery.stop.is_cancelled() {
             return Err(RenameError::Interrupted);
         }
-        // Gate 3.
-        if self.needs_recheck(source, copy.origin)
-            && let Some(absence) = self.recheck(source).await?
-        {
-            return self.source_is_not_there(&absence, renamed);
-        }
-        let request = self.delete_request(source);
+        // A delete whose answer was lost may have been carried out, and the
+        // key may hold another object by now: from the second attempt on,
+        // gate 3 always looks.
+        let look = AtomicBool::new(self.needs_recheck(source, copy));
+        let request = self.delete_request(source, copy)?;
         let deleted = self
             .caller
             .call(Policy::WRITE, || async {
+                // Gate 3.
+                if look.swap(true, Ordering::SeqCst)
+                    && let Some(absence) = self.look_again(source).await?
+                {
+                    return Ok(Some(absence));
+                }
                 // Gate 4, for every attempt anew; gate 5 is in the request.
                 self.held_lease("DeleteObject", &source.pinned.object)?;
-                self.store.delete(request).await
+                self.store.delete(request).await.map(|()| None)
             })
             .await;
         match deleted {
-            Ok(()) => Ok(renamed),
+            Ok(None) => Ok(renamed),
+            Ok(Some(absence)) => self.source_is_not_there(&absence, renamed),
             Err(CallError::Failed(error)) => match error.class() {
                 // Gone: by an attempt of ours whose answer was lost, or by
                 // another worker that recognised this copy.
@@ -72,24 +80,40 @@ impl Attempt<'_> {
     }
 
     /// The request that can delete the pinned source only.
-    fn delete_request<'a>(&self, source: &'a Source) -> DeleteRequest<'a> {
-        let object = &source.pinned.object;
-        match (&source.pinned.version, self.task.options.versioned) {
-            (Some(version), VersionPolicy::Purge) => DeleteRequest::Version { object, version },
-            _ => DeleteRequest::IfMatch {
-                object,
-                etag: &source.pinned.etag,
-            },
+    fn delete_request<'a>(
+        &self,
+        source: &'a Source,
+        copy: &Copy,
+    ) -> Result<DeleteRequest<'a>, RenameError> {
+        let (object, etag) = (&source.pinned.object, &source.pinned.etag);
+        let purge = self.task.options.versioned == VersionPolicy::Purge;
+        match &source.pinned.version {
+            // `null` names whatever was written last while versioning was
+            // off, so it pins nothing.
+            Some(version) if purge && version.as_str() != "null" => {
+                // Removing a version shows the one before it. Unless the task
+                // names the version, only the attempt that made the copy knows
+                // that the one it sees is not that one.
+                let named = self.task.pins.version.is_some();
+                if named || copy.origin == Origin::ThisAttempt {
+                    return Ok(DeleteRequest::Version { object, version });
+                }
+                let detail = format!(
+                    "{object} may be the version before one that was purged already; name the \
+                     version in the manifest's column version_id"
+                );
+                Err(RenameError::failed(Reason::VersionUnpinned, detail))
+            }
+            _ => Ok(DeleteRequest::IfMatch { object, etag }),
         }
     }
 
-    /// Whether gate 3 looks at the source once more. A single copy of this
-    /// attempt is short, and its delete is conditional: there it would be a
-    /// request that need not be made.
-    fn needs_recheck(&self, source: &Source, origin: Origin) -> bool {
-        let plan = CopyPlan::new(source.head.size, self.settings.parts, source.part_size);
-        origin == Origin::Recognised
-            || plan != Ok(CopyPlan::Single)
+    /// Whether gate 3 looks at the source before the first attempt. A single
+    /// copy of this attempt is short, and its delete is conditional: there it
+    /// would be a request that need not be made.
+    fn needs_recheck(&self, source: &Source, copy: &Copy) -> bool {
+        copy.origin == Origin::Recognised
+            || source.plan != CopyPlan::Single
             || self.lacks(Precondition::Delete)
             || self.lacks(Precondition::CopySource)
             || self.lacks(Precondition::PartSource)
@@ -98,8 +122,18 @@ impl Attempt<'_> {
     /// Looks at the source once more. `None` while it is the inspected one, to
     /// the date: the same bytes, written again, are another object.
     pub(crate) async fn recheck(&self, source: &Source) -> Result<Option<Absence>, RenameError> {
+        let looked = self.caller.call(Policy::READ, || self.look_again(source));
+        Ok(looked.await?)
+    }
+
+    /// One request of [`Attempt::recheck`].
+    async fn look_again(&self, source: &Source) -> StoreResult<Option<Absence>> {
         let object = &source.pinned.object;
-        match self.head_source().await {
+        let absent = |reason, what: &str| {
+            let detail = format!("{object} was {what} while it was being renamed");
+            Ok(Some(Absence { reason, detail }))
+        };
+        match self.store.head(object, self.source_scope()).await {
             Ok(head)
                 if head.etag == source.pinned.etag
                     && head.modified == source.head.modified
@@ -107,17 +141,11 @@ impl Attempt<'_> {
             {
                 Ok(None)
             }
-            Ok(_) => Ok(Some(Absence {
-                reason: Reason::SourceChanged,
-                detail: format!("{object} was replaced while it was being renamed"),
-            })),
-            Err(CallError::Failed(error)) if error.class() == ErrorClass::NotFound => {
-                Ok(Some(Absence {
-                    reason: Reason::SourceMissing,
-                    detail: format!("{object} was deleted while it was being renamed"),
-                }))
+            Ok(_) => absent(Reason::SourceChanged, "replaced"),
+            Err(error) if error.class() == ErrorClass::NotFound => {
+                absent(Reason::SourceMissing, "deleted")
             }
-            Err(other) => Err(other.into()),
+            Err(other) => Err(other),
         }
     }
 

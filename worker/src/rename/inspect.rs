@@ -1,9 +1,9 @@
 //! The first step: what is the source, and may it be renamed?
 
-use rebucket_protocol::{ObjectUri, Reason, VersionPolicy};
+use rebucket_protocol::{IfExists, ObjectUri, Reason, Timestamp, VersionPolicy};
 
 use super::attributes::{Need, carried};
-use super::plan::CopyPlan;
+use super::plan::{CopyPlan, PlanError};
 use super::{Attempt, RenameError, Source, VerifyMode};
 use crate::error::ErrorClass;
 use crate::retry::{CallError, Policy};
@@ -31,7 +31,7 @@ impl Attempt<'_> {
     /// not show. Refuses what cannot be carried over: nothing is copied yet.
     pub(crate) async fn inspect(&self) -> Result<Inspected, RenameError> {
         let object = self.task.source();
-        let head = match self.head_source().await {
+        let head = match self.head(object, self.source_scope()).await {
             Ok(head) => head,
             Err(CallError::Failed(error)) if error.class() == ErrorClass::NotFound => {
                 let detail = format!("there is no object at {object}");
@@ -40,21 +40,14 @@ impl Attempt<'_> {
                     detail,
                 }));
             }
-            // Without s3:ListBucket a missing key answers 403 (facts, section
-            // 3), so our own earlier delete may look like this.
-            Err(CallError::Failed(error)) if error.class() == ErrorClass::Denied => {
-                let detail = format!("{error}; without s3:ListBucket a missing key looks the same");
-                return Ok(Inspected::Absent(Absence {
-                    reason: Reason::AccessDenied,
-                    detail,
-                }));
-            }
             Err(other) => return Err(other.into()),
         };
         if let Some(absence) = self.contradiction(&head) {
             return Ok(Inspected::Absent(absence));
         }
-        Self::refuse_unreadable(&head).map_err(|error| error.of_size(head.size))?;
+        let of_size = |error: RenameError| error.of_size(head.size);
+        self.refuse(&head).map_err(of_size)?;
+        self.refuse_folded_keys(&head).await.map_err(of_size)?;
         let pinned = PinnedSource {
             object: object.clone(),
             etag: head.etag.clone(),
@@ -66,18 +59,14 @@ impl Attempt<'_> {
             .map_err(|e| e.of_size(head.size))
     }
 
-    /// HEAD of the source: the current object, or, where exactly the pinned
-    /// version will be removed, that version.
-    pub(crate) async fn head_source(&self) -> Result<ObjectHead, CallError> {
+    /// What HEAD of the source looks at: the current object, or, where exactly
+    /// the pinned version will be removed, that version.
+    pub(crate) fn source_scope(&self) -> HeadScope<'_> {
         let purge = self.task.options.versioned == VersionPolicy::Purge;
-        let version = self.task.pins.version.as_ref().filter(|_| purge);
-        let scope = HeadScope {
-            version,
+        HeadScope {
+            version: self.task.pins.version.as_ref().filter(|_| purge),
             part: None,
-        };
-        self.caller
-            .call(Policy::READ, || self.store.head(self.task.source(), scope))
-            .await
+        }
     }
 
     /// HEAD of any object.
@@ -125,7 +114,9 @@ impl Attempt<'_> {
             return (!same)
                 .then(|| changed("date", at, text(head.modified.as_ref().map(|m| m as _))));
         }
-        if self.delivery.redelivered {
+        // A duplicate need not look like a redelivery, and where the copy may
+        // replace an object, nothing else would stop it.
+        if self.delivery.redelivered || self.task.if_exists == IfExists::Overwrite {
             self.rewritten(head)
         } else {
             None
@@ -139,7 +130,7 @@ impl Attempt<'_> {
         if self.task.pins.modified.is_some() {
             return None;
         }
-        let (sent, modified) = (self.first_sent()?, head.modified?);
+        let (sent, modified) = (self.earliest_sent()?, head.modified?);
         (modified >= sent).then(|| Absence {
             reason: Reason::SourceRewritten,
             detail: format!(
@@ -149,17 +140,63 @@ impl Attempt<'_> {
         })
     }
 
-    fn refuse_unreadable(head: &ObjectHead) -> Result<(), RenameError> {
+    /// Refuses what HEAD alone shows to be impossible or unsafe.
+    fn refuse(&self, head: &ObjectHead) -> Result<(), RenameError> {
+        let refuse = |reason, detail: String| Err(RenameError::failed(reason, detail));
         if head.archived {
             let class = &head.storage_class;
             let detail = format!("the object is archived ({class}); restore it first");
-            return Err(RenameError::failed(Reason::Archived, detail));
+            return refuse(Reason::Archived, detail);
         }
         if head.encryption == Encryption::CustomerKey {
             let detail = "the object is encrypted with a key that only the customer has (SSE-C)";
-            return Err(RenameError::failed(Reason::CustomerKey, detail));
+            return refuse(Reason::CustomerKey, detail.to_owned());
+        }
+        if self.task.options.versioned == VersionPolicy::Purge && head.version.is_some() {
+            if self.task.if_exists == IfExists::Overwrite && self.task.pins.version.is_none() {
+                let detail = "to purge and to overwrite, the task must name the version: another \
+                              delivery would rename the version before it over this one";
+                return refuse(Reason::VersionUnpinned, detail.to_owned());
+            }
+            if head.lock.legal_hold
+                || head
+                    .lock
+                    .retain_until
+                    .is_some_and(|at| at > Timestamp::now())
+            {
+                let detail = "Object Lock keeps the version that would be purged";
+                return refuse(Reason::Locked, detail.to_owned());
+            }
         }
         Ok(())
+    }
+
+    /// Some endpoints fold keys: `a//b`, `a\b` and `a/b` are one object there,
+    /// and renaming it to itself would delete it. Where two keys look alike,
+    /// an object under both that is the same to the second is taken for one.
+    async fn refuse_folded_keys(&self, head: &ObjectHead) -> Result<(), RenameError> {
+        let (source, destination) = (self.task.source(), self.task.destination());
+        let alike = source.bucket == destination.bucket
+            && look_alike(source.key.as_str(), destination.key.as_str());
+        if !alike || self.destination_bucket.abilities.trusted {
+            return Ok(());
+        }
+        match self.head(destination, HeadScope::default()).await {
+            Ok(other)
+                if other.etag == head.etag
+                    && other.modified == head.modified
+                    && other.size == head.size
+                    && other.version == head.version =>
+            {
+                let detail = format!(
+                    "{source} and {destination} are one object to this endpoint, which folds keys"
+                );
+                Err(RenameError::failed(Reason::KeysFold, detail))
+            }
+            Ok(_) => Ok(()),
+            Err(CallError::Failed(error)) if error.class() == ErrorClass::NotFound => Ok(()),
+            Err(other) => Err(other.into()),
+        }
     }
 
     /// Reads the properties that HEAD does not show, as far as the copy needs
@@ -169,17 +206,20 @@ impl Attempt<'_> {
         pinned: PinnedSource,
         head: &ObjectHead,
     ) -> Result<Source, RenameError> {
-        let plan = CopyPlan::new(head.size, self.settings.parts, None)
-            .map_err(|error| RenameError::failed(Reason::TooLarge, error.to_string()))?;
-        let by_itself = plan == CopyPlan::Single && self.verify_mode() == VerifyMode::Response;
-        let need = if by_itself {
-            Need::UNKEPT
-        } else {
-            Need::EVERYTHING
+        let too_large = |error: PlanError| RenameError::failed(Reason::TooLarge, error.to_string());
+        let parts = self.settings.parts;
+        let plan = match CopyPlan::new(head.size, parts, None).map_err(too_large)? {
+            CopyPlan::Single => CopyPlan::Single,
+            CopyPlan::Parts(_) => {
+                let own = self.own_part_size(&pinned, head).await?;
+                CopyPlan::new(head.size, parts, own).map_err(too_large)?
+            }
         };
-        let part_size = match plan {
-            CopyPlan::Single => None,
-            CopyPlan::Parts(_) => self.own_part_size(&pinned, head).await?,
+        let by_itself = plan == CopyPlan::Single && self.verify_mode() == VerifyMode::Response;
+        let need = match plan {
+            CopyPlan::Single if by_itself => Need::UNKEPT,
+            CopyPlan::Single => Need::EVERYTHING,
+            CopyPlan::Parts(_) => Need::TO_SEND,
         };
         let read = self.read_attributes(&pinned, head, need).await?;
         let attributes = carried(read, &self.task.options);
@@ -189,7 +229,7 @@ impl Attempt<'_> {
             head: head.clone(),
             attributes,
             tags_known: !by_itself,
-            part_size,
+            plan,
         })
     }
 
@@ -214,5 +254,35 @@ impl Attempt<'_> {
         };
         let equal = first.size > 0 && head.size.div_ceil(first.size) == u64::from(count);
         Ok(equal.then_some(first.size))
+    }
+}
+
+/// True when two keys differ at most in what endpoints are known to fold:
+/// slashes, backslashes, dots and the case of letters. Wider than any of them,
+/// since it only costs a HEAD.
+fn look_alike(a: &str, b: &str) -> bool {
+    let bare = |key: &str| -> String {
+        let kept = key.chars().filter(char::is_ascii_alphanumeric);
+        kept.map(|c| c.to_ascii_lowercase()).collect()
+    };
+    bare(a) == bare(b)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::look_alike;
+
+    #[test]
+    fn keys_that_some_endpoint_folds_look_alike() {
+        for (a, b) in [
+            ("x//a.txt", "x/a.txt"),
+            ("x\\a", "x/a"),
+            ("./x", "x"),
+            ("x/", "x"),
+            ("Photo.JPG", "photo.jpg"),
+        ] {
+            assert!(look_alike(a, b), "{a} {b}");
+        }
+        assert!(!look_alike("old/1", "new/1"));
     }
 }

@@ -32,9 +32,9 @@ use crate::metrics::Metrics;
 use crate::queue::lease::Lease;
 use crate::retry::{CallError, Caller};
 use crate::store::endpoint::{Abilities, Precondition};
-use crate::store::object::{Attributes, Checksums, ObjectHead, PinnedSource};
+use crate::store::object::{Attributes, Checksums, Encryption, ObjectHead, PinnedSource};
 use crate::store::{BucketFacts, ObjectStore};
-use plan::PartSettings;
+use plan::{CopyPlan, PartSettings};
 
 /// How far a copy is checked before its source is deleted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -200,8 +200,8 @@ pub struct Source {
     pub attributes: Attributes,
     /// Whether the tags were read, too: a single copy carries them unseen.
     pub tags_known: bool,
-    /// The size of its own parts, if it has equal ones.
-    pub part_size: Option<u64>,
+    /// How it is copied.
+    pub plan: CopyPlan,
 }
 
 /// Who made the object at the destination.
@@ -222,6 +222,8 @@ pub struct Copy {
     pub version: Option<VersionId>,
     /// Its checksums, as far as the response had them.
     pub checksums: Checksums,
+    /// Its encryption, if the response says: its bucket may have chosen it.
+    pub encryption: Encryption,
     /// Who made it.
     pub origin: Origin,
 }
@@ -299,7 +301,7 @@ impl Attempt<'_> {
     async fn run(&self) -> Result<Finished, RenameError> {
         let source = match self.inspect().await? {
             inspect::Inspected::Found(source) => *source,
-            inspect::Inspected::Absent(absence) => return self.settle(absence).await,
+            inspect::Inspected::Absent(absence) => return self.settle(absence, None).await,
         };
         let size = source.head.size;
         self.carry(source)
@@ -315,6 +317,7 @@ impl Attempt<'_> {
                 recognise::Recognised::Settled(finished) => return Ok(finished),
             },
         };
+        self.carry_annotations(&source, &copy).await?;
         let verified = self.verify(source, copy).await?;
         self.delete_source(verified).await
     }
@@ -350,5 +353,14 @@ impl Attempt<'_> {
     /// When the task was first sent: what the job says, or the queue.
     pub(crate) fn first_sent(&self) -> Option<Timestamp> {
         self.task.submitted.or(self.delivery.first_sent)
+    }
+
+    /// The earliest time at which the task can have been sent. Where an object
+    /// is at stake, two clocks are asked and the more careful one is believed.
+    pub(crate) fn earliest_sent(&self) -> Option<Timestamp> {
+        match (self.task.submitted, self.delivery.first_sent) {
+            (Some(said), Some(stamped)) => Some(said.min(stamped)),
+            (said, stamped) => said.or(stamped),
+        }
     }
 }

@@ -1,17 +1,20 @@
 //! Copying in parts. Whoever creates an upload here also ends it: it is
 //! completed, or aborted on every other way out but the death of the process.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
-use rebucket_protocol::{ETag, Reason, Waiver};
+use rebucket_protocol::{Reason, Waiver};
 use tokio_util::sync::CancellationToken;
 
 use super::copy::Target;
-use super::plan::PartPlan;
-use super::{Attempt, RenameError, Source};
+use super::plan::{CopyPlan, PartPlan};
+use super::{Attempt, Copy, RenameError, Source};
 use crate::error::ErrorClass;
 use crate::retry::{CallError, Policy};
+use crate::store::endpoint::Precondition;
 use crate::store::object::{ChecksumKind, Checksums};
-use crate::store::{CompleteRequest, CopyReceipt, PartReceipt, UploadId};
+use crate::store::{CompleteRequest, CopyReceipt, HeadScope, PartReceipt, UploadId};
 
 /// After a 409 the upload cannot be completed any more (facts 1.7), and a new
 /// one is begun; so often before the message is handed back.
@@ -27,11 +30,10 @@ impl Attempt<'_> {
         target: Target<'_>,
         plan: PartPlan,
     ) -> Result<Option<CopyReceipt>, RenameError> {
-        let annotations = self.annotations(source).await?;
         let mut uploads = 1;
-        let receipt = loop {
+        loop {
             match self.upload(source, target, plan).await {
-                Ok(receipt) => break receipt,
+                Ok(receipt) => return Ok(Some(receipt)),
                 Err(CallError::Failed(error)) => match error.class() {
                     ErrorClass::Precondition | ErrorClass::UploadMissing | ErrorClass::NotFound => {
                         return Ok(None);
@@ -41,12 +43,7 @@ impl Attempt<'_> {
                 },
                 Err(interrupted) => return Err(interrupted.into()),
             }
-        };
-        for name in &annotations {
-            self.carry_annotation(source, target, &receipt.etag, name)
-                .await?;
         }
-        Ok(Some(receipt))
     }
 
     /// One upload from its creation to its end.
@@ -56,20 +53,50 @@ impl Attempt<'_> {
         target: Target<'_>,
         plan: PartPlan,
     ) -> Result<CopyReceipt, CallError> {
+        // Not dropped half-way when told to stop: an upload that was created
+        // and not learnt of could not be aborted.
         let upload = self
             .caller
-            .call(Policy::WRITE, || async {
+            .with_stop(CancellationToken::new())
+            .call(Policy::CREATE, || async {
                 self.held_lease("CreateMultipartUpload", target.object)?;
                 self.store
                     .create_upload(target.object, &source.attributes)
                     .await
             })
             .await?;
-        let result = self.fill_and_complete(source, target, plan, &upload).await;
-        if result.is_err() {
-            self.abort(target, &upload).await;
+        let completing = AtomicBool::new(false);
+        let result = self
+            .fill_and_complete(source, target, plan, &upload, &completing)
+            .await;
+        if let Err(error) = &result {
+            let unanswered = match error {
+                CallError::Interrupted => true,
+                CallError::Failed(error) => error.class().is_retryable(),
+            };
+            if completing.load(Ordering::SeqCst) && unanswered && self.may_be_there(target).await {
+                // The request to complete it may still be at work, and some
+                // endpoints would then abort what it is putting together.
+                tracing::warn!(
+                    destination = %target.object,
+                    upload = upload.0,
+                    "an upload was being completed when the answer was lost; it is left as it is"
+                );
+            } else {
+                self.abort(target, &upload).await;
+            }
         }
         result
+    }
+
+    /// Whether an object is at the target, as far as that can be told.
+    async fn may_be_there(&self, target: Target<'_>) -> bool {
+        let caller = self.caller.with_stop(CancellationToken::new());
+        let head = || self.store.head(target.object, HeadScope::default());
+        match caller.call(Policy::CLEAN_UP, head).await {
+            Ok(_) | Err(CallError::Interrupted) => true,
+            Err(CallError::Failed(error)) => error.class() != ErrorClass::NotFound,
+        }
     }
 
     async fn fill_and_complete(
@@ -78,6 +105,7 @@ impl Attempt<'_> {
         target: Target<'_>,
         plan: PartPlan,
         upload: &UploadId,
+        completing: &AtomicBool,
     ) -> Result<CopyReceipt, CallError> {
         let copies = plan.parts().map(|range| async move {
             self.caller
@@ -103,7 +131,11 @@ impl Attempt<'_> {
         };
         self.caller
             .call(Policy::COMPLETE, || async {
-                self.held_lease("CompleteMultipartUpload", target.object)?;
+                let operation = "CompleteMultipartUpload";
+                self.held_lease(operation, target.object)?;
+                self.not_taken(operation, target, Precondition::CompleteCreates)
+                    .await?;
+                completing.store(true, Ordering::SeqCst);
                 self.store.complete_upload(request).await
             })
             .await
@@ -134,6 +166,27 @@ impl Attempt<'_> {
         }
     }
 
+    /// Carries the annotations over to a copy in parts, be it of this attempt
+    /// or of an earlier one that may have died before it did.
+    pub(crate) async fn carry_annotations(
+        &self,
+        source: &Source,
+        copy: &Copy,
+    ) -> Result<(), RenameError> {
+        if source.plan == CopyPlan::Single {
+            return Ok(());
+        }
+        let destination = self.task.destination();
+        for name in self.annotations(source).await? {
+            let carry = || {
+                self.store
+                    .carry_annotation(&source.pinned, destination, &copy.etag, &name)
+            };
+            self.caller.call(Policy::WRITE, carry).await?;
+        }
+        Ok(())
+    }
+
     /// The names of the source's annotations, which a multipart copy drops
     /// unless we carry them (facts 1.8).
     async fn annotations(&self, source: &Source) -> Result<Vec<String>, RenameError> {
@@ -161,20 +214,6 @@ impl Attempt<'_> {
             },
             Err(interrupted) => Err(interrupted.into()),
         }
-    }
-
-    async fn carry_annotation(
-        &self,
-        source: &Source,
-        target: Target<'_>,
-        etag: &ETag,
-        name: &str,
-    ) -> Result<(), RenameError> {
-        let carry = || {
-            self.store
-                .carry_annotation(&source.pinned, target.object, etag, name)
-        };
-        Ok(self.caller.call(Policy::WRITE, carry).await?)
     }
 }
 

@@ -10,7 +10,8 @@ use super::copy::Target;
 use super::plan::{CopyPlan, MAX_SINGLE_COPY, PartPlan};
 use super::verify::{Comparison, Fingerprint};
 use super::{Attempt, RenameError, Source};
-use crate::retry::Policy;
+use crate::error::ErrorClass;
+use crate::retry::{CallError, Policy};
 use crate::store::object::{Attributes, ObjectHead, ObjectLock, PinnedSource, Tags};
 use crate::store::{CopyReceipt, DeleteRequest, HeadScope};
 
@@ -47,11 +48,12 @@ impl Attempt<'_> {
             object: &scratch,
             create_only: false,
         };
-        let Some(receipt) = self.copy_to(&plain, target, plan).await? else {
-            return Ok(Comparison::NotComparable);
+        let compared = match self.copy_to(&plain, target, plan).await {
+            Ok(Some(receipt)) => self.compare_scratch(&scratch, &receipt, head).await,
+            Ok(None) => Ok(Comparison::NotComparable),
+            Err(error) => Err(error),
         };
-        let compared = self.compare_scratch(&scratch, &receipt, head).await;
-        self.remove_scratch(&scratch, &receipt).await;
+        self.remove_scratch(&scratch).await;
         compared
     }
 
@@ -101,20 +103,29 @@ impl Attempt<'_> {
             })
     }
 
-    /// Removes the scratch copy and nothing else: by its version, or by the
-    /// tag that its own copy answered.
-    async fn remove_scratch(&self, scratch: &ObjectUri, receipt: &CopyReceipt) {
-        let request = match &receipt.version {
+    /// Removes what is under the scratch key, which nobody else uses, also
+    /// when the copy's answer was lost.
+    async fn remove_scratch(&self, scratch: &ObjectUri) {
+        let caller = self.caller.with_stop(CancellationToken::new());
+        let head = || self.store.head(scratch, HeadScope::default());
+        let head = match caller.call(Policy::CLEAN_UP, head).await {
+            Ok(head) => head,
+            Err(CallError::Failed(error)) if error.class() == ErrorClass::NotFound => return,
+            Err(error) => {
+                tracing::warn!(%error, %scratch, "could not look for a scratch copy");
+                return;
+            }
+        };
+        let request = match &head.version {
             Some(version) => DeleteRequest::Version {
                 object: scratch,
                 version,
             },
             None => DeleteRequest::IfMatch {
                 object: scratch,
-                etag: &receipt.etag,
+                etag: &head.etag,
             },
         };
-        let caller = self.caller.with_stop(CancellationToken::new());
         if let Err(error) = caller
             .call(Policy::CLEAN_UP, || self.store.delete(request))
             .await

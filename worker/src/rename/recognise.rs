@@ -4,12 +4,24 @@
 
 use rebucket_protocol::{IfExists, Reason};
 
+use super::inspect::Absence;
 use super::verify::{Comparison, Fingerprint};
 use super::{Attempt, Copy, Finished, Origin, RenameError, Source};
 use crate::error::{ErrorClass, ServiceError};
 use crate::retry::CallError;
 use crate::store::HeadScope;
 use crate::store::object::ObjectHead;
+
+/// What lies at the destination, taken for a copy of ours.
+fn recognised(head: &ObjectHead) -> Copy {
+    Copy {
+        etag: head.etag.clone(),
+        version: head.version.clone(),
+        checksums: head.checksums.clone(),
+        encryption: head.encryption.clone(),
+        origin: Origin::Recognised,
+    }
+}
 
 /// What a refused copy means.
 pub(crate) enum Recognised {
@@ -32,16 +44,13 @@ impl Attempt<'_> {
             Ok(head) => head,
             Err(CallError::Failed(error)) if error.class() == ErrorClass::NotFound => {
                 // Refused, but nothing is in the way: it was a moment ago.
-                return Err(RenameError::Retry(self.in_the_way("it is gone again")));
+                return Err(RenameError::Retry(
+                    self.in_the_way("there is none any more"),
+                ));
             }
             Err(other) => return Err(other.into()),
         };
-        let copy = Copy {
-            etag: head.etag.clone(),
-            version: head.version.clone(),
-            checksums: head.checksums.clone(),
-            origin: Origin::Recognised,
-        };
+        let copy = recognised(&head);
         match self.compare(Fingerprint::of(&source.head), Fingerprint::of(&head)) {
             Comparison::Match => {}
             Comparison::Mismatch(what) => {
@@ -63,10 +72,65 @@ impl Attempt<'_> {
         // The same bytes are not the same object: if the source was written
         // since the task was sent, somebody may have put it where an earlier
         // delivery took ours away. It is not ours to delete.
-        if let Some(absence) = self.rewritten(&source.head) {
+        let newer = self.newer_than_its_copy(&source.head, &head);
+        if let Some(absence) = self.rewritten(&source.head).or(newer) {
             return Err(RenameError::failed(absence.reason, absence.detail));
         }
         Ok(Recognised::Ours(copy))
+    }
+
+    /// A source written after what would be its copy was not copied to it. No
+    /// clock but the endpoint's own is asked.
+    fn newer_than_its_copy(&self, source: &ObjectHead, copy: &ObjectHead) -> Option<Absence> {
+        if self.task.pins.modified.is_some() {
+            return None;
+        }
+        let (written, copied) = (source.modified?, copy.modified?);
+        (written > copied).then(|| Absence {
+            reason: Reason::SourceRewritten,
+            detail: format!(
+                "the source was written at {written}, after the object with the same bytes at the \
+                 destination, at {copied}, so that is not its copy"
+            ),
+        })
+    }
+
+    /// Whether an earlier delivery of a task that overwrites has made the copy
+    /// already: it must not be made again over what came after it.
+    pub(crate) async fn overwritten_earlier(
+        &self,
+        source: &Source,
+    ) -> Result<Option<Copy>, RenameError> {
+        let destination = self.task.destination();
+        let head = match self.head(destination, HeadScope::default()).await {
+            Ok(head) => head,
+            Err(CallError::Failed(error)) if error.class() == ErrorClass::NotFound => {
+                return Ok(None);
+            }
+            Err(other) => return Err(other.into()),
+        };
+        let copy = recognised(&head);
+        let same = self.compare(Fingerprint::of(&source.head), Fingerprint::of(&head));
+        if same == Comparison::Match
+            && self
+                .missing_properties(source, &copy, &head)
+                .await?
+                .is_empty()
+        {
+            return Ok(Some(copy));
+        }
+        let since = self
+            .first_sent()
+            .zip(head.modified)
+            .filter(|(sent, at)| at >= sent);
+        if let (Some((sent, at)), Comparison::Mismatch(_)) = (since, same) {
+            let detail = format!(
+                "{destination} was written at {at}, after the task was first sent at {sent}, and \
+                 is not replaced by a task that may have written it before"
+            );
+            return Err(RenameError::failed(Reason::DestinationExists, detail));
+        }
+        Ok(None)
     }
 
     /// A copy is refused as well when the source is no longer the one that
@@ -76,7 +140,7 @@ impl Attempt<'_> {
         let Some(absence) = self.recheck(source).await? else {
             return Ok(None);
         };
-        self.settle(absence).await.map(Some)
+        self.settle(absence, Some(source)).await.map(Some)
     }
 
     /// Another object is at the destination. The task's choice decides.
@@ -113,15 +177,16 @@ impl Attempt<'_> {
                 bytes: source.head.size,
                 detail,
             })),
-            _ => Err(RenameError::failed(
+            IfExists::Fail => Err(RenameError::failed(
                 Reason::DestinationNotComparable,
                 detail,
             )),
+            IfExists::Overwrite => Err(RenameError::Retry(self.in_the_way("it is replaced"))),
         }
     }
 
     fn in_the_way(&self, why: &str) -> ServiceError {
-        let message = format!("the copy was refused because of the object there, but {why}");
+        let message = format!("the copy was refused as if for an object there: {why}");
         let (object, class) = (self.task.destination(), ErrorClass::Transient);
         ServiceError::local("CopyObject", object, class, "PreconditionFailed", message)
     }

@@ -3,8 +3,8 @@
 use rebucket_protocol::Pins;
 
 use super::inspect::Absence;
-use super::verify::{Comparison, compare_etags};
-use super::{Attempt, Finished, RenameError};
+use super::verify::{Comparison, Fingerprint, compare_etags};
+use super::{Attempt, Finished, RenameError, Source};
 use crate::error::ErrorClass;
 use crate::retry::CallError;
 use crate::store::HeadScope;
@@ -15,19 +15,30 @@ impl Attempt<'_> {
     /// Ends a task whose source is gone or another object. If the destination
     /// is what an earlier delivery made, the task is done; else it failed.
     /// Nothing is written or deleted either way.
-    pub(crate) async fn settle(&self, absence: Absence) -> Result<Finished, RenameError> {
+    ///
+    /// `seen` is the source as this attempt inspected it, where it went away
+    /// only afterwards.
+    pub(crate) async fn settle(
+        &self,
+        absence: Absence,
+        seen: Option<&Source>,
+    ) -> Result<Finished, RenameError> {
         let destination = self.task.destination();
         let head = match self.head(destination, HeadScope::default()).await {
             Ok(head) => head,
-            Err(CallError::Failed(error))
-                if matches!(error.class(), ErrorClass::NotFound | ErrorClass::Denied) =>
-            {
+            Err(CallError::Failed(error)) if error.class() == ErrorClass::NotFound => {
                 return Err(RenameError::failed(absence.reason, absence.detail));
             }
             Err(other) => return Err(other.into()),
         };
-        let gone = matches!(absence.reason, Reason::SourceMissing | Reason::AccessDenied);
-        let ours = match self.matches_pins(&self.task.pins, &head) {
+        let gone = absence.reason == Reason::SourceMissing;
+        let known = match seen {
+            Some(source) if gone => {
+                self.compare(Fingerprint::of(&source.head), Fingerprint::of(&head))
+            }
+            _ => self.matches_pins(&self.task.pins, &head),
+        };
+        let ours = match known {
             Comparison::Match => true,
             Comparison::Mismatch(_) => false,
             // Where the source is another object now, only pins can tell.

@@ -72,7 +72,7 @@ impl Attempt<'_> {
             size: None,
             etag: &copy.etag,
             checksums: &copy.checksums,
-            encryption: &source.attributes.encryption,
+            encryption: &copy.encryption,
         };
         let mode = self.verify_mode();
         let mut comparison = self.compare(Fingerprint::of(&source.head), answered);
@@ -194,8 +194,8 @@ impl Attempt<'_> {
     }
 }
 
-/// Compares two objects: sizes, then checksums of all bytes by the same
-/// algorithm, then entity tags where they are digests.
+/// Compares two objects: sizes, checksums of all bytes by the same algorithm,
+/// and entity tags where they are digests.
 #[must_use]
 pub fn compare(a: Fingerprint<'_>, b: Fingerprint<'_>, etag_is_md5: bool) -> Comparison {
     if let (Some(a), Some(b)) = (a.size, b.size)
@@ -203,11 +203,18 @@ pub fn compare(a: Fingerprint<'_>, b: Fingerprint<'_>, etag_is_md5: bool) -> Com
     {
         return Comparison::Mismatch("size");
     }
-    match compare_checksums(a, b) {
-        Comparison::NotComparable if etag_is_md5 => {
-            compare_etags(a.etag, b.etag, &[a.encryption, b.encryption])
+    let by_etag = if etag_is_md5 {
+        compare_etags(a.etag, b.etag, &[a.encryption, b.encryption])
+    } else {
+        Comparison::NotComparable
+    };
+    // A short checksum may agree by chance: either one can say no.
+    match (compare_checksums(a, b), by_etag) {
+        (Comparison::Mismatch(what), _) | (_, Comparison::Mismatch(what)) => {
+            Comparison::Mismatch(what)
         }
-        decided => decided,
+        (Comparison::Match, _) | (_, Comparison::Match) => Comparison::Match,
+        _ => Comparison::NotComparable,
     }
 }
 
@@ -392,6 +399,12 @@ mod tests {
             compared(&full(A, "NhCmhg=="), &full(&parts, "BwQzxA==")),
             Comparison::Mismatch("checksum")
         );
+    }
+
+    #[test]
+    fn a_checksum_that_agrees_by_chance_does_not_outvote_the_tags() {
+        let crc = |etag: &str| with_checksum(etag, "NhCmhg==", Some(ChecksumKind::FullObject));
+        assert_eq!(compared(&crc(A), &crc(B)), Comparison::Mismatch("ETag"));
     }
 
     #[test]

@@ -323,8 +323,14 @@ fn append_file(path: &Path, text: &[u8]) -> Result<(), ReportError> {
         .append(true)
         .open(path)
         .map_err(ReportError::file(path))?;
-    file.write_all(text).map_err(ReportError::file(path))?;
-    file.sync_data().map_err(ReportError::file(path))?;
+    let before = file.metadata().map_err(ReportError::file(path))?.len();
+    if let Err(error) = file.write_all(text).and_then(|()| file.sync_data()) {
+        // Half a line must not be continued by the next one.
+        if let Err(error) = file.set_len(before) {
+            tracing::error!(%error, path = %path.display(), "could not take back half a write");
+        }
+        return Err(ReportError::file(path)(error));
+    }
     if fresh { sync_parent(path) } else { Ok(()) }
 }
 

@@ -39,29 +39,22 @@ where
             }
         }
         SdkError::TimeoutError(_) => local(ErrorClass::Transient, "RequestTimedOut"),
-        SdkError::DispatchFailure(failure) => {
-            let text = DisplayErrorContext(error).to_string();
-            if text.contains("credentials") || text.contains("identity") {
-                local(ErrorClass::Denied, "NoCredentials")
-            } else if failure.is_user() {
-                local(ErrorClass::Invalid, "RequestNotSent")
-            } else {
-                local(ErrorClass::Transient, "ConnectionFailed")
-            }
+        SdkError::DispatchFailure(failure) if failure.is_user() => {
+            local(ErrorClass::Invalid, "RequestNotSent")
         }
+        SdkError::DispatchFailure(_) => local(ErrorClass::Transient, "ConnectionFailed"),
         // The status line came, but not an answer that can be read. What the
         // service did is unknown.
         SdkError::ResponseError(_) => local(ErrorClass::Transient, "UnreadableResponse"),
-        // Credentials are resolved while the request is made, and so fail here.
-        _ => {
-            let text = DisplayErrorContext(error).to_string();
-            let class = if text.contains("credentials") || text.contains("identity") {
-                ErrorClass::Denied
-            } else {
-                ErrorClass::Invalid
-            };
-            local(class, "RequestNotSent")
+        // Credentials are resolved while the request is made, and so fail
+        // here. Their source may recover, and must not cost a queue of tasks.
+        _ if DisplayErrorContext(error)
+            .to_string()
+            .contains("credentials") =>
+        {
+            local(ErrorClass::Transient, "NoCredentials")
         }
+        _ => local(ErrorClass::Invalid, "RequestNotSent"),
     }
 }
 
@@ -138,8 +131,10 @@ fn class_of(status: u16, code: &str) -> ErrorClass {
             412 => ErrorClass::Precondition,
             429 | 503 => ErrorClass::Throttled,
             405 | 501 => ErrorClass::Unsupported,
-            // An error without a code inside a 2xx: nothing is known.
+            // An error without a code inside a 2xx: nothing is known. A HEAD with an
+            // expired token answers a bare 400.
             200..300 | 408 | 500.. => ErrorClass::Transient,
+            400 if code.is_empty() => ErrorClass::Transient,
             _ => ErrorClass::Invalid,
         },
     }

@@ -17,7 +17,7 @@ use async_trait::async_trait;
 use rebucket_protocol::{ETag, ObjectUri, S3Prefix, VersionId};
 
 use crate::error::ServiceError;
-use object::{Acl, Attributes, Checksums, ObjectHead, PinnedSource, Tags};
+use object::{Acl, Attributes, Checksums, Encryption, ObjectHead, ObjectLock, PinnedSource, Tags};
 
 /// Result of one request to the store.
 pub type StoreResult<T> = Result<T, ServiceError>;
@@ -61,6 +61,8 @@ pub struct CopyReceipt {
     pub version: Option<VersionId>,
     /// The destination's checksums, as far as the answer has them.
     pub checksums: Checksums,
+    /// The destination's encryption, as far as the answer says.
+    pub encryption: Encryption,
 }
 
 /// A range of the source that becomes one part.
@@ -129,6 +131,8 @@ pub struct BucketFacts {
     /// False when the bucket's owner owns every object, so that none has
     /// grants of its own.
     pub has_acls: bool,
+    /// False when no version in the bucket can be locked.
+    pub has_lock: bool,
 }
 
 /// The requests that a rename makes.
@@ -142,6 +146,20 @@ pub trait ObjectStore: Send + Sync + 'static {
 
     /// `GetObjectAcl`.
     async fn acl(&self, object: &ObjectUri, version: Option<&VersionId>) -> StoreResult<Acl>;
+
+    /// `GetObjectRetention`: mode and date, and no hold.
+    async fn retention(
+        &self,
+        object: &ObjectUri,
+        version: Option<&VersionId>,
+    ) -> StoreResult<ObjectLock>;
+
+    /// `GetObjectLegalHold`: true when one is on.
+    async fn legal_hold(
+        &self,
+        object: &ObjectUri,
+        version: Option<&VersionId>,
+    ) -> StoreResult<bool>;
 
     /// The settings of a bucket in which we work under this prefix. Fails with
     /// `ContainerMissing` when there is no such bucket, and with `Denied`
@@ -200,6 +218,10 @@ pub trait ObjectStore: Send + Sync + 'static {
         body: &[u8],
         attributes: &Attributes,
     ) -> StoreResult<CopyReceipt>;
+
+    /// Removes every version and delete marker under a scratch folder of the
+    /// probe's own; nothing is there in a bucket without versions.
+    async fn purge_scratch(&self, folder: &S3Prefix) -> StoreResult<()>;
 
     /// `GetObject` of a few bytes: only for scratch objects of the probe.
     async fn get_scratch(&self, object: &ObjectUri) -> StoreResult<Vec<u8>>;

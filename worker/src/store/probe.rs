@@ -157,14 +157,12 @@ fn refused(doing: &'static str, bucket: &BucketName, error: CallError) -> ProbeE
     }
 }
 
-/// True when a condition was honoured. Any other failure says nothing.
-fn honoured<T>(result: &StoreResult<T>) -> Option<bool> {
-    match result {
-        Ok(_) => Some(false),
-        Err(error) if error.class() == ErrorClass::Precondition => Some(true),
-        Err(error) if error.class() == ErrorClass::Conflict => Some(true),
-        Err(_) => None,
-    }
+/// Whether the scratch source could be given a tag.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Tagged {
+    Yes,
+    Denied,
+    Unsupported,
 }
 
 struct Probe<'a> {
@@ -184,6 +182,11 @@ impl Probe<'_> {
         for key in [&source, &wrong, &copy, &parts] {
             self.remove(key).await;
         }
+        let purge = || self.store.purge_scratch(&self.folder);
+        if let Err(error) = self.caller.call(Policy::CLEAN_UP, purge).await {
+            // Without the permission, a versioned bucket keeps what was hidden.
+            tracing::debug!(%error, "could not remove the versions of scratch objects");
+        }
         result
     }
 
@@ -200,7 +203,7 @@ impl Probe<'_> {
         };
         let (written, tagged) = self.write_source(source).await?;
         abilities.etag_is_md5 = written.etag == self.etag(BODY_MD5)?;
-        self.expect_body(source, "a PutObject stored other bytes")
+        self.expect_body(source, BODY, "a PutObject stored other bytes")
             .await?;
         let head = self
             .caller
@@ -209,9 +212,17 @@ impl Probe<'_> {
             })
             .await
             .map_err(|error| refused("reading a scratch object", self.bucket, error))?;
-        let attributes = plain(tagged);
-        abilities.has_tags = tagged && self.has_tags(source, &attributes).await?;
-        abilities.counts_tags = head.tag_count == Some(1);
+        let attributes = plain(tagged == Tagged::Yes);
+        match tagged {
+            Tagged::Yes => {
+                abilities.has_tags = self.has_tags(source, &attributes).await?;
+                abilities.counts_tags = head.tag_count == Some(1);
+            }
+            // Nothing is known but that there may be tags.
+            Tagged::Denied => {}
+            Tagged::Unsupported => abilities.has_tags = false,
+        }
+        let tagged = tagged == Tagged::Yes;
         let pinned = PinnedSource {
             object: source.clone(),
             etag: head.etag.clone(),
@@ -232,20 +243,28 @@ impl Probe<'_> {
         let tried = self
             .once(|| self.store.copy(request(&mispinned, wrong)))
             .await?;
-        self.record(&mut abilities, Precondition::CopySource, honoured(&tried));
+        Self::record(
+            &mut abilities,
+            Precondition::CopySource,
+            self.honoured(Precondition::CopySource, tried)?,
+        );
 
         let copied = self
             .once(|| self.store.copy(request(&pinned, copy)))
             .await?;
         copied.map_err(|error| self.service("copying a scratch object", error))?;
-        self.expect_body(copy, "a CopyObject stored other bytes")
+        self.expect_body(copy, BODY, "a CopyObject stored other bytes")
             .await?;
         abilities.copy_keeps_tags = !tagged || self.has_tags(copy, &attributes).await?;
 
         let tried = self
             .once(|| self.store.copy(request(&pinned, copy)))
             .await?;
-        self.record(&mut abilities, Precondition::CopyCreates, honoured(&tried));
+        Self::record(
+            &mut abilities,
+            Precondition::CopyCreates,
+            self.honoured(Precondition::CopyCreates, tried)?,
+        );
 
         self.exercise_delete(copy, &mut abilities).await?;
         self.exercise_parts(&pinned, &mispinned, parts, &attributes, &mut abilities)
@@ -264,29 +283,27 @@ impl Probe<'_> {
         Ok(abilities)
     }
 
-    /// Writes the source, without tags where the endpoint has none.
-    async fn write_source(&self, source: &ObjectUri) -> Result<(CopyReceipt, bool), ProbeError> {
-        let doing = "writing a scratch object";
-        for tagged in [true, false] {
-            let attributes = plain(tagged);
+    /// Writes the source, without tags where it cannot have any.
+    async fn write_source(&self, source: &ObjectUri) -> Result<(CopyReceipt, Tagged), ProbeError> {
+        let mut tagged = Tagged::Yes;
+        loop {
+            let attributes = plain(tagged == Tagged::Yes);
             let put = self
                 .caller
                 .call(Policy::START, || {
                     self.store.put_scratch(source, BODY, &attributes)
                 })
                 .await;
-            match put {
+            tagged = match put {
                 Ok(receipt) => return Ok((receipt, tagged)),
-                Err(CallError::Failed(error))
-                    if tagged
-                        && matches!(
-                            error.class(),
-                            ErrorClass::Unsupported | ErrorClass::Invalid | ErrorClass::Denied
-                        ) => {}
-                Err(error) => return Err(refused(doing, self.bucket, error)),
-            }
+                Err(CallError::Failed(error)) if tagged == Tagged::Yes => match error.class() {
+                    ErrorClass::Unsupported | ErrorClass::Invalid => Tagged::Unsupported,
+                    ErrorClass::Denied => Tagged::Denied,
+                    _ => return Err(self.service("writing a scratch object", error)),
+                },
+                Err(error) => return Err(refused("writing a scratch object", self.bucket, error)),
+            };
         }
-        Err(self.untrustworthy("a scratch object could not be written"))
     }
 
     /// A delete with a wrong tag must leave the object, and one with the right
@@ -306,11 +323,9 @@ impl Probe<'_> {
             etag: &wrong,
         };
         let tried = self.once(|| self.store.delete(request)).await?;
-        let honoured = match honoured(&tried) {
-            Some(true) => self.head(copy).await?.is_some(),
-            _ => false,
-        };
-        self.record(abilities, Precondition::Delete, Some(honoured));
+        let refused = self.honoured(Precondition::Delete, tried)?;
+        let honoured = refused && self.head(copy).await?.is_some();
+        Self::record(abilities, Precondition::Delete, honoured);
         if self.head(copy).await?.is_some() {
             let request = DeleteRequest::IfMatch {
                 object: copy,
@@ -335,10 +350,14 @@ impl Probe<'_> {
         attributes: &Attributes,
         abilities: &mut Abilities,
     ) -> Result<(), ProbeError> {
+        // Not from the start and not to the end: an endpoint that ignores the
+        // range would copy every part whole.
+        let (start, end) = (8, 41);
+        let piece = &BODY[start..end];
         let range = PartRange {
             number: 1,
-            start: 0,
-            len: BODY.len() as u64,
+            start: start as u64,
+            len: piece.len() as u64,
         };
         let doing = "copying a scratch object in parts";
         // The first upload creates the object, the second must not replace it.
@@ -351,7 +370,11 @@ impl Probe<'_> {
                 let tried = self
                     .once(|| self.store.copy_part(mispinned, parts, &upload, range))
                     .await?;
-                self.record(abilities, Precondition::PartSource, honoured(&tried));
+                Self::record(
+                    abilities,
+                    Precondition::PartSource,
+                    self.honoured(Precondition::PartSource, tried)?,
+                );
             }
             let copied = self
                 .once(|| self.store.copy_part(pinned, parts, &upload, range))
@@ -368,7 +391,7 @@ impl Probe<'_> {
                 upload: &upload,
                 parts: &copied,
                 create_only: true,
-                size: BODY.len() as u64,
+                size: range.len,
                 expected: &Checksums::default(),
             };
             let completed = self.once(|| self.store.complete_upload(request)).await?;
@@ -377,15 +400,15 @@ impl Probe<'_> {
             }
             if first {
                 completed.map_err(|error| self.service(doing, error))?;
-                self.expect_body(parts, "an UploadPartCopy stored other bytes")
+                self.expect_body(parts, piece, "an UploadPartCopy stored other bytes")
                     .await?;
                 abilities.upload_takes_tags =
                     attributes.tags.is_empty() || self.has_tags(parts, attributes).await?;
             } else {
-                self.record(
+                Self::record(
                     abilities,
                     Precondition::CompleteCreates,
-                    honoured(&completed),
+                    self.honoured(Precondition::CompleteCreates, completed)?,
                 );
             }
         }
@@ -402,10 +425,29 @@ impl Probe<'_> {
         }
     }
 
-    fn record(&self, abilities: &mut Abilities, condition: Precondition, honoured: Option<bool>) {
-        // A refusal of another kind does not show that the condition was read.
-        if honoured != Some(true) {
-            tracing::debug!(bucket = %self.bucket, %condition, "not honoured");
+    /// Whether a request that must fail its condition failed it. Carried out,
+    /// or refused as unknown, the condition is no help; any other failure says
+    /// nothing about it.
+    fn honoured<T>(
+        &self,
+        condition: Precondition,
+        tried: StoreResult<T>,
+    ) -> Result<bool, ProbeError> {
+        match tried {
+            Ok(_) => Ok(false),
+            Err(error) => match error.class() {
+                ErrorClass::Precondition | ErrorClass::Conflict => Ok(true),
+                ErrorClass::Unsupported | ErrorClass::Invalid => {
+                    tracing::warn!(bucket = %self.bucket, %condition, %error, "refused");
+                    Ok(false)
+                }
+                _ => Err(self.service("trying a condition", error)),
+            },
+        }
+    }
+
+    fn record(abilities: &mut Abilities, condition: Precondition, honoured: bool) {
+        if !honoured {
             abilities.ignored.push(condition);
         }
     }
@@ -444,27 +486,40 @@ impl Probe<'_> {
         }
     }
 
-    async fn expect_body(&self, object: &ObjectUri, lie: &'static str) -> Result<(), ProbeError> {
+    async fn expect_body(
+        &self,
+        object: &ObjectUri,
+        expected: &[u8],
+        lie: &'static str,
+    ) -> Result<(), ProbeError> {
         let body = self
             .caller
             .call(Policy::READ, || self.store.get_scratch(object))
             .await
             .map_err(|error| refused("reading a scratch object", self.bucket, error))?;
         let size = self.head(object).await?.map(|head| head.size);
-        if body == BODY && size == Some(BODY.len() as u64) {
+        if body == expected && size == Some(expected.len() as u64) {
             Ok(())
         } else {
             Err(self.untrustworthy(lie))
         }
     }
 
+    /// Whether the object has the tags that it was given. Where they may not
+    /// be read, it is taken to have them: the renames will say so.
     async fn has_tags(
         &self,
         object: &ObjectUri,
         expected: &Attributes,
     ) -> Result<bool, ProbeError> {
-        let tags = self.once(|| self.store.tags(object, None)).await?;
-        Ok(tags.is_ok_and(|tags| tags == expected.tags))
+        match self.once(|| self.store.tags(object, None)).await? {
+            Ok(tags) => Ok(tags == expected.tags),
+            Err(error) => match error.class() {
+                ErrorClass::Unsupported | ErrorClass::Invalid => Ok(false),
+                ErrorClass::Denied => Ok(true),
+                _ => Err(self.service("reading the tags of a scratch object", error)),
+            },
+        }
     }
 
     /// Removes a scratch object, in a versioned bucket for good.

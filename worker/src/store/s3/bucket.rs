@@ -1,6 +1,6 @@
 //! What a bucket settles for all of its objects.
 
-use aws_sdk_s3::types::ObjectOwnership;
+use aws_sdk_s3::types::{ObjectLockEnabled, ObjectOwnership};
 use rebucket_protocol::{BucketName, S3Prefix};
 
 use super::S3Store;
@@ -17,6 +17,7 @@ impl S3Store {
         self.send("ListObjectsV2", place, list.send()).await?;
         Ok(BucketFacts {
             has_acls: self.has_acls(&place.bucket).await?,
+            has_lock: self.has_lock(&place.bucket).await?,
         })
     }
 
@@ -45,5 +46,63 @@ impl S3Store {
                 _ => Ok(true),
             },
         }
+    }
+
+    /// Only a clear answer rules locks out. Without the permission to ask, each
+    /// version may have one.
+    async fn has_lock(&self, bucket: &BucketName) -> StoreResult<bool> {
+        let request = self
+            .client
+            .get_object_lock_configuration()
+            .bucket(bucket.as_str());
+        match self
+            .send("GetObjectLockConfiguration", bucket, request.send())
+            .await
+        {
+            Ok(answer) => {
+                let configuration = answer.object_lock_configuration();
+                let enabled = configuration.and_then(|c| c.object_lock_enabled());
+                Ok(enabled == Some(&ObjectLockEnabled::Enabled))
+            }
+            Err(error) => match error.class() {
+                ErrorClass::Denied => Ok(true),
+                ErrorClass::NotFound | ErrorClass::Invalid | ErrorClass::Unsupported => Ok(false),
+                _ => Err(error),
+            },
+        }
+    }
+
+    /// Deletes what a probe left of versions. The folder's name is unique to
+    /// the probe, and few objects were ever in it: one page has them all.
+    pub(super) async fn delete_versions(&self, folder: &S3Prefix) -> StoreResult<()> {
+        let list = self
+            .client
+            .list_object_versions()
+            .bucket(folder.bucket.as_str());
+        let answer = self
+            .send(
+                "ListObjectVersions",
+                folder,
+                list.prefix(&folder.prefix).send(),
+            )
+            .await?;
+        let versions = answer.versions().iter().map(|v| (v.key(), v.version_id()));
+        let markers = answer
+            .delete_markers()
+            .iter()
+            .map(|m| (m.key(), m.version_id()));
+        for (key, version) in versions.chain(markers) {
+            let (Some(key), Some(version)) = (key, version) else {
+                continue;
+            };
+            // An endpoint that ignores the prefix must not cost an object.
+            if !key.starts_with(&folder.prefix) {
+                continue;
+            }
+            let delete = self.client.delete_object().bucket(folder.bucket.as_str());
+            let delete = delete.key(key).version_id(version);
+            self.send("DeleteObject", folder, delete.send()).await?;
+        }
+        Ok(())
     }
 }

@@ -180,7 +180,15 @@ pub(super) fn object_head(object: &ObjectUri, out: &HeadObjectOutput) -> StoreRe
             .unwrap_or(0),
         archived: is_archived(out, &storage_class),
         storage_class,
-        encryption: encryption(out),
+        encryption: if out.sse_customer_algorithm().is_some() {
+            Encryption::CustomerKey
+        } else {
+            encryption(
+                out.server_side_encryption(),
+                out.ssekms_key_id(),
+                out.bucket_key_enabled(),
+            )
+        },
         lock: ObjectLock {
             mode: out.object_lock_mode().map(|mode| mode.as_str().to_owned()),
             retain_until: out.object_lock_retain_until_date().and_then(timestamp),
@@ -236,17 +244,19 @@ fn is_archived(out: &HeadObjectOutput, class: &StorageClass) -> bool {
     (class.is_archived() || out.archive_status().is_some()) && !restored
 }
 
-fn encryption(out: &HeadObjectOutput) -> Encryption {
-    if out.sse_customer_algorithm().is_some() {
-        return Encryption::CustomerKey;
-    }
-    match out.server_side_encryption() {
+/// The encryption that an answer names.
+pub(super) fn encryption(
+    algorithm: Option<&sdk::ServerSideEncryption>,
+    key: Option<&str>,
+    bucket_key: Option<bool>,
+) -> Encryption {
+    match algorithm {
         None => Encryption::Unstated,
         Some(sdk::ServerSideEncryption::Aes256) => Encryption::Managed,
         Some(kms) if kms.as_str().starts_with("aws:kms") => Encryption::Kms {
             algorithm: kms.as_str().to_owned(),
-            key: owned(out.ssekms_key_id()),
-            bucket_key: out.bucket_key_enabled().unwrap_or(false),
+            key: owned(key),
+            bucket_key: bucket_key.unwrap_or(false),
         },
         Some(other) => Encryption::Other(other.as_str().to_owned()),
     }

@@ -17,7 +17,7 @@ use rebucket_protocol::{ETag, ObjectUri, S3Prefix, VersionId};
 use tokio::time::Instant;
 
 use super::classify::classify;
-use super::object::{Acl, Attributes, ObjectHead, PinnedSource, Tags};
+use super::object::{Acl, Attributes, ObjectHead, ObjectLock, PinnedSource, Tags};
 use super::{
     BucketFacts, CompleteRequest, CopyReceipt, CopyRequest, DeleteRequest, HeadScope, ObjectStore,
     PartRange, PartReceipt, StoreResult, UploadId,
@@ -95,6 +95,22 @@ impl ObjectStore for S3Store {
         self.get_acl(object, version).await
     }
 
+    async fn retention(
+        &self,
+        object: &ObjectUri,
+        version: Option<&VersionId>,
+    ) -> StoreResult<ObjectLock> {
+        self.get_retention(object, version).await
+    }
+
+    async fn legal_hold(
+        &self,
+        object: &ObjectUri,
+        version: Option<&VersionId>,
+    ) -> StoreResult<bool> {
+        self.get_legal_hold(object, version).await
+    }
+
     async fn bucket_facts(&self, place: &S3Prefix) -> StoreResult<BucketFacts> {
         self.get_bucket_facts(place).await
     }
@@ -160,6 +176,10 @@ impl ObjectStore for S3Store {
         attributes: &Attributes,
     ) -> StoreResult<CopyReceipt> {
         self.put_object(object, body, attributes).await
+    }
+
+    async fn purge_scratch(&self, folder: &S3Prefix) -> StoreResult<()> {
+        self.delete_versions(folder).await
     }
 
     async fn get_scratch(&self, object: &ObjectUri) -> StoreResult<Vec<u8>> {

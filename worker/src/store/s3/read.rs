@@ -1,12 +1,12 @@
 //! Requests that read: HEAD, tags, grants, annotations.
 
-use aws_sdk_s3::types::ChecksumMode;
+use aws_sdk_s3::types::{ChecksumMode, ObjectLockLegalHoldStatus};
 use rebucket_protocol::{ETag, ObjectUri, VersionId};
 
 use super::S3Store;
 use super::convert;
 use crate::error::{ErrorClass, ServiceError};
-use crate::store::object::{Acl, ObjectHead, PinnedSource, Tags};
+use crate::store::object::{Acl, ObjectHead, ObjectLock, PinnedSource, Tags};
 use crate::store::{HeadScope, StoreResult};
 
 impl S3Store {
@@ -86,6 +86,50 @@ impl S3Store {
                 message,
             )
         })
+    }
+
+    pub(super) async fn get_retention(
+        &self,
+        object: &ObjectUri,
+        version: Option<&VersionId>,
+    ) -> StoreResult<ObjectLock> {
+        let request = self
+            .client
+            .get_object_retention()
+            .bucket(object.bucket.as_str())
+            .key(object.key.as_str())
+            .set_version_id(version.map(|version| version.as_str().to_owned()));
+        let answer = self
+            .send("GetObjectRetention", object, request.send())
+            .await?;
+        let retention = answer.retention();
+        Ok(ObjectLock {
+            mode: retention
+                .and_then(|r| r.mode())
+                .map(|mode| mode.as_str().to_owned()),
+            retain_until: retention
+                .and_then(|r| r.retain_until_date())
+                .and_then(convert::timestamp),
+            legal_hold: false,
+        })
+    }
+
+    pub(super) async fn get_legal_hold(
+        &self,
+        object: &ObjectUri,
+        version: Option<&VersionId>,
+    ) -> StoreResult<bool> {
+        let request = self
+            .client
+            .get_object_legal_hold()
+            .bucket(object.bucket.as_str())
+            .key(object.key.as_str())
+            .set_version_id(version.map(|version| version.as_str().to_owned()));
+        let answer = self
+            .send("GetObjectLegalHold", object, request.send())
+            .await?;
+        let status = answer.legal_hold().and_then(|hold| hold.status());
+        Ok(status == Some(&ObjectLockLegalHoldStatus::On))
     }
 
     pub(super) async fn list_annotations(

@@ -154,6 +154,11 @@ impl S3Store {
                 kind,
                 ..checksums!(result)
             },
+            encryption: convert::encryption(
+                answer.server_side_encryption(),
+                answer.ssekms_key_id(),
+                answer.bucket_key_enabled(),
+            ),
         })
     }
 
@@ -266,6 +271,11 @@ impl S3Store {
                 kind,
                 ..checksums!(answer)
             },
+            encryption: convert::encryption(
+                answer.server_side_encryption(),
+                answer.ssekms_key_id(),
+                answer.bucket_key_enabled(),
+            ),
         })
     }
 
@@ -321,6 +331,7 @@ impl S3Store {
             etag: required_etag("PutObject", object, answer.e_tag())?,
             version: convert::written_version(object, answer.version_id())?,
             checksums: crate::store::object::Checksums::default(),
+            encryption: Encryption::Unstated,
         })
     }
 }
