@@ -62,7 +62,7 @@ demo: $(VENV)/.servers build ## rename 1,000 objects on local servers, kill a wo
 .PHONY: test
 test: $(VENV)/.servers ## run every test, with the local servers up
 	cargo build --locked --workspace --bins
-	$(RUN) scripts/with_servers.py -- cargo test --workspace --locked
+	$(RUN) scripts/with_servers.py -- env RUST_TEST_THREADS=6 cargo test --workspace --locked --no-fail-fast
 
 .PHONY: lint
 lint: lint-format lint-clippy lint-deny ## check the formatting, clippy, and the dependencies (ADVISORIES=1: known vulnerabilities too)

@@ -47,6 +47,8 @@ async fn main() -> ExitCode {
 }
 
 async fn run(args: WorkerArgs) -> Result<(), StartError> {
+    let shutdown = Shutdown::new();
+    tokio::spawn(shutdown.clone().on_signals(args.engine.grace));
     let metrics = Metrics::new()?;
     let readiness = Readiness::default();
     if let Some(address) = args.metrics_addr {
@@ -55,9 +57,6 @@ async fn run(args: WorkerArgs) -> Result<(), StartError> {
             .map_err(|error| StartError::Listen { address, error })?;
         tracing::info!(address = %bound, "serving /healthz, /readyz and /metrics");
     }
-    let shutdown = Shutdown::new();
-    tokio::spawn(shutdown.clone().on_signals(args.engine.grace));
-
     let clients = Clients::from_env(args.engine.s3.s3_path_style).await;
     let allow = AllowList::flatten(&args.allow);
     let sqs = clients.sqs(&args.queue_url);

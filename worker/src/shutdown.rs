@@ -1,6 +1,8 @@
 //! Stopping, in two steps: *drain* (begin nothing new), and after the grace
 //! period *stop* (interrupt what is under way and hand it back).
 
+use std::convert::Infallible;
+use std::future::Future;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
@@ -38,45 +40,70 @@ impl Shutdown {
         self.stop.cancel();
     }
 
-    /// Waits for SIGTERM or SIGINT, then shuts down within `grace`; a second
-    /// signal takes the second step at once. Never returns; spawn it.
-    pub async fn on_signals(self, grace: Duration) -> std::convert::Infallible {
-        wait_for_signal().await;
-        tracing::info!(
-            ?grace,
-            "stopping: no new tasks; what is under way may finish"
-        );
-        tokio::select! {
-            () = self.within(grace) => {}
-            () = wait_for_signal() => self.stop.cancel(),
+    /// Takes over SIGTERM and SIGINT at once. The future then waits for one of
+    /// them and shuts down within `grace`; a second signal takes the second
+    /// step at once. It never ends; spawn it.
+    pub fn on_signals(self, grace: Duration) -> impl Future<Output = Infallible> + Send {
+        let mut signals = Signals::take_over();
+        async move {
+            signals.next().await;
+            tracing::info!(
+                ?grace,
+                "stopping: no new tasks; what is under way may finish"
+            );
+            tokio::select! {
+                () = self.within(grace) => {}
+                () = signals.next() => self.stop.cancel(),
+            }
+            tracing::info!("stopping: what is left is handed back");
+            std::future::pending().await
         }
-        tracing::info!("stopping: what is left is handed back");
-        std::future::pending().await
     }
 }
 
 #[cfg(unix)]
-async fn wait_for_signal() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = match signal(SignalKind::terminate()) {
-        Ok(terminate) => terminate,
-        Err(error) => {
-            tracing::error!(%error, "cannot listen for SIGTERM");
-            return std::future::pending().await;
+struct Signals {
+    kinds: Vec<tokio::signal::unix::Signal>,
+}
+
+#[cfg(unix)]
+impl Signals {
+    fn take_over() -> Self {
+        use tokio::signal::unix::{SignalKind, signal};
+        let take = |kind: SignalKind| match signal(kind) {
+            Ok(signal) => Some(signal),
+            Err(error) => {
+                tracing::error!(%error, ?kind, "cannot listen for a signal");
+                None
+            }
+        };
+        let kinds = [SignalKind::terminate(), SignalKind::interrupt()];
+        Self {
+            kinds: kinds.into_iter().filter_map(take).collect(),
         }
-    };
-    tokio::select! {
-        _ = terminate.recv() => {}
-        result = tokio::signal::ctrl_c() => if let Err(error) = result {
-            tracing::error!(%error, "cannot listen for SIGINT");
+    }
+
+    async fn next(&mut self) {
+        if self.kinds.is_empty() {
             std::future::pending::<()>().await;
-        },
+        }
+        let any = self.kinds.iter_mut().map(|kind| Box::pin(kind.recv()));
+        futures_util::future::select_all(any).await;
     }
 }
 
 #[cfg(not(unix))]
-async fn wait_for_signal() {
-    if tokio::signal::ctrl_c().await.is_err() {
-        std::future::pending::<()>().await;
+struct Signals;
+
+#[cfg(not(unix))]
+impl Signals {
+    fn take_over() -> Self {
+        Self
+    }
+
+    async fn next(&mut self) {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use rebucket_manifest::args::RunArgs;
 use rebucket_manifest::{Exit, ManifestError, PlanReader};
 use rebucket_protocol::{
-    BucketName, IfExists, JobId, JobOptions, Outcome, RenameTask, S3Prefix, Timestamp, encode,
+    BucketName, IfExists, JobId, JobOptions, Outcome, S3Prefix, TaskId, Timestamp, encode,
 };
 use rebucket_worker::admission::Admission;
 use rebucket_worker::clients::Clients;
@@ -66,9 +66,16 @@ pub(crate) async fn run(args: RunArgs) -> Result<Exit, CommandError> {
         Err(_) if shutdown.drain().is_cancelled() => return Ok(Exit::Interrupted),
         other => other?,
     };
+    let retried = args.retry_failed.then(|| Timestamp::now().ceil_second());
     // No task may start before the job does; see `RenameTask::submitted`.
     // The wait is bounded, should the clock have been set back since.
-    tokio::time::sleep(record.started.until().min(Duration::from_secs(1))).await;
+    tokio::time::sleep(
+        retried
+            .unwrap_or(record.started)
+            .until()
+            .min(Duration::from_secs(1)),
+    )
+    .await;
 
     let name = setup::process_name();
     store.announce(&name).await?;
@@ -97,7 +104,7 @@ pub(crate) async fn run(args: RunArgs) -> Result<Exit, CommandError> {
         if_exists: plan.choices().if_exists.unwrap_or_default(),
         submitted: record.started,
         earlier,
-        retry_failed: args.retry_failed,
+        retried,
     };
     let ahead = 4 * usize::from(args.engine.max_renames);
     let fed = tokio::spawn(feed(
@@ -220,14 +227,18 @@ struct Feeder {
     if_exists: IfExists,
     submitted: Timestamp,
     earlier: Outcomes,
-    retry_failed: bool,
+    /// When this run began, if it tries what failed once more: to a task that
+    /// failed it is a new submission, of whatever is at the source now.
+    retried: Option<Timestamp>,
 }
 
 impl Feeder {
-    fn is_over(&self, task: &RenameTask) -> bool {
-        match self.earlier.get(task.id()) {
-            None => false,
-            Some(record) => record.outcome != Outcome::Failed || !self.retry_failed,
+    /// When the task is submitted; `None` when it is over.
+    fn submitted(&self, task: &TaskId) -> Option<Timestamp> {
+        match self.earlier.get(task) {
+            None => Some(self.submitted),
+            Some(record) if record.outcome == Outcome::Failed => self.retried,
+            Some(_) => None,
         }
     }
 
@@ -240,17 +251,13 @@ impl Feeder {
             let rename = rename.map_err(ManifestError::Write)?;
             let line = rename.line;
             let unfit = |why: String| CommandError::Usage(format!("line {line}: {why}"));
-            let task = rename
-                .into_task(
-                    &self.job,
-                    &self.options,
-                    self.if_exists,
-                    Some(self.submitted),
-                )
-                .map_err(|error| unfit(error.to_string()))?;
-            if self.is_over(&task) {
+            let id = TaskId::for_row(&self.job, rename.row);
+            let Some(submitted) = self.submitted(&id) else {
                 continue;
-            }
+            };
+            let task = rename
+                .into_task(&self.job, &self.options, self.if_exists, Some(submitted))
+                .map_err(|error| unfit(error.to_string()))?;
             let body = encode(&task).map_err(|error| unfit(error.to_string()))?;
             if bodies.blocking_send(body).is_err() {
                 return Ok(());

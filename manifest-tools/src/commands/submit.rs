@@ -24,6 +24,9 @@ use tokio_util::sync::CancellationToken;
 use super::progress::progress_bar;
 use super::{CommandError, complain, interrupted, print, source};
 
+/// When interrupted, batches in flight are waited for so long.
+const IN_FLIGHT_LIMIT: Duration = Duration::from_secs(10);
+
 /// Batches that wait for a place among those in flight.
 const BATCHES_AHEAD: usize = 32;
 
@@ -37,10 +40,7 @@ pub(crate) async fn run(args: SubmitArgs) -> Result<Exit, CommandError> {
         done = &mut work => return done,
         () = interrupted => stop.cancel(),
     }
-    match tokio::time::timeout(Duration::from_secs(30), work).await {
-        Ok(done) => done,
-        Err(_) => Ok(Exit::Interrupted),
-    }
+    work.await
 }
 
 async fn submit(args: &SubmitArgs, stop: CancellationToken) -> Result<Exit, CommandError> {
@@ -179,11 +179,19 @@ impl Sender {
         let batches = futures_util::stream::unfold(waiting, |mut waiting| async {
             waiting.recv().await.map(|batch| (batch, waiting))
         });
-        let sent = batches
+        let sending = batches
             .take_until(stop.cancelled())
             .map(Ok)
-            .try_for_each_concurrent(concurrent, |batch| self.send(batch))
-            .await;
+            .try_for_each_concurrent(concurrent, |batch| self.send(batch));
+        // What is in flight is waited for, so that the counts are true.
+        let too_late = async {
+            stop.cancelled().await;
+            tokio::time::sleep(IN_FLIGHT_LIMIT).await;
+        };
+        let sent = tokio::select! {
+            sent = sending => sent,
+            () = too_late => Err(CommandError::Interrupted),
+        };
         // A reader that nobody listens to any more ends by itself.
         let read = reader.await?;
         sent?;

@@ -12,6 +12,9 @@ use crate::error::ServiceError;
 /// A long poll waits for so long (SQS limit).
 pub const LONG_POLL: Duration = Duration::from_secs(20);
 
+/// When told to stop, a poll that is under way may go on for so long.
+const LAST_WORD: Duration = Duration::from_secs(1);
+
 /// A message with the permit to work on it. The permit was taken before the
 /// message was received, so that its lease never runs down in a waiting line.
 pub struct Admitted {
@@ -59,12 +62,20 @@ impl Receiver {
         let Some(mut permits) = self.take_permits().await else {
             return Ok(None);
         };
-        // Dropping the poll when told to stop may drop messages that are on
-        // their way; they come back when their visibility timeout ends.
+        let receive = self
+            .queue
+            .receive(permits.len(), self.visibility, self.long_poll);
+        tokio::pin!(receive);
         let messages = tokio::select! {
-            biased;
-            () = self.stop.cancelled() => return Ok(None),
-            received = self.queue.receive(permits.len(), self.visibility, self.long_poll) => received?,
+            received = &mut receive => received?,
+            // What is on its way already would stay invisible for a whole
+            // visibility timeout: the poll is given a moment to deliver it.
+            () = self.stop.cancelled() => {
+                match tokio::time::timeout(LAST_WORD, receive).await {
+                    Ok(received) => received?,
+                    Err(_) => return Ok(None),
+                }
+            }
         };
         // More messages than permits cannot be; fewer leave permits, which
         // are dropped here and so are free again.

@@ -7,6 +7,7 @@
 //! Recording and acknowledging follow in [`crate::worker`].
 
 pub mod attributes;
+pub mod compare;
 pub mod copy;
 pub mod delete;
 pub mod inspect;

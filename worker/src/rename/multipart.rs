@@ -221,7 +221,7 @@ impl Attempt<'_> {
 /// the source's own, where the service can compute it from the parts.
 fn expected_checksum(source: &Source) -> Checksums {
     let own = &source.head.checksums;
-    let full = super::verify::covers_all_bytes(own, &source.head.etag);
+    let full = super::compare::covers_all_bytes(own, &source.head.etag);
     match own.algorithm() {
         Some(algorithm) if full && algorithm.supports_full_object_multipart() => Checksums {
             values: own.values.clone(),

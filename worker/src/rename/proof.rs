@@ -6,9 +6,9 @@
 use rebucket_protocol::{IfExists, ObjectUri, Reason};
 use tokio_util::sync::CancellationToken;
 
+use super::compare::{Comparison, Fingerprint};
 use super::copy::Target;
 use super::plan::{CopyPlan, MAX_SINGLE_COPY, PartPlan};
-use super::verify::{Comparison, Fingerprint};
 use super::{Attempt, RenameError, Source};
 use crate::error::ErrorClass;
 use crate::retry::{CallError, Policy};
@@ -17,18 +17,19 @@ use crate::store::{CopyReceipt, DeleteRequest, HeadScope};
 
 impl Attempt<'_> {
     /// Compares the source with the object at the destination by way of a
-    /// scratch copy, which is removed again.
+    /// scratch copy, which is removed again. `None` when that copy was refused:
+    /// the source is not the inspected one any more.
     pub(crate) async fn prove(
         &self,
         source: &Source,
         head: &ObjectHead,
-    ) -> Result<Comparison, RenameError> {
+    ) -> Result<Option<Comparison>, RenameError> {
         // Where an object in the way is replaced anyway, nothing is to prove.
         if self.task.if_exists == IfExists::Overwrite {
-            return Ok(Comparison::NotComparable);
+            return Ok(Some(Comparison::NotComparable));
         }
         let Some(plan) = self.layout_of(head).await? else {
-            return Ok(Comparison::NotComparable);
+            return Ok(Some(Comparison::NotComparable));
         };
         let scratch = self.scratch_key()?;
         let plain = Source {
@@ -49,8 +50,11 @@ impl Attempt<'_> {
             create_only: false,
         };
         let compared = match self.copy_to(&plain, target, plan).await {
-            Ok(Some(receipt)) => self.compare_scratch(&scratch, &receipt, head).await,
-            Ok(None) => Ok(Comparison::NotComparable),
+            Ok(Some(receipt)) => self
+                .compare_scratch(&scratch, &receipt, head)
+                .await
+                .map(Some),
+            Ok(None) => Ok(None),
             Err(error) => Err(error),
         };
         self.remove_scratch(&scratch).await;

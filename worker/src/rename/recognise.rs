@@ -4,8 +4,8 @@
 
 use rebucket_protocol::{IfExists, Reason};
 
+use super::compare::{Comparison, Fingerprint};
 use super::inspect::Absence;
-use super::verify::{Comparison, Fingerprint};
 use super::{Attempt, Copy, Finished, Origin, RenameError, Source};
 use crate::error::{ErrorClass, ServiceError};
 use crate::retry::CallError;
@@ -57,11 +57,17 @@ impl Attempt<'_> {
                 return self.conflict(source, &head, &format!("its {what} differs"));
             }
             Comparison::NotComparable => match self.prove(source, &head).await? {
-                Comparison::Match => {}
-                Comparison::Mismatch(what) => {
+                Some(Comparison::Match) => {}
+                Some(Comparison::Mismatch(what)) => {
                     return self.conflict(source, &head, &format!("its {what} differs"));
                 }
-                Comparison::NotComparable => return self.not_comparable(source),
+                Some(Comparison::NotComparable) => return self.not_comparable(source),
+                None => {
+                    return match self.settle_if_changed(source).await? {
+                        Some(settled) => Ok(Recognised::Settled(settled)),
+                        None => Err(RenameError::Retry(self.in_the_way("it is unsettled"))),
+                    };
+                }
             },
         }
         let missing = self.missing_properties(source, &copy, &head).await?;

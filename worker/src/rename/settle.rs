@@ -2,8 +2,8 @@
 
 use rebucket_protocol::Pins;
 
+use super::compare::{Comparison, Fingerprint, compare_etags};
 use super::inspect::Absence;
-use super::verify::{Comparison, Fingerprint, compare_etags};
 use super::{Attempt, Finished, RenameError, Source};
 use crate::error::ErrorClass;
 use crate::retry::CallError;
@@ -75,7 +75,11 @@ impl Attempt<'_> {
     /// wrong costs a line of the report, never an object.
     fn written_by_this_job(&self, head: &ObjectHead) -> bool {
         match (self.first_sent(), head.modified) {
-            (Some(sent), Some(modified)) => modified >= sent.saturating_sub(self.clock_tolerance()),
+            // Dates of objects are cut to the second.
+            (Some(sent), Some(modified)) => {
+                let sent = sent.saturating_sub(self.clock_tolerance());
+                modified.unix_seconds() >= sent.unix_seconds()
+            }
             _ => false,
         }
     }

@@ -42,20 +42,24 @@ where
         SdkError::DispatchFailure(failure) if failure.is_user() => {
             local(ErrorClass::Invalid, "RequestNotSent")
         }
+        SdkError::DispatchFailure(_) if lacks_credentials(error) => {
+            local(ErrorClass::Transient, "NoCredentials")
+        }
         SdkError::DispatchFailure(_) => local(ErrorClass::Transient, "ConnectionFailed"),
         // The status line came, but not an answer that can be read. What the
         // service did is unknown.
         SdkError::ResponseError(_) => local(ErrorClass::Transient, "UnreadableResponse"),
-        // Credentials are resolved while the request is made, and so fail
-        // here. Their source may recover, and must not cost a queue of tasks.
-        _ if DisplayErrorContext(error)
-            .to_string()
-            .contains("credentials") =>
-        {
-            local(ErrorClass::Transient, "NoCredentials")
-        }
+        _ if lacks_credentials(error) => local(ErrorClass::Transient, "NoCredentials"),
         _ => local(ErrorClass::Invalid, "RequestNotSent"),
     }
+}
+
+/// Credentials are resolved while a request is made, and their absence has no
+/// kind of its own, only words. Their source may recover, and must not cost a
+/// queue of tasks.
+fn lacks_credentials(error: &(dyn std::error::Error + 'static)) -> bool {
+    let text = DisplayErrorContext(error).to_string();
+    text.contains("credentials") || text.contains("CredentialsNotLoaded")
 }
 
 /// The last error of the chain: the one that names the cause.

@@ -1,18 +1,19 @@
-//! The start-up probe: the whole rename on scratch keys, bytes included,
-//! because on an endpoint that is not AWS a 2xx proves nothing (facts,
-//! section 7).
+//! The probe of one bucket: a whole rename on scratch keys, and each condition
+//! with an object that it must protect.
 
 use rebucket_protocol::{BucketName, ETag, ObjectUri, S3Prefix, StorageClass};
 
-use super::endpoint::{Abilities, Precondition};
-use super::object::{Attributes, Checksums, ContentHeaders, Encryption, ObjectLock, PinnedSource};
-use super::{
-    CompleteRequest, CopyReceipt, CopyRequest, DeleteRequest, HeadScope, ObjectStore, PartRange,
-    StoreResult,
-};
+use super::{ProbeError, refused};
 use crate::error::{ErrorClass, ServiceError};
-use crate::rename::Bucket;
 use crate::retry::{CallError, Caller, Policy};
+use crate::store::endpoint::{Abilities, Precondition};
+use crate::store::object::{
+    Attributes, Checksums, ContentHeaders, Encryption, ObjectHead, ObjectLock, PinnedSource, Tags,
+};
+use crate::store::{
+    CompleteRequest, CopyReceipt, CopyRequest, DeleteRequest, HeadScope, ObjectStore, PartRange,
+    StoreResult, UploadId,
+};
 
 /// What the scratch objects hold. A constant, so that its MD5 can be one.
 const BODY: &[u8] = b"rebucket probes this endpoint before it renames anything on it.\n";
@@ -22,115 +23,6 @@ const BODY_MD5: &str = "a28e9fe92ae9866cb46fd67357d8b0b9";
 
 /// A tag that no object has.
 const WRONG_ETAG: &str = "00000000000000000000000000000000";
-
-/// What to do when an endpoint ignores a condition that safety needs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OnMissingPrecondition {
-    /// Rename nothing on it.
-    Refuse,
-    /// Make up for it with further HEAD requests, which leaves a window.
-    Emulate,
-}
-
-/// Why a bucket cannot be worked in.
-#[derive(Debug, thiserror::Error)]
-pub enum ProbeError {
-    /// The bucket could not be asked, or the scratch keys not written.
-    #[error("{doing} in the bucket {bucket}: {error}")]
-    Service {
-        /// What the probe was at.
-        doing: &'static str,
-        /// The bucket.
-        bucket: BucketName,
-        /// The endpoint's answer.
-        #[source]
-        error: ServiceError,
-    },
-    /// The probe was told to stop.
-    #[error("interrupted")]
-    Interrupted,
-    /// Conditions are ignored, and the operator did not say to go on.
-    #[error(
-        "the endpoint of bucket {bucket} ignores {}: objects could be overwritten or lost; \
-         rebucket does not rename on it. --on-missing-precondition emulate goes on with further \
-         HEAD requests in their place, which leaves a window between check and act",
-        .ignored.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
-    )]
-    Unsafe {
-        /// The bucket.
-        bucket: BucketName,
-        /// The conditions.
-        ignored: Vec<Precondition>,
-    },
-    /// The endpoint says that it did what it did not do. Nothing makes up for
-    /// that.
-    #[error("the endpoint of bucket {bucket} cannot be trusted: {lie}")]
-    Untrustworthy {
-        /// The bucket.
-        bucket: BucketName,
-        /// What it claimed.
-        lie: &'static str,
-    },
-}
-
-impl ProbeError {
-    /// True when the endpoint could not be reached or denied us, as opposed
-    /// to being unfit.
-    #[must_use]
-    pub fn is_access(&self) -> bool {
-        matches!(self, Self::Service { .. })
-    }
-}
-
-/// Everything about a bucket that is asked once and not per object.
-///
-/// # Errors
-/// [`ProbeError`].
-pub async fn survey(
-    store: &dyn ObjectStore,
-    caller: &Caller,
-    bucket: &BucketName,
-    scratch: &S3Prefix,
-    is_aws: bool,
-    on_missing: OnMissingPrecondition,
-) -> Result<Bucket, ProbeError> {
-    let facts = caller
-        .call(Policy::START, || store.bucket_facts(scratch))
-        .await
-        .map_err(|error| refused("listing", bucket, error))?;
-    let abilities = if is_aws {
-        Abilities::aws()
-    } else {
-        let probe = Probe {
-            store,
-            caller,
-            bucket,
-            folder: folder(scratch),
-        };
-        probe.run().await?
-    };
-    if !abilities.ignored.is_empty() {
-        let ignored = abilities.ignored.clone();
-        match on_missing {
-            OnMissingPrecondition::Refuse => {
-                return Err(ProbeError::Unsafe {
-                    bucket: bucket.clone(),
-                    ignored,
-                });
-            }
-            OnMissingPrecondition::Emulate => {
-                for condition in ignored {
-                    tracing::warn!(%bucket, %condition, "ignored by the endpoint; emulated with HEAD requests, which leaves a window");
-                }
-            }
-        }
-    }
-    Ok(Bucket {
-        facts,
-        abilities,
-        scratch: scratch.clone(),
-    })
-}
 
 /// Where this probe, and no other, puts its objects.
 fn folder(scratch: &S3Prefix) -> S3Prefix {
@@ -146,17 +38,6 @@ fn nanos() -> u128 {
     now.map_or(0, |since| since.as_nanos())
 }
 
-fn refused(doing: &'static str, bucket: &BucketName, error: CallError) -> ProbeError {
-    match error {
-        CallError::Interrupted => ProbeError::Interrupted,
-        CallError::Failed(error) => ProbeError::Service {
-            doing,
-            bucket: bucket.clone(),
-            error,
-        },
-    }
-}
-
 /// Whether the scratch source could be given a tag.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Tagged {
@@ -165,15 +46,30 @@ enum Tagged {
     Unsupported,
 }
 
-struct Probe<'a> {
+pub(super) struct Probe<'a> {
     store: &'a dyn ObjectStore,
     caller: &'a Caller,
     bucket: &'a BucketName,
     folder: S3Prefix,
 }
 
-impl Probe<'_> {
-    async fn run(&self) -> Result<Abilities, ProbeError> {
+impl<'a> Probe<'a> {
+    /// A probe with a scratch folder of its own.
+    pub(super) fn new(
+        store: &'a dyn ObjectStore,
+        caller: &'a Caller,
+        bucket: &'a BucketName,
+        scratch: &S3Prefix,
+    ) -> Self {
+        Self {
+            store,
+            caller,
+            bucket,
+            folder: folder(scratch),
+        }
+    }
+
+    pub(super) async fn run(&self) -> Result<Abilities, ProbeError> {
         let keys = ["source", "wrong", "copy", "parts"].map(|name| self.folder.object(name));
         let [Ok(source), Ok(wrong), Ok(copy), Ok(parts)] = keys else {
             return Err(self.untrustworthy("the scratch prefix leaves no room for a key"));
@@ -415,7 +311,7 @@ impl Probe<'_> {
         Ok(())
     }
 
-    async fn abort(&self, parts: &ObjectUri, upload: &super::UploadId) {
+    async fn abort(&self, parts: &ObjectUri, upload: &UploadId) {
         let aborted = self
             .caller
             .call(Policy::CLEAN_UP, || self.store.abort_upload(parts, upload))
@@ -469,10 +365,7 @@ impl Probe<'_> {
         }
     }
 
-    async fn head(
-        &self,
-        object: &ObjectUri,
-    ) -> Result<Option<super::object::ObjectHead>, ProbeError> {
+    async fn head(&self, object: &ObjectUri) -> Result<Option<ObjectHead>, ProbeError> {
         let head = self
             .caller
             .call(Policy::READ, || {
@@ -565,7 +458,7 @@ impl Probe<'_> {
 
 /// The properties of the scratch objects: one tag, or none.
 fn plain(tagged: bool) -> Attributes {
-    let mut tags = super::object::Tags::new();
+    let mut tags = Tags::new();
     if tagged {
         tags.insert("rebucket".to_owned(), "probe +1".to_owned());
     }

@@ -1,9 +1,11 @@
 //! The queue over Amazon SQS, or a service that speaks its protocol.
 
+mod open;
+mod wire;
+
 use std::collections::HashMap;
 use std::fmt::Display;
 use std::future::Future;
-use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -11,30 +13,23 @@ use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::{
     BatchResultErrorEntry, ChangeMessageVisibilityBatchRequestEntry,
     ChangeMessageVisibilityBatchResultEntry, DeleteMessageBatchRequestEntry,
-    DeleteMessageBatchResultEntry, Message, MessageAttributeValue, MessageSystemAttributeName,
+    DeleteMessageBatchResultEntry, MessageAttributeValue, MessageSystemAttributeName,
     QueueAttributeName, SendMessageBatchRequestEntry, SendMessageBatchResultEntry,
 };
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
-use rebucket_protocol::Timestamp;
-use serde::Deserialize;
-use tokio::sync::Semaphore;
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 
 use super::{Depth, EntryResult, ParkReason, Queue, ReceiptHandle, Received};
 use crate::error::{ErrorClass, Fault, ServiceError};
 use crate::metrics::Metrics;
-use crate::retry::{CallError, Caller, Policy};
 use crate::store::classify::classify;
+pub use open::OpenError;
+use wire::{attribute_text, built, names_to_counts, received, seconds};
 
 /// How long a request other than a long poll may take.
 const REQUEST_LIMIT: Duration = Duration::from_secs(30);
-
-/// Attribute values of a parked message are cut to so many bytes, so that
-/// they and the body fit into one message.
-const MAX_DETAIL_BYTES: usize = 2_000;
 
 /// A queue with the dead-letter queue that its redrive policy names.
 #[derive(Debug, Clone)]
@@ -44,53 +39,6 @@ pub struct SqsQueue {
     url: String,
     dead_letter_url: String,
     max_receive_count: u32,
-}
-
-/// Why a queue cannot be worked from.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    /// The queue could not be asked.
-    #[error(transparent)]
-    Service(#[from] CallError),
-    /// Failed renames would have nowhere to go.
-    #[error(
-        "the queue {0} has no redrive policy, so failed renames would be retried until they \
-         expire and are lost; give it a dead-letter queue"
-    )]
-    NoDeadLetterQueue(String),
-    /// The redrive policy cannot be read.
-    #[error("the queue {url} has a redrive policy that cannot be read: {policy}")]
-    BadRedrivePolicy {
-        /// The queue.
-        url: String,
-        /// Its policy.
-        policy: String,
-    },
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct RedrivePolicy {
-    dead_letter_target_arn: String,
-    /// A number or a string, depending on who wrote it.
-    max_receive_count: serde_json::Value,
-}
-
-impl RedrivePolicy {
-    fn max_receive_count(&self) -> Option<u32> {
-        let count = match &self.max_receive_count {
-            serde_json::Value::String(text) => text.parse().ok(),
-            other => other.as_u64(),
-        };
-        count.and_then(|count| u32::try_from(count).ok())
-    }
-
-    /// Account and name: `arn:aws:sqs:REGION:ACCOUNT:NAME`.
-    fn account_and_name(&self) -> Option<(&str, &str)> {
-        let (head, name) = self.dead_letter_target_arn.rsplit_once(':')?;
-        let (_, account) = head.rsplit_once(':')?;
-        Some((account, name))
-    }
 }
 
 /// Sends one request within `limit` and classifies its failure.
@@ -123,59 +71,6 @@ where
 }
 
 impl SqsQueue {
-    /// Opens the queue at `url`: reads its redrive policy and finds its
-    /// dead-letter queue. An endpoint that is just starting is waited for.
-    ///
-    /// # Errors
-    /// [`OpenError`] when the queue does not exist, denies us, or has no
-    /// dead-letter queue.
-    pub async fn open(
-        client: Client,
-        url: &str,
-        metrics: Metrics,
-        stop: &CancellationToken,
-    ) -> Result<Self, OpenError> {
-        let caller = Caller::new(metrics.clone(), Arc::new(Semaphore::new(1)), stop.clone());
-        let attributes = || {
-            let request = client
-                .get_queue_attributes()
-                .queue_url(url)
-                .attribute_names(QueueAttributeName::RedrivePolicy)
-                .send();
-            send(&metrics, "GetQueueAttributes", url, REQUEST_LIMIT, request)
-        };
-        let answer = caller.call(Policy::START, attributes).await?;
-        let attributes = answer.attributes();
-        let text = attributes
-            .and_then(|map| map.get(&QueueAttributeName::RedrivePolicy))
-            .filter(|text| !text.is_empty())
-            .ok_or_else(|| OpenError::NoDeadLetterQueue(url.to_owned()))?;
-        let unreadable = || OpenError::BadRedrivePolicy {
-            url: url.to_owned(),
-            policy: text.clone(),
-        };
-        let policy: RedrivePolicy = serde_json::from_str(text).map_err(|_| unreadable())?;
-        let max_receive_count = policy.max_receive_count().ok_or_else(unreadable)?;
-        let (account, name) = policy.account_and_name().ok_or_else(unreadable)?;
-        let dead_letter = || {
-            let request = client
-                .get_queue_url()
-                .queue_name(name)
-                .queue_owner_aws_account_id(account)
-                .send();
-            send(&metrics, "GetQueueUrl", name, REQUEST_LIMIT, request)
-        };
-        let answer = caller.call(Policy::START, dead_letter).await?;
-        let dead_letter_url = answer.queue_url().ok_or_else(unreadable)?.to_owned();
-        Ok(Self {
-            client,
-            metrics,
-            url: url.to_owned(),
-            dead_letter_url,
-            max_receive_count,
-        })
-    }
-
     /// Sends up to [`super::MAX_BATCH`] message bodies, which together fit
     /// into 1 MiB. One result an entry: a batch can fail in part.
     ///
@@ -272,71 +167,6 @@ impl SqsQueue {
             });
         }
         results
-    }
-}
-
-/// The entries of a batch; the SDK checks that each has its required fields.
-fn built<T, E: std::error::Error>(
-    operation: &'static str,
-    url: &str,
-    entries: impl Iterator<Item = Result<T, E>>,
-) -> Result<Vec<T>, ServiceError> {
-    entries.collect::<Result<_, _>>().map_err(|error| {
-        ServiceError::local(
-            operation,
-            url,
-            ErrorClass::Invalid,
-            "BadEntry",
-            error.to_string(),
-        )
-    })
-}
-
-fn received(message: Message, deadline: Instant) -> Option<Received> {
-    let attributes = message.attributes.unwrap_or_default();
-    let number = |name| {
-        attributes
-            .get(&name)
-            .and_then(|text: &String| text.parse::<i64>().ok())
-    };
-    let receive_count = number(MessageSystemAttributeName::ApproximateReceiveCount);
-    let sent = number(MessageSystemAttributeName::SentTimestamp);
-    Some(Received {
-        id: message.message_id.unwrap_or_default(),
-        receipt: ReceiptHandle(message.receipt_handle?),
-        body: message.body.unwrap_or_default(),
-        receive_count: receive_count
-            .and_then(|n| u32::try_from(n).ok())
-            .unwrap_or(1),
-        sent: sent.and_then(Timestamp::from_unix_millis),
-        deadline,
-    })
-}
-
-/// Seconds for the service: rounded up, because asking for 0 gives the message
-/// away at once.
-fn seconds(duration: Duration) -> i32 {
-    let whole = duration.as_secs() + u64::from(duration.subsec_nanos() > 0);
-    i32::try_from(whole).unwrap_or(i32::MAX).min(43_200)
-}
-
-/// Text that an attribute may hold: not empty, no control characters, short.
-fn attribute_text(text: &str) -> String {
-    let mut clean: String = text
-        .chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect();
-    if clean.len() > MAX_DETAIL_BYTES {
-        let mut end = MAX_DETAIL_BYTES;
-        while !clean.is_char_boundary(end) {
-            end -= 1;
-        }
-        clean.truncate(end);
-    }
-    if clean.trim().is_empty() {
-        "-".to_owned()
-    } else {
-        clean
     }
 }
 
@@ -506,45 +336,5 @@ impl Queue for SqsQueue {
 
     fn max_receive_count(&self) -> u32 {
         self.max_receive_count
-    }
-}
-
-fn names_to_counts(
-    names: [QueueAttributeName; 3],
-    count: impl Fn(QueueAttributeName) -> Option<u64>,
-) -> [Option<u64>; 3] {
-    names.map(count)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_redrive_policy_is_read_in_both_spellings() {
-        for count in ["5", "\"5\""] {
-            let text = format!(
-                "{{\"deadLetterTargetArn\":\"arn:aws:sqs:eu-west-1:123456789012:dead\",\
-                 \"maxReceiveCount\":{count}}}"
-            );
-            let policy: RedrivePolicy = serde_json::from_str(&text).unwrap();
-            assert_eq!(policy.max_receive_count(), Some(5));
-            assert_eq!(policy.account_and_name(), Some(("123456789012", "dead")));
-        }
-    }
-
-    #[test]
-    fn attribute_text_is_what_sqs_takes() {
-        assert_eq!(attribute_text(""), "-");
-        assert_eq!(attribute_text("a\nb"), "a b");
-        let cut = attribute_text(&"é".repeat(2_000));
-        assert!(cut.len() <= MAX_DETAIL_BYTES && cut.chars().all(|c| c == 'é'));
-    }
-
-    #[test]
-    fn a_fraction_of_a_second_is_not_zero() {
-        assert_eq!(seconds(Duration::from_millis(1)), 1);
-        assert_eq!(seconds(Duration::ZERO), 0);
-        assert_eq!(seconds(Duration::from_secs(100_000)), 43_200);
     }
 }

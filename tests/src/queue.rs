@@ -1,0 +1,181 @@
+//! A queue with a dead-letter queue, as a test sees it.
+
+use std::collections::HashMap;
+
+use aws_sdk_sqs::types::{QueueAttributeName, SendMessageBatchRequestEntry};
+
+use crate::servers::{Servers, unique};
+use crate::task::Task;
+use crate::wait::until;
+
+/// A message in the dead-letter queue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parked {
+    /// The body, as it was sent.
+    pub body: String,
+    /// `rebucket.reason`; empty when the queue itself moved the message.
+    pub reason: String,
+    /// `rebucket.detail`.
+    pub detail: String,
+}
+
+/// A queue and its dead-letter queue.
+#[derive(Debug, Clone)]
+pub struct Queue {
+    client: aws_sdk_sqs::Client,
+    /// The queue's URL.
+    pub url: String,
+    dead_letters: String,
+}
+
+impl Queue {
+    /// Makes both. A message is delivered `max_receives` times at most.
+    pub async fn create(servers: &Servers, max_receives: u32) -> Self {
+        let client = servers.sqs_client();
+        let name = unique("renames");
+        let dead = client.create_queue().queue_name(format!("{name}-dead"));
+        let dead_letters = dead.send().await.expect("a dead-letter queue");
+        let dead_letters = dead_letters.queue_url().expect("its URL").to_owned();
+        let attributes = client
+            .get_queue_attributes()
+            .queue_url(&dead_letters)
+            .attribute_names(QueueAttributeName::QueueArn)
+            .send()
+            .await
+            .expect("its attributes");
+        let arn = &attributes.attributes().expect("attributes")[&QueueAttributeName::QueueArn];
+        let policy = serde_json::json!({
+            "deadLetterTargetArn": arn, "maxReceiveCount": max_receives,
+        });
+        let queue = client
+            .create_queue()
+            .queue_name(&name)
+            .attributes(QueueAttributeName::RedrivePolicy, policy.to_string())
+            .send()
+            .await
+            .expect("a queue");
+        let url = queue.queue_url().expect("its URL").to_owned();
+        Self {
+            client,
+            url,
+            dead_letters,
+        }
+    }
+
+    /// Makes a queue without a dead-letter queue, and returns its URL.
+    pub async fn create_without_redrive(servers: &Servers) -> String {
+        let request = servers.sqs_client().create_queue();
+        let made = request.queue_name(unique("plain")).send().await;
+        made.expect("a queue")
+            .queue_url()
+            .expect("its URL")
+            .to_owned()
+    }
+
+    /// Sends tasks.
+    pub async fn send(&self, tasks: &[Task]) {
+        for batch in tasks.chunks(10) {
+            let entries = batch.iter().enumerate().map(|(index, task)| {
+                SendMessageBatchRequestEntry::builder()
+                    .id(index.to_string())
+                    .message_body(task.body())
+                    .build()
+                    .expect("an entry")
+            });
+            let request = self.client.send_message_batch().queue_url(&self.url);
+            let sent = request
+                .set_entries(Some(entries.collect()))
+                .send()
+                .await
+                .expect("sent");
+            assert!(sent.failed().is_empty(), "not sent: {:?}", sent.failed());
+        }
+    }
+
+    /// Sends one body as it is. False when the server refuses it.
+    pub async fn send_raw(&self, body: &str) -> bool {
+        let request = self.client.send_message().queue_url(&self.url);
+        request.message_body(body).send().await.is_ok()
+    }
+
+    /// How many messages the queue holds: visible, in flight, delayed.
+    pub async fn depth(&self) -> [usize; 3] {
+        use QueueAttributeName as Name;
+        let names = [
+            Name::ApproximateNumberOfMessages,
+            Name::ApproximateNumberOfMessagesNotVisible,
+            Name::ApproximateNumberOfMessagesDelayed,
+        ];
+        let request = self.client.get_queue_attributes().queue_url(&self.url);
+        let answer = request.set_attribute_names(Some(names.to_vec())).send();
+        let answer = answer.await.expect("the queue's attributes");
+        let counts = answer.attributes().expect("attributes");
+        names.map(|name| {
+            counts
+                .get(&name)
+                .map_or(0, |count| count.parse().expect("a count"))
+        })
+    }
+
+    /// True when nothing is left, in flight or not.
+    pub async fn is_empty(&self) -> bool {
+        self.depth().await == [0, 0, 0]
+    }
+
+    /// Waits until nothing is left.
+    pub async fn until_empty(&self) {
+        until("the queue is empty", || async {
+            self.is_empty().await.then_some(())
+        })
+        .await;
+    }
+
+    /// Waits until a worker holds `count` messages.
+    pub async fn until_in_flight(&self, count: usize) {
+        until("messages are in flight", || async {
+            (self.depth().await[1] == count).then_some(())
+        })
+        .await;
+    }
+
+    /// Takes every message out of the dead-letter queue.
+    pub async fn parked(&self) -> Vec<Parked> {
+        let mut all = Vec::new();
+        loop {
+            let answer = self
+                .client
+                .receive_message()
+                .queue_url(&self.dead_letters)
+                .max_number_of_messages(10)
+                .visibility_timeout(600)
+                .message_attribute_names("All")
+                .send()
+                .await
+                .expect("the dead-letter queue");
+            let messages = answer.messages();
+            if messages.is_empty() {
+                return all;
+            }
+            all.extend(messages.iter().map(|message| {
+                let attributes: HashMap<_, _> = message
+                    .message_attributes()
+                    .into_iter()
+                    .flatten()
+                    .map(|(name, value)| (name.as_str(), value.string_value().unwrap_or_default()))
+                    .collect();
+                let text = |name| (*attributes.get(name).unwrap_or(&"")).to_owned();
+                Parked {
+                    body: message.body().unwrap_or_default().to_owned(),
+                    reason: text("rebucket.reason"),
+                    detail: text("rebucket.detail"),
+                }
+            }));
+        }
+    }
+
+    /// Asserts that nothing was parked.
+    pub async fn assert_nothing_parked(&self) {
+        let parked = self.parked().await;
+        assert!(parked.is_empty(), "parked: {parked:#?}");
+    }
+}

@@ -1,0 +1,92 @@
+//! The servers that `make test` starts, and clients for them.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use aws_sdk_s3::config::{
+    BehaviorVersion, Credentials, Region, RequestChecksumCalculation, ResponseChecksumValidation,
+};
+
+/// Any region does; the servers sign for whichever they are asked in.
+pub const REGION: &str = "us-east-1";
+
+/// Where everything is, from the environment.
+#[derive(Debug, Clone)]
+pub struct Servers {
+    /// SeaweedFS's URL.
+    pub s3: String,
+    /// MiniStack's URL.
+    pub sqs: String,
+    /// moto's URL.
+    pub moto: String,
+    /// The credentials that SeaweedFS checks.
+    pub access_key: String,
+    /// Their secret half.
+    pub secret_key: String,
+    /// The folder with the built programs.
+    pub programs: PathBuf,
+}
+
+fn variable(name: &str) -> String {
+    std::env::var(name).unwrap_or_else(|_| {
+        panic!("{name} is not set: these tests need the local servers; run them through make test")
+    })
+}
+
+impl Servers {
+    /// Reads the environment.
+    ///
+    /// # Panics
+    /// When it was not made by `scripts/with_servers.py`.
+    #[must_use]
+    pub fn from_env() -> Self {
+        Self {
+            s3: variable("REBUCKET_TEST_S3"),
+            sqs: variable("REBUCKET_TEST_SQS"),
+            moto: variable("REBUCKET_TEST_MOTO"),
+            access_key: variable("REBUCKET_TEST_ACCESS_KEY"),
+            secret_key: variable("REBUCKET_TEST_SECRET_KEY"),
+            programs: variable("REBUCKET_TEST_BIN").into(),
+        }
+    }
+
+    fn credentials(&self) -> Credentials {
+        Credentials::new(&self.access_key, &self.secret_key, None, None, "test")
+    }
+
+    /// A client for the S3 server at `url`. It adds no checksum that it is not
+    /// asked for, so that a test decides which objects have one.
+    #[must_use]
+    pub fn s3_client(&self, url: &str) -> aws_sdk_s3::Client {
+        let config = aws_sdk_s3::Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new(REGION))
+            .credentials_provider(self.credentials())
+            .endpoint_url(url)
+            .force_path_style(true)
+            .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
+            .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
+            .build();
+        aws_sdk_s3::Client::from_conf(config)
+    }
+
+    /// A client for MiniStack.
+    #[must_use]
+    pub fn sqs_client(&self) -> aws_sdk_sqs::Client {
+        let config = aws_sdk_sqs::Config::builder()
+            .behavior_version(aws_sdk_sqs::config::BehaviorVersion::latest())
+            .region(Region::new(REGION))
+            .credentials_provider(self.credentials())
+            .endpoint_url(&self.sqs)
+            .build();
+        aws_sdk_sqs::Client::from_conf(config)
+    }
+}
+
+/// A name that nothing else on the servers has: they are shared by all tests.
+#[must_use]
+pub fn unique(name: &str) -> String {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    format!("{name}-{}-{number}", std::process::id())
+}

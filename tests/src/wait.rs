@@ -1,0 +1,33 @@
+//! Waiting for a condition.
+
+use std::future::Future;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// How long a condition that must come true may take. Generous: it is only
+/// ever reached by a test that fails.
+pub const PATIENCE: Duration = Duration::from_mins(1);
+
+const POLL: Duration = Duration::from_millis(50);
+
+/// Polls until `condition` gives a value.
+///
+/// # Panics
+/// When [`PATIENCE`] is over.
+pub async fn until<T, F>(what: &str, mut condition: impl FnMut() -> F) -> T
+where
+    F: Future<Output = Option<T>>,
+{
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(value) = condition().await {
+            return value;
+        }
+        assert!(
+            Instant::now() < deadline,
+            "waited {PATIENCE:?} in vain until {what}"
+        );
+        tokio::time::sleep(POLL).await;
+    }
+}

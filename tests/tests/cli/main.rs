@@ -1,0 +1,19 @@
+//! The command `rebucket`, end to end: the real program, its command line, its
+//! exit codes and its reports, on real servers.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "in a test a failed unwrap is a failed test"
+)]
+
+mod choices;
+mod command;
+mod exit_codes;
+mod failures;
+mod manifests;
+mod renames;
+mod reports;
+mod resume;
+mod submit;
+mod support;

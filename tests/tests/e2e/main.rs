@@ -1,0 +1,16 @@
+//! The worker, end to end: the real program, its command line, real servers.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "in a test a failed unwrap is a failed test, helpers included"
+)]
+
+mod bad_messages;
+mod conflicts;
+mod crash;
+mod faults;
+mod keys;
+mod lifecycle;
+mod properties;
+mod startup;

@@ -1,0 +1,129 @@
+//! The start-up probe: the whole rename on scratch keys, bytes included,
+//! because on an endpoint that is not AWS a 2xx proves nothing (facts,
+//! section 7).
+
+mod exercise;
+
+use rebucket_protocol::{BucketName, S3Prefix};
+
+use super::ObjectStore;
+use super::endpoint::{Abilities, Precondition};
+use crate::error::ServiceError;
+use crate::rename::Bucket;
+use crate::retry::{CallError, Caller, Policy};
+use exercise::Probe;
+
+/// What to do when an endpoint ignores a condition that safety needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnMissingPrecondition {
+    /// Rename nothing on it.
+    Refuse,
+    /// Make up for it with further HEAD requests, which leaves a window.
+    Emulate,
+}
+
+/// Why a bucket cannot be worked in.
+#[derive(Debug, thiserror::Error)]
+pub enum ProbeError {
+    /// The bucket could not be asked, or the scratch keys not written.
+    #[error("{doing} in the bucket {bucket}: {error}")]
+    Service {
+        /// What the probe was at.
+        doing: &'static str,
+        /// The bucket.
+        bucket: BucketName,
+        /// The endpoint's answer.
+        #[source]
+        error: ServiceError,
+    },
+    /// The probe was told to stop.
+    #[error("interrupted")]
+    Interrupted,
+    /// Conditions are ignored, and the operator did not say to go on.
+    #[error(
+        "the endpoint of bucket {bucket} ignores {}: objects could be overwritten or lost; \
+         rebucket does not rename on it. --on-missing-precondition emulate goes on with further \
+         HEAD requests in their place, which leaves a window between check and act",
+        .ignored.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+    )]
+    Unsafe {
+        /// The bucket.
+        bucket: BucketName,
+        /// The conditions.
+        ignored: Vec<Precondition>,
+    },
+    /// The endpoint says that it did what it did not do. Nothing makes up for
+    /// that.
+    #[error("the endpoint of bucket {bucket} cannot be trusted: {lie}")]
+    Untrustworthy {
+        /// The bucket.
+        bucket: BucketName,
+        /// What it claimed.
+        lie: &'static str,
+    },
+}
+
+impl ProbeError {
+    /// True when the endpoint could not be reached or denied us, as opposed
+    /// to being unfit.
+    #[must_use]
+    pub fn is_access(&self) -> bool {
+        matches!(self, Self::Service { .. })
+    }
+}
+
+/// Everything about a bucket that is asked once and not per object.
+///
+/// # Errors
+/// [`ProbeError`].
+pub async fn survey(
+    store: &dyn ObjectStore,
+    caller: &Caller,
+    bucket: &BucketName,
+    scratch: &S3Prefix,
+    is_aws: bool,
+    on_missing: OnMissingPrecondition,
+) -> Result<Bucket, ProbeError> {
+    let facts = caller
+        .call(Policy::START, || store.bucket_facts(scratch))
+        .await
+        .map_err(|error| refused("listing", bucket, error))?;
+    let abilities = if is_aws {
+        Abilities::aws()
+    } else {
+        let probe = Probe::new(store, caller, bucket, scratch);
+        probe.run().await?
+    };
+    if !abilities.ignored.is_empty() {
+        let ignored = abilities.ignored.clone();
+        match on_missing {
+            OnMissingPrecondition::Refuse => {
+                return Err(ProbeError::Unsafe {
+                    bucket: bucket.clone(),
+                    ignored,
+                });
+            }
+            OnMissingPrecondition::Emulate => {
+                for condition in ignored {
+                    tracing::warn!(%bucket, %condition, "ignored by the endpoint; emulated with HEAD requests, which leaves a window");
+                }
+            }
+        }
+    }
+    Ok(Bucket {
+        facts,
+        abilities,
+        scratch: scratch.clone(),
+    })
+}
+
+fn refused(doing: &'static str, bucket: &BucketName, error: CallError) -> ProbeError {
+    match error {
+        CallError::Interrupted => ProbeError::Interrupted,
+        CallError::Failed(error) => ProbeError::Service {
+            doing,
+            bucket: bucket.clone(),
+            error,
+        },
+    }
+}

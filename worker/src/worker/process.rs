@@ -1,0 +1,240 @@
+//! One message: from its delivery to its acknowledgement.
+
+use std::sync::Arc;
+use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use rebucket_protocol::{Outcome, RenameTask, Timestamp};
+use tokio::time::Instant;
+use tokio_util::task::TaskTracker;
+
+use super::verdict::{End, Verdict, exhausted, redelivery_delay};
+use super::{Shared, Worker};
+use crate::admission::Refusal;
+use crate::queue::ack::Acknowledger;
+use crate::queue::lease::{Kept, LeaseKeeper};
+use crate::queue::receiver::Admitted;
+use crate::queue::{ParkReason, Received};
+use crate::rename::{Delivery, RenameError};
+
+/// How often a message is tried to be parked or handed back in place.
+const QUEUE_ATTEMPTS: u32 = 5;
+
+/// What each message's work needs.
+#[derive(Clone)]
+pub(super) struct Context {
+    pub(super) worker: Worker,
+    pub(super) keeper: Arc<LeaseKeeper>,
+    pub(super) acknowledger: Acknowledger,
+    pub(super) renames: TaskTracker,
+}
+
+/// Counts a message as in flight until it is dropped.
+struct InFlight<'a>(&'a Shared);
+
+impl Drop for InFlight<'_> {
+    fn drop(&mut self) {
+        self.0.in_flight.fetch_sub(1, Ordering::SeqCst);
+        self.0.metrics.renames_in_flight.dec();
+    }
+}
+
+impl Context {
+    pub(super) async fn process(&self, admitted: Admitted) {
+        let shared = &*self.worker.shared;
+        shared.metrics.renames_in_flight.inc();
+        let _in_flight = InFlight(shared);
+        let Admitted {
+            message,
+            permit: _permit,
+        } = admitted;
+        let kept = self.keeper.keep(&message);
+        if kept.lease().is_lost() {
+            // Frozen while it was on its way: another worker may have it.
+            return;
+        }
+        let (began, started) = (Instant::now(), Timestamp::now());
+        let (task, verdict) = match shared.admission.admit(&message.body) {
+            Ok(task) => {
+                let verdict = self.rename(&task, &message, &kept).await;
+                (Some(task), verdict)
+            }
+            Err(Refusal {
+                reason,
+                detail,
+                task,
+            }) => (
+                task.map(|task| *task),
+                Verdict::Failed {
+                    reason,
+                    detail,
+                    bytes: 0,
+                },
+            ),
+        };
+        let most = shared.queue.max_receive_count();
+        let verdict = exhausted(verdict, &message, kept.lease(), most);
+        match verdict {
+            Verdict::Interrupted => {
+                shared.metrics.handed_back("interrupted");
+                self.hand_back(&message, kept, Duration::ZERO).await;
+            }
+            Verdict::Retry { detail } => {
+                let delay = redelivery_delay(message.receive_count);
+                tracing::warn!(message = message.id, ?delay, detail, "handed back");
+                shared.metrics.handed_back("transient");
+                self.hand_back(&message, kept, delay).await;
+            }
+            Verdict::Finished(finished) => {
+                let end = End::of(finished);
+                self.end(task.as_ref(), &message, kept, end, started, began)
+                    .await;
+            }
+            Verdict::Failed {
+                reason,
+                detail,
+                bytes,
+            } => {
+                let outcome = Outcome::Failed;
+                let (reason, detail) = (Some(reason), Some(detail));
+                let end = End {
+                    outcome,
+                    reason,
+                    detail,
+                    bytes,
+                    etag: None,
+                };
+                self.end(task.as_ref(), &message, kept, end, started, began)
+                    .await;
+            }
+        }
+    }
+
+    async fn rename(&self, task: &RenameTask, message: &Received, kept: &Kept) -> Verdict {
+        let shared = &*self.worker.shared;
+        let delivery = Delivery {
+            receive_count: message.receive_count,
+            redelivered: message.receive_count > 1 || shared.settings.resumed,
+            first_sent: message.sent,
+            lease: kept.lease().clone(),
+            stop: kept.lease().stop().clone(),
+        };
+        match shared.renamer.rename(task, &delivery).await {
+            Ok(finished) => Verdict::Finished(finished),
+            Err(RenameError::Interrupted) => Verdict::Interrupted,
+            Err(RenameError::Retry(error)) => Verdict::Retry {
+                detail: error.to_string(),
+            },
+            Err(RenameError::Failed {
+                reason,
+                detail,
+                bytes,
+            }) => Verdict::Failed {
+                reason,
+                detail,
+                bytes,
+            },
+        }
+    }
+
+    /// Records, parks what failed, acknowledges: in this order, and nothing
+    /// after a step that had no success.
+    async fn end(
+        &self,
+        task: Option<&RenameTask>,
+        message: &Received,
+        kept: Kept,
+        end: End,
+        started: Timestamp,
+        began: Instant,
+    ) {
+        let shared = &*self.worker.shared;
+        if end.outcome == Outcome::Failed && kept.lease().is_lost() {
+            // Whoever has the message now sees further, and may have done it.
+            shared.metrics.handed_back("lease_lost");
+            return;
+        }
+        if let Some(task) = task {
+            let record = end.record(task, message, started, &shared.settings.name);
+            if let Err(error) = shared.recorder.record(record).await {
+                tracing::error!(%error, task = %task.id(), "not recorded; handed back");
+                shared.metrics.handed_back("unrecorded");
+                return self
+                    .hand_back(message, kept, redelivery_delay(message.receive_count))
+                    .await;
+            }
+        }
+        if let (Outcome::Failed, Some(reason)) = (end.outcome, end.reason) {
+            let detail = end.detail.clone().unwrap_or_default();
+            if task.is_none() {
+                tracing::error!(message = message.id, %reason, detail, "message parked");
+            }
+            if !self.park(message, &ParkReason { reason, detail }).await {
+                // The queue's own redrive policy will move it in the end.
+                return self
+                    .hand_back(message, kept, redelivery_delay(message.receive_count))
+                    .await;
+            }
+            shared.metrics.parked(reason);
+        }
+        {
+            let mut tally = shared.tally.lock().unwrap_or_else(PoisonError::into_inner);
+            tally.add(end.outcome, end.reason, end.bytes);
+        }
+        shared
+            .metrics
+            .ended(end.outcome, end.reason, end.bytes, began.elapsed());
+        self.acknowledger.acknowledge(message.receipt.clone()).await;
+    }
+
+    async fn park(&self, message: &Received, reason: &ParkReason) -> bool {
+        let mut pause = Duration::from_millis(200);
+        for _ in 0..QUEUE_ATTEMPTS {
+            match self.worker.shared.queue.park(message, reason).await {
+                Ok(()) => return true,
+                Err(error) => {
+                    tracing::warn!(%error, message = message.id, "could not park a message");
+                    if !error.class().is_retryable() {
+                        return false;
+                    }
+                }
+            }
+            tokio::time::sleep(pause).await;
+            pause *= 2;
+        }
+        false
+    }
+
+    /// Returns messages to the queue that arrived when the worker was told to
+    /// stop: nobody has looked into them.
+    pub(super) async fn return_unopened(&self, messages: Vec<Admitted>) {
+        let entries: Vec<_> = messages
+            .iter()
+            .map(|admitted| (admitted.message.receipt.clone(), Duration::ZERO))
+            .collect();
+        self.worker.shared.metrics.handed_back("stopping");
+        if let Err(error) = self.worker.shared.queue.change_visibility(&entries).await {
+            tracing::warn!(%error, "could not hand messages back; they return by themselves");
+        }
+    }
+
+    /// Returns a message that is still ours to the queue. If that fails, it
+    /// returns by itself when its visibility timeout ends.
+    async fn hand_back(&self, message: &Received, kept: Kept, delay: Duration) {
+        let lost = kept.lease().is_lost();
+        // An extension must not undo what follows.
+        drop(kept);
+        if lost {
+            return;
+        }
+        let entry = [(message.receipt.clone(), delay)];
+        let result = match self.worker.shared.queue.change_visibility(&entry).await {
+            Ok(results) => results.into_iter().next().unwrap_or(Ok(())),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = result {
+            tracing::warn!(%error, message = message.id, "could not hand a message back; it returns when its visibility timeout ends");
+        }
+    }
+}

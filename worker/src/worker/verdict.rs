@@ -1,0 +1,130 @@
+//! How the work on a message ended, and what follows from it.
+
+use std::time::Duration;
+
+use rebucket_protocol::{ETag, Outcome, OutcomeRecord, Reason, RenameTask, Timestamp};
+
+use crate::queue::Received;
+use crate::queue::lease::Lease;
+use crate::rename::Finished;
+
+/// How the work on one message ended.
+pub(super) enum Verdict {
+    Finished(Finished),
+    Failed {
+        reason: Reason,
+        detail: String,
+        bytes: u64,
+    },
+    Interrupted,
+    Retry {
+        detail: String,
+    },
+}
+
+/// How a task ended, in the terms of the report.
+pub(super) struct End {
+    pub(super) outcome: Outcome,
+    pub(super) reason: Option<Reason>,
+    pub(super) detail: Option<String>,
+    pub(super) bytes: u64,
+    pub(super) etag: Option<ETag>,
+}
+
+impl End {
+    pub(super) fn of(finished: Finished) -> Self {
+        let done = |outcome, bytes, etag| Self {
+            outcome,
+            reason: None,
+            detail: None,
+            bytes,
+            etag: Some(etag),
+        };
+        match finished {
+            Finished::Renamed { bytes, etag } => done(Outcome::Renamed, bytes, etag),
+            Finished::AlreadyRenamed { bytes, etag } => done(Outcome::AlreadyRenamed, bytes, etag),
+            Finished::Skipped { bytes, detail } => Self {
+                outcome: Outcome::Skipped,
+                reason: Some(Reason::DestinationExists),
+                detail: Some(detail),
+                bytes,
+                etag: None,
+            },
+        }
+    }
+
+    pub(super) fn record(
+        &self,
+        task: &RenameTask,
+        message: &Received,
+        started: Timestamp,
+        worker: &str,
+    ) -> OutcomeRecord {
+        OutcomeRecord {
+            task: task.id().clone(),
+            source: task.source().clone(),
+            destination: task.destination().clone(),
+            outcome: self.outcome,
+            reason: self.reason,
+            detail: self.detail.clone(),
+            bytes: self.bytes,
+            etag: self.etag.clone(),
+            attempts: message.receive_count,
+            started,
+            ended: Timestamp::now(),
+            worker: worker.to_owned(),
+        }
+    }
+}
+
+/// The last permitted delivery turns a transient failure into a permanent one:
+/// the queue would move the message to the dead-letter queue without a word.
+pub(super) fn exhausted(
+    verdict: Verdict,
+    message: &Received,
+    lease: &Lease,
+    max_receive_count: u32,
+) -> Verdict {
+    match verdict {
+        Verdict::Interrupted if message.receive_count >= max_receive_count && !lease.is_lost() => {
+            let detail = "interrupted on the last delivery that the queue permits".to_owned();
+            Verdict::Failed {
+                reason: Reason::RetriesExhausted,
+                detail,
+                bytes: 0,
+            }
+        }
+        Verdict::Retry { detail } if message.receive_count >= max_receive_count => {
+            let detail = format!(
+                "given up after {} deliveries: {detail}",
+                message.receive_count
+            );
+            Verdict::Failed {
+                reason: Reason::RetriesExhausted,
+                detail,
+                bytes: 0,
+            }
+        }
+        other => other,
+    }
+}
+
+/// How long a message that met a transient failure stays away: 5 s, doubled
+/// with each delivery, at most 15 min.
+pub(super) fn redelivery_delay(receive_count: u32) -> Duration {
+    let doublings = receive_count.saturating_sub(1).min(10);
+    (Duration::from_secs(5) * 2_u32.pow(doublings)).min(Duration::from_mins(15))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn redelivery_is_delayed_more_each_time() {
+        let delays: Vec<_> = [1, 2, 3, 8, 9, 100]
+            .map(|n| redelivery_delay(n).as_secs())
+            .into();
+        assert_eq!(delays, [5, 10, 20, 640, 900, 900]);
+    }
+}
