@@ -31,3 +31,16 @@ where
         tokio::time::sleep(POLL).await;
     }
 }
+
+/// Returns when the clock has reached its next whole second.
+pub async fn next_second() {
+    let second = || {
+        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        since.map_or(0, |since| since.as_secs())
+    };
+    let began = second();
+    until("the clock has moved on", || async {
+        (second() > began).then_some(())
+    })
+    .await;
+}

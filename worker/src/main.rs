@@ -33,6 +33,9 @@ const DRAINED_ON_AWS: DrainCheck = DrainCheck {
     poll: Duration::from_secs(10),
 };
 
+/// How long the last outcomes may take to be written.
+const RECORDING_LIMIT: Duration = Duration::from_secs(10);
+
 #[tokio::main]
 async fn main() -> ExitCode {
     let args = WorkerArgs::parse();
@@ -119,9 +122,10 @@ async fn run(args: WorkerArgs) -> Result<(), StartError> {
     // The last clone of the recorder goes with the worker.
     drop(worker);
     if let Some(recording) = recording
-        && let Err(error) = recording.await
+        // Bounded: a rename that was given up may still hold the recorder.
+        && let Err(error) = tokio::time::timeout(RECORDING_LIMIT, recording).await
     {
-        tracing::error!(%error, "the recording task failed");
+        tracing::error!(%error, "the report was not written to its end");
     }
     tracing::info!(
         renamed = tally.renamed,

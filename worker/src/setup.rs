@@ -125,8 +125,22 @@ fn scratch_places(
             return Err(StartError::Arguments(message));
         }
     }
+    if let Some(stray) = chosen.iter().find(|prefix| {
+        let bucket = &prefix.bucket;
+        !places.iter().any(|place| place.bucket == *bucket)
+    }) {
+        let message = format!("--scratch {stray} is in a bucket that nothing is renamed in");
+        return Err(StartError::Arguments(message));
+    }
     let mut all = HashMap::new();
     for place in places {
+        // Their ETags are random, and RenameObject is the way there (facts,
+        // section 3), which this build does not take.
+        if place.bucket.as_str().ends_with("--x-s3") {
+            let bucket = &place.bucket;
+            let message = format!("{bucket} is a directory bucket, which is not supported yet");
+            return Err(StartError::Arguments(message));
+        }
         all.entry(place.bucket.clone()).or_insert_with(|| {
             scratch.get(&place.bucket).cloned().unwrap_or_else(|| {
                 let mut default = place.as_folder();
@@ -200,5 +214,7 @@ mod tests {
         let chosen = scratch_places(&places, &prefixes(&["s3://bkt/tmp"])).unwrap();
         assert_eq!(chosen[&bucket("bkt")].to_string(), "s3://bkt/tmp/");
         assert!(scratch_places(&places, &prefixes(&["s3://bkt/x", "s3://bkt/y"])).is_err());
+        assert!(scratch_places(&places, &prefixes(&["s3://elsewhere/x"])).is_err());
+        assert!(scratch_places(&prefixes(&["s3://fast--use1-az4--x-s3"]), &[]).is_err());
     }
 }

@@ -10,7 +10,6 @@ use rebucket_manifest::args::SubmitArgs;
 use rebucket_manifest::{Exit, ManifestError, PlanReader};
 use rebucket_protocol::{JobId, MAX_MESSAGE_BYTES, Timestamp, encode};
 use rebucket_worker::clients::Clients;
-use rebucket_worker::error::{ErrorClass, ServiceError};
 use rebucket_worker::metrics::Metrics;
 use rebucket_worker::queue::MAX_BATCH;
 use rebucket_worker::queue::sqs::SqsQueue;
@@ -261,10 +260,7 @@ fn read_batches(
     for rename in plan {
         let rename = rename.map_err(ManifestError::Write)?;
         let line = rename.line;
-        let unfit = |why: String| {
-            let (class, target) = (ErrorClass::Invalid, format!("line {line} of the manifest"));
-            ServiceError::local("SendMessage", target, class, "UnfitRename", why)
-        };
+        let unfit = |why: String| CommandError::Usage(format!("line {line}: {why}"));
         let task = rename
             .into_task(job, &options, if_exists, Some(submitted))
             .map_err(|error| unfit(error.to_string()))?;

@@ -1,6 +1,6 @@
 //! The first step: what is the source, and may it be renamed?
 
-use rebucket_protocol::{IfExists, ObjectUri, Reason, Timestamp, VersionPolicy};
+use rebucket_protocol::{IfExists, ObjectUri, Reason, Timestamp, VersionId, VersionPolicy};
 
 use super::attributes::{Need, carried};
 use super::plan::{CopyPlan, PlanError};
@@ -135,7 +135,8 @@ impl Attempt<'_> {
             reason: Reason::SourceRewritten,
             detail: format!(
                 "the source was written at {modified}, after the task was sent at {sent}, so it \
-                 may not be the object that the task names; submit it again to rename it"
+                 may not be the object that the task names; rename it with a new job, or \
+                 with `rebucket run --retry-failed`"
             ),
         })
     }
@@ -156,6 +157,12 @@ impl Attempt<'_> {
             if self.task.if_exists == IfExists::Overwrite && self.task.pins.version.is_none() {
                 let detail = "to purge and to overwrite, the task must name the version: another \
                               delivery would rename the version before it over this one";
+                return refuse(Reason::VersionUnpinned, detail.to_owned());
+            }
+            let null = |version: &VersionId| version.as_str() == "null";
+            if self.task.pins.version.as_ref().is_some_and(null) {
+                let detail = "the version `null` is whatever was written last while versioning was \
+                              off, and cannot be purged by name";
                 return refuse(Reason::VersionUnpinned, detail.to_owned());
             }
             if head.lock.legal_hold
@@ -221,6 +228,10 @@ impl Attempt<'_> {
             CopyPlan::Single => Need::EVERYTHING,
             CopyPlan::Parts(_) => Need::TO_SEND,
         };
+        let annotations = match plan {
+            CopyPlan::Single => None,
+            CopyPlan::Parts(_) => Some(self.annotations(&pinned).await?),
+        };
         let read = self.read_attributes(&pinned, head, need).await?;
         let attributes = carried(read, &self.task.options);
         self.refuse_unpreservable(head, &attributes, plan)?;
@@ -230,6 +241,7 @@ impl Attempt<'_> {
             attributes,
             tags_known: !by_itself,
             plan,
+            annotations,
         })
     }
 

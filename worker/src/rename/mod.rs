@@ -203,6 +203,9 @@ pub struct Source {
     pub tags_known: bool,
     /// How it is copied.
     pub plan: CopyPlan,
+    /// The names of its annotations, if they were asked for: a copy in parts
+    /// drops them.
+    pub annotations: Option<Vec<String>>,
 }
 
 /// Who made the object at the destination.

@@ -9,11 +9,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::copy::Target;
 use super::plan::{CopyPlan, PartPlan};
-use super::{Attempt, Copy, RenameError, Source};
+use super::{Attempt, Copy, Origin, RenameError, Source};
 use crate::error::ErrorClass;
 use crate::retry::{CallError, Policy};
 use crate::store::endpoint::Precondition;
-use crate::store::object::{ChecksumKind, Checksums};
+use crate::store::object::{ChecksumKind, Checksums, PinnedSource};
 use crate::store::{CompleteRequest, CopyReceipt, HeadScope, PartReceipt, UploadId};
 
 /// After a 409 the upload cannot be completed any more (facts 1.7), and a new
@@ -173,11 +173,19 @@ impl Attempt<'_> {
         source: &Source,
         copy: &Copy,
     ) -> Result<(), RenameError> {
-        if source.plan == CopyPlan::Single {
+        // A copy that was found may have been made in parts by a worker with
+        // another threshold.
+        let in_parts = source.plan != CopyPlan::Single
+            || (copy.origin == Origin::Recognised && copy.etag.part_count().is_some());
+        if !in_parts {
             return Ok(());
         }
+        let names = match &source.annotations {
+            Some(names) => names.clone(),
+            None => self.annotations(&source.pinned).await?,
+        };
         let destination = self.task.destination();
-        for name in self.annotations(source).await? {
+        for name in names {
             let carry = || {
                 self.store
                     .carry_annotation(&source.pinned, destination, &copy.etag, &name)
@@ -189,12 +197,15 @@ impl Attempt<'_> {
 
     /// The names of the source's annotations, which a multipart copy drops
     /// unless we carry them (facts 1.8).
-    async fn annotations(&self, source: &Source) -> Result<Vec<String>, RenameError> {
+    pub(crate) async fn annotations(
+        &self,
+        source: &PinnedSource,
+    ) -> Result<Vec<String>, RenameError> {
         let waived = self.task.options.waives(Waiver::Annotations);
         if waived || !self.source_bucket.abilities.has_annotations {
             return Ok(Vec::new());
         }
-        let (object, version) = (&source.pinned.object, source.pinned.version.as_ref());
+        let (object, version) = (&source.object, source.version.as_ref());
         let listed = self
             .caller
             .call(Policy::READ, || self.store.annotations(object, version))

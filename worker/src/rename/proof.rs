@@ -3,7 +3,7 @@
 //! the destination's own layout. Equal layouts give comparable ETags, and
 //! equal algorithms comparable checksums.
 
-use rebucket_protocol::{IfExists, ObjectUri, Reason};
+use rebucket_protocol::{ObjectUri, Reason};
 use tokio_util::sync::CancellationToken;
 
 use super::compare::{Comparison, Fingerprint};
@@ -24,10 +24,6 @@ impl Attempt<'_> {
         source: &Source,
         head: &ObjectHead,
     ) -> Result<Option<Comparison>, RenameError> {
-        // Where an object in the way is replaced anyway, nothing is to prove.
-        if self.task.if_exists == IfExists::Overwrite {
-            return Ok(Some(Comparison::NotComparable));
-        }
         let Some(plan) = self.layout_of(head).await? else {
             return Ok(Some(Comparison::NotComparable));
         };

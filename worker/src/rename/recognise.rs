@@ -56,6 +56,10 @@ impl Attempt<'_> {
             Comparison::Mismatch(what) => {
                 return self.conflict(source, &head, &format!("its {what} differs"));
             }
+            // What is in the way of a task that overwrites is replaced anyway.
+            Comparison::NotComparable if self.task.if_exists == IfExists::Overwrite => {
+                return self.not_comparable(source);
+            }
             Comparison::NotComparable => match self.prove(source, &head).await? {
                 Some(Comparison::Match) => {}
                 Some(Comparison::Mismatch(what)) => {
@@ -79,10 +83,14 @@ impl Attempt<'_> {
         // since the task was sent, somebody may have put it where an earlier
         // delivery took ours away. It is not ours to delete.
         let newer = self.newer_than_its_copy(&source.head, &head);
-        if let Some(absence) = self.rewritten(&source.head).or(newer) {
-            return Err(RenameError::failed(absence.reason, absence.detail));
+        match (self.rewritten(&source.head).or(newer), self.task.if_exists) {
+            (None, _) => Ok(Recognised::Ours(copy)),
+            (Some(absence), IfExists::Skip) => Ok(Recognised::Settled(Finished::Skipped {
+                bytes: source.head.size,
+                detail: absence.detail,
+            })),
+            (Some(absence), _) => Err(RenameError::failed(absence.reason, absence.detail)),
         }
-        Ok(Recognised::Ours(copy))
     }
 
     /// A source written after what would be its copy was not copied to it. No
@@ -116,27 +124,34 @@ impl Attempt<'_> {
             Err(other) => return Err(other.into()),
         };
         let copy = recognised(&head);
-        let same = self.compare(Fingerprint::of(&source.head), Fingerprint::of(&head));
-        if same == Comparison::Match
+        let same = match self.compare(Fingerprint::of(&source.head), Fingerprint::of(&head)) {
+            Comparison::NotComparable => match self.prove(source, &head).await? {
+                Some(proven) => proven,
+                None => return Err(RenameError::Retry(self.in_the_way("it is unsettled"))),
+            },
+            decided => decided,
+        };
+        let ours = same == Comparison::Match
+            && self.newer_than_its_copy(&source.head, &head).is_none()
             && self
                 .missing_properties(source, &copy, &head)
                 .await?
-                .is_empty()
-        {
+                .is_empty();
+        if ours {
             return Ok(Some(copy));
         }
-        let since = self
-            .first_sent()
-            .zip(head.modified)
-            .filter(|(sent, at)| at >= sent);
-        if let (Some((sent, at)), Comparison::Mismatch(_)) = (since, same) {
-            let detail = format!(
-                "{destination} was written at {at}, after the task was first sent at {sent}, and \
-                 is not replaced by a task that may have written it before"
-            );
-            return Err(RenameError::failed(Reason::DestinationExists, detail));
+        // Dated before the task was sent, it is what the task is to replace.
+        let since = self.first_sent().zip(head.modified);
+        match since.filter(|(sent, at)| at >= sent) {
+            None => Ok(None),
+            Some((sent, at)) => {
+                let detail = format!(
+                    "{destination} was written at {at}, after the task was first sent at {sent}, \
+                     and is not replaced by a task that may have written it before"
+                );
+                Err(RenameError::failed(Reason::DestinationExists, detail))
+            }
         }
-        Ok(None)
     }
 
     /// A copy is refused as well when the source is no longer the one that

@@ -1,6 +1,6 @@
 //! The third step: is the copy the source, to the byte and to the property?
 
-use rebucket_protocol::Reason;
+use rebucket_protocol::{Reason, Waiver};
 
 use super::attributes::{Need, carried, differences};
 use super::compare::{Comparison, Fingerprint, compare};
@@ -140,10 +140,18 @@ impl Attempt<'_> {
                 .await?;
             carried(read, options)
         };
-        let found = self
-            .read_attributes(&pinned, head, Need::to_compare(&expected))
-            .await?;
-        let missing = differences(&expected, &found, options);
+        // What this attempt made has no grants that it was not given; of what
+        // was found there, that is not known.
+        let need = match copy.origin {
+            Origin::ThisAttempt => Need::to_compare(&expected),
+            Origin::Recognised => Need::EVERYTHING,
+        };
+        let found = self.read_attributes(&pinned, head, need).await?;
+        let mut missing = differences(&expected, &found, options);
+        let granted = expected.acl.is_none() && found.acl.is_some();
+        if granted && !options.waives(Waiver::Acl) {
+            missing.push(Waiver::Acl);
+        }
         Ok(missing
             .iter()
             .map(|waiver| waiver.as_str())
