@@ -231,6 +231,12 @@ impl Attempt<'_> {
                 &format!("the encryption {name} is unknown"),
             )?;
         }
+        let parts = matches!(plan, CopyPlan::Parts(_));
+        if parts && attributes.checksum.is_some() && destination.abilities.upload_checksum.is_none()
+        {
+            let what = "the endpoint keeps no checksum of a multipart upload";
+            refuse(Waiver::Checksum, what)?;
+        }
         let tagged = !attributes.tags.is_empty();
         match plan {
             CopyPlan::Parts(_) if tagged && !destination.abilities.upload_takes_tags => refuse(

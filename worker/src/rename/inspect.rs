@@ -8,7 +8,7 @@ use super::{Attempt, RenameError, Source, VerifyMode};
 use crate::error::ErrorClass;
 use crate::retry::{CallError, Policy};
 use crate::store::HeadScope;
-use crate::store::object::{Encryption, ObjectHead, PinnedSource};
+use crate::store::object::{ChecksumKind, Encryption, ObjectHead, PinnedSource};
 
 /// What the source turned out to be.
 pub(crate) enum Inspected {
@@ -233,7 +233,13 @@ impl Attempt<'_> {
             CopyPlan::Parts(_) => Some(self.annotations(&pinned).await?),
         };
         let read = self.read_attributes(&pinned, head, need).await?;
-        let attributes = carried(read, &self.task.options);
+        let mut attributes = carried(read, &self.task.options);
+        let able = self.destination_bucket.abilities.upload_checksum;
+        if let (CopyPlan::Parts(_), Some((_, kind))) = (plan, &mut attributes.checksum)
+            && able != Some(ChecksumKind::FullObject)
+        {
+            *kind = able;
+        }
         self.refuse_unpreservable(head, &attributes, plan)?;
         Ok(Source {
             pinned,

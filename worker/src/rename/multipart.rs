@@ -120,7 +120,7 @@ impl Attempt<'_> {
             .try_collect()
             .await?;
         parts.sort_unstable_by_key(|part| part.number);
-        let expected = expected_checksum(source);
+        let expected = self.expected_checksum(source);
         let request = CompleteRequest {
             destination: target.object,
             upload,
@@ -226,18 +226,21 @@ impl Attempt<'_> {
             Err(interrupted) => Err(interrupted.into()),
         }
     }
-}
 
-/// The checksum of all bytes that the service is to check the whole against:
-/// the source's own, where the service can compute it from the parts.
-fn expected_checksum(source: &Source) -> Checksums {
-    let own = &source.head.checksums;
-    let full = super::compare::covers_all_bytes(own, &source.head.etag);
-    match own.algorithm() {
-        Some(algorithm) if full && algorithm.supports_full_object_multipart() => Checksums {
-            values: own.values.clone(),
-            kind: Some(ChecksumKind::FullObject),
-        },
-        _ => Checksums::default(),
+    /// The checksum of all bytes that the service is to check the whole
+    /// against: the source's own, where the service can compute it from the
+    /// parts.
+    fn expected_checksum(&self, source: &Source) -> Checksums {
+        let own = &source.head.checksums;
+        let able = self.destination_bucket.abilities.upload_checksum;
+        let full = able == Some(ChecksumKind::FullObject)
+            && super::compare::covers_all_bytes(own, &source.head.etag);
+        match own.algorithm() {
+            Some(algorithm) if full && algorithm.supports_full_object_multipart() => Checksums {
+                values: own.values.clone(),
+                kind: Some(ChecksumKind::FullObject),
+            },
+            _ => Checksums::default(),
+        }
     }
 }

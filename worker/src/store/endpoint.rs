@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::object::ChecksumKind;
+
 /// A condition on a request that safety rests on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Precondition {
@@ -66,6 +68,9 @@ pub struct Abilities {
     pub has_tags: bool,
     /// Whether objects can have annotations.
     pub has_annotations: bool,
+    /// The best kind of checksum that a multipart upload can have: of all its
+    /// bytes, where it is also held to the one that it is completed with.
+    pub upload_checksum: Option<ChecksumKind>,
 }
 
 impl Abilities {
@@ -81,6 +86,7 @@ impl Abilities {
             upload_takes_tags: true,
             has_tags: true,
             has_annotations: true,
+            upload_checksum: Some(ChecksumKind::FullObject),
         }
     }
 

@@ -8,7 +8,8 @@ use crate::error::{ErrorClass, ServiceError};
 use crate::retry::{CallError, Caller, Policy};
 use crate::store::endpoint::{Abilities, Precondition};
 use crate::store::object::{
-    Attributes, Checksums, ContentHeaders, Encryption, ObjectHead, ObjectLock, PinnedSource, Tags,
+    Attributes, ChecksumAlgorithm, ChecksumKind, Checksums, ContentHeaders, Encryption, ObjectHead,
+    ObjectLock, PinnedSource, Tags,
 };
 use crate::store::{
     CompleteRequest, CopyReceipt, CopyRequest, DeleteRequest, HeadScope, ObjectStore, PartRange,
@@ -20,6 +21,9 @@ const BODY: &[u8] = b"rebucket probes this endpoint before it renames anything o
 
 /// The MD5 of [`BODY`], as `md5sum` prints it.
 const BODY_MD5: &str = "a28e9fe92ae9866cb46fd67357d8b0b9";
+
+/// The CRC-32 of [`piece`], as base64.
+const PIECE_CRC32: &str = "4sTPgg==";
 
 /// A tag that no object has.
 const WRONG_ETAG: &str = "00000000000000000000000000000000";
@@ -69,13 +73,21 @@ impl<'a> Probe<'a> {
         }
     }
 
-    pub(super) async fn run(&self) -> Result<Abilities, ProbeError> {
-        let keys = ["source", "wrong", "copy", "parts"].map(|name| self.folder.object(name));
-        let [Ok(source), Ok(wrong), Ok(copy), Ok(parts)] = keys else {
-            return Err(self.untrustworthy("the scratch prefix leaves no room for a key"));
+    /// What was found, and why the probe ended early, if it did.
+    pub(super) async fn run(&self) -> (Abilities, Result<(), ProbeError>) {
+        let mut abilities = Abilities {
+            trusted: false,
+            ..Abilities::aws()
         };
-        let result = self.exercise(&source, &wrong, &copy, &parts).await;
-        for key in [&source, &wrong, &copy, &parts] {
+        let names = ["source", "wrong", "copy", "parts", "whole"];
+        let keys = names.map(|name| self.folder.object(name));
+        let [Ok(source), Ok(wrong), Ok(copy), Ok(parts), Ok(whole)] = keys else {
+            let full = self.untrustworthy("the scratch prefix leaves no room for a key");
+            return (abilities, Err(full));
+        };
+        let keys = [&source, &wrong, &copy, &parts, &whole];
+        let result = self.exercise(keys, &mut abilities).await;
+        for key in keys {
             self.remove(key).await;
         }
         let purge = || self.store.purge_scratch(&self.folder);
@@ -83,20 +95,14 @@ impl<'a> Probe<'a> {
             // Without the permission, a versioned bucket keeps what was hidden.
             tracing::debug!(%error, "could not remove the versions of scratch objects");
         }
-        result
+        (abilities, result)
     }
 
     async fn exercise(
         &self,
-        source: &ObjectUri,
-        wrong: &ObjectUri,
-        copy: &ObjectUri,
-        parts: &ObjectUri,
-    ) -> Result<Abilities, ProbeError> {
-        let mut abilities = Abilities {
-            trusted: false,
-            ..Abilities::aws()
-        };
+        [source, wrong, copy, parts, whole]: [&ObjectUri; 5],
+        abilities: &mut Abilities,
+    ) -> Result<(), ProbeError> {
         let (written, tagged) = self.write_source(source).await?;
         abilities.etag_is_md5 = written.etag == self.etag(BODY_MD5)?;
         self.expect_body(source, BODY, "a PutObject stored other bytes")
@@ -140,7 +146,7 @@ impl<'a> Probe<'a> {
             .once(|| self.store.copy(request(&mispinned, wrong)))
             .await?;
         Self::record(
-            &mut abilities,
+            abilities,
             Precondition::CopySource,
             self.honoured(Precondition::CopySource, tried)?,
         );
@@ -157,15 +163,22 @@ impl<'a> Probe<'a> {
             .once(|| self.store.copy(request(&pinned, copy)))
             .await?;
         Self::record(
-            &mut abilities,
+            abilities,
             Precondition::CopyCreates,
             self.honoured(Precondition::CopyCreates, tried)?,
         );
 
-        self.exercise_delete(copy, &mut abilities).await?;
-        self.exercise_parts(&pinned, &mispinned, parts, &attributes, &mut abilities)
+        self.exercise_delete(copy, abilities).await?;
+        self.exercise_parts(&pinned, &mispinned, parts, &attributes, abilities)
             .await?;
 
+        for kind in [ChecksumKind::FullObject, ChecksumKind::Composite] {
+            abilities.upload_checksum = self.upload_checksum(&pinned, whole, kind).await?;
+            if abilities.upload_checksum.is_some() {
+                break;
+            }
+            self.remove(whole).await;
+        }
         // An endpoint that ignores the query answers with the object itself.
         let single = Policy {
             attempts: 1,
@@ -176,7 +189,7 @@ impl<'a> Probe<'a> {
             .call(single, || self.store.annotations(source, None))
             .await;
         abilities.has_annotations = listed.is_ok();
-        Ok(abilities)
+        Ok(())
     }
 
     /// Writes the source, without tags where it cannot have any.
@@ -246,15 +259,7 @@ impl<'a> Probe<'a> {
         attributes: &Attributes,
         abilities: &mut Abilities,
     ) -> Result<(), ProbeError> {
-        // Not from the start and not to the end: an endpoint that ignores the
-        // range would copy every part whole.
-        let (start, end) = (8, 41);
-        let piece = &BODY[start..end];
-        let range = PartRange {
-            number: 1,
-            start: start as u64,
-            len: piece.len() as u64,
-        };
+        let (piece, range) = piece();
         let doing = "copying a scratch object in parts";
         // The first upload creates the object, the second must not replace it.
         for first in [true, false] {
@@ -309,6 +314,59 @@ impl<'a> Probe<'a> {
             }
         }
         Ok(())
+    }
+
+    /// This kind of checksum, if a multipart upload can have it: of all bytes,
+    /// which it is completed with and then has, or of its parts.
+    async fn upload_checksum(
+        &self,
+        pinned: &PinnedSource,
+        whole: &ObjectUri,
+        kind: ChecksumKind,
+    ) -> Result<Option<ChecksumKind>, ProbeError> {
+        let algorithm = ChecksumAlgorithm::Crc32;
+        let attributes = Attributes {
+            checksum: Some((algorithm, Some(kind))),
+            ..plain(false)
+        };
+        let created = self.once(|| self.store.create_upload(whole, &attributes));
+        let Ok(upload) = created.await? else {
+            return Ok(None);
+        };
+        let (_, range) = piece();
+        let copied = self.once(|| self.store.copy_part(pinned, whole, &upload, range));
+        let Ok(copied) = copied.await?.map(|part| [part]) else {
+            self.abort(whole, &upload).await;
+            return Ok(None);
+        };
+        let full = kind == ChecksumKind::FullObject;
+        let mut expected = Checksums::default();
+        if full {
+            expected.kind = Some(kind);
+            expected.insert(algorithm, PIECE_CRC32);
+        }
+        let request = CompleteRequest {
+            destination: whole,
+            upload: &upload,
+            parts: &copied,
+            create_only: true,
+            size: range.len,
+            expected: &expected,
+        };
+        if self
+            .once(|| self.store.complete_upload(request))
+            .await?
+            .is_err()
+        {
+            self.abort(whole, &upload).await;
+            return Ok(None);
+        }
+        let head = self.head(whole).await?;
+        let kept = head.is_some_and(|head| {
+            let found = &head.checksums;
+            found.algorithm() == Some(algorithm) && (!full || found.values == expected.values)
+        });
+        Ok(kept.then_some(kind))
     }
 
     async fn abort(&self, parts: &ObjectUri, upload: &UploadId) {
@@ -410,6 +468,8 @@ impl<'a> Probe<'a> {
             Err(error) => match error.class() {
                 ErrorClass::Unsupported | ErrorClass::Invalid => Ok(false),
                 ErrorClass::Denied => Ok(true),
+                // Endpoints that do not know the query answer anything.
+                _ if error.fault.status == Some(200) => Ok(false),
                 _ => Err(self.service("reading the tags of a scratch object", error)),
             },
         }
@@ -454,6 +514,19 @@ impl<'a> Probe<'a> {
             lie,
         }
     }
+}
+
+/// What is copied as a part: not from the start and not to the end, since an
+/// endpoint that ignores the range would copy every part whole.
+fn piece() -> (&'static [u8], PartRange) {
+    let (start, end) = (8, 41);
+    let piece = &BODY[start..end];
+    let range = PartRange {
+        number: 1,
+        start: start as u64,
+        len: piece.len() as u64,
+    };
+    (piece, range)
 }
 
 /// The properties of the scratch objects: one tag, or none.

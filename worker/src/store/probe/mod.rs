@@ -88,12 +88,12 @@ pub async fn survey(
         .call(Policy::START, || store.bucket_facts(scratch))
         .await
         .map_err(|error| refused("listing", bucket, error))?;
-    let abilities = if is_aws {
-        Abilities::aws()
+    let (abilities, ended) = if is_aws {
+        (Abilities::aws(), Ok(()))
     } else {
-        let probe = Probe::new(store, caller, bucket, scratch);
-        probe.run().await?
+        Probe::new(store, caller, bucket, scratch).run().await
     };
+    // An endpoint that is unsafe is refused for that, whatever else it lacks.
     if !abilities.ignored.is_empty() {
         let ignored = abilities.ignored.clone();
         match on_missing {
@@ -110,6 +110,7 @@ pub async fn survey(
             }
         }
     }
+    ended?;
     Ok(Bucket {
         facts,
         abilities,

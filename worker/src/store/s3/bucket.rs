@@ -67,6 +67,8 @@ impl S3Store {
             Err(error) => match error.class() {
                 ErrorClass::Denied => Ok(true),
                 ErrorClass::NotFound | ErrorClass::Invalid | ErrorClass::Unsupported => Ok(false),
+                // Endpoints that do not know the query answer another one.
+                _ if error.fault.status == Some(200) => Ok(false),
                 _ => Err(error),
             },
         }
