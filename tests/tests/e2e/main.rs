@@ -12,5 +12,6 @@ mod crash;
 mod faults;
 mod keys;
 mod lifecycle;
+mod never_lost;
 mod properties;
 mod startup;
