@@ -10,14 +10,14 @@ const IN_PARTS: &str = "--multipart-threshold 5MiB --part-size 5MiB";
 
 /// Two objects, one to copy in one piece and one in parts, and a worker whose
 /// requests go through a proxy.
-struct Scene {
-    world: World,
-    proxy: Proxy,
-    before: [Properties; 2],
+pub(crate) struct Scene {
+    pub(crate) world: World,
+    pub(crate) proxy: Proxy,
+    pub(crate) before: [Properties; 2],
 }
 
 impl Scene {
-    async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         let world = World::new().await;
         let proxy = Proxy::start(&world.servers).await;
         for (key, size) in [("in/small", 1000), ("in/large", 11 * MIB)] {
@@ -35,7 +35,7 @@ impl Scene {
         }
     }
 
-    async fn carry_out(&self) {
+    pub(crate) async fn carry_out(&self) {
         self.carry_out_with("").await;
     }
 
@@ -54,7 +54,7 @@ impl Scene {
     }
 
     /// Both objects arrived whole and once, and nothing is left behind.
-    async fn assert_all_is_well(&self) {
+    pub(crate) async fn assert_all_is_well(&self) {
         let world = &self.world;
         world.report.assert_all_renamed(2).await;
         for (key, before) in ["small", "large"].into_iter().zip(&self.before) {

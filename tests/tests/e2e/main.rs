@@ -6,6 +6,7 @@
     reason = "in a test a failed unwrap is a failed test, helpers included"
 )]
 
+mod annotations;
 mod bad_messages;
 mod conflicts;
 mod crash;
