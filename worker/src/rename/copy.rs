@@ -153,10 +153,7 @@ impl Attempt<'_> {
     }
 
     async fn is_taken(&self, object: &ObjectUri) -> Result<bool, RenameError> {
-        match self.head(object, HeadScope::default()).await {
-            Ok(_) => Ok(true),
-            Err(CallError::Failed(error)) if error.class() == ErrorClass::NotFound => Ok(false),
-            Err(other) => Err(other.into()),
-        }
+        let head = self.head_if_there(object, HeadScope::default());
+        Ok(head.await?.is_some())
     }
 }

@@ -31,16 +31,12 @@ impl Attempt<'_> {
     /// not show. Refuses what cannot be carried over: nothing is copied yet.
     pub(crate) async fn inspect(&self) -> Result<Inspected, RenameError> {
         let object = self.task.source();
-        let head = match self.head(object, self.source_scope()).await {
-            Ok(head) => head,
-            Err(CallError::Failed(error)) if error.class() == ErrorClass::NotFound => {
-                let detail = format!("there is no object at {object}");
-                return Ok(Inspected::Absent(Absence {
-                    reason: Reason::SourceMissing,
-                    detail,
-                }));
-            }
-            Err(other) => return Err(other.into()),
+        let Some(head) = self.head_if_there(object, self.source_scope()).await? else {
+            let detail = format!("there is no object at {object}");
+            return Ok(Inspected::Absent(Absence {
+                reason: Reason::SourceMissing,
+                detail,
+            }));
         };
         if let Some(absence) = self.contradiction(&head) {
             return Ok(Inspected::Absent(absence));
@@ -78,6 +74,19 @@ impl Attempt<'_> {
         self.caller
             .call(Policy::READ, || self.store.head(object, scope))
             .await
+    }
+
+    /// HEAD of any object; `None` when there is none.
+    pub(crate) async fn head_if_there(
+        &self,
+        object: &ObjectUri,
+        scope: HeadScope<'_>,
+    ) -> Result<Option<ObjectHead>, CallError> {
+        match self.head(object, scope).await {
+            Ok(head) => Ok(Some(head)),
+            Err(CallError::Failed(error)) if error.class() == ErrorClass::NotFound => Ok(None),
+            Err(other) => Err(other),
+        }
     }
 
     /// Why the object under the source's key is not the one to rename.
@@ -188,8 +197,11 @@ impl Attempt<'_> {
         if !alike || self.destination_bucket.abilities.trusted {
             return Ok(());
         }
-        match self.head(destination, HeadScope::default()).await {
-            Ok(other)
+        match self
+            .head_if_there(destination, HeadScope::default())
+            .await?
+        {
+            Some(other)
                 if other.etag == head.etag
                     && other.modified == head.modified
                     && other.size == head.size
@@ -200,9 +212,7 @@ impl Attempt<'_> {
                 );
                 Err(RenameError::failed(Reason::KeysFold, detail))
             }
-            Ok(_) => Ok(()),
-            Err(CallError::Failed(error)) if error.class() == ErrorClass::NotFound => Ok(()),
-            Err(other) => Err(other.into()),
+            _ => Ok(()),
         }
     }
 

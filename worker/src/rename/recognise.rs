@@ -8,7 +8,6 @@ use super::compare::{Comparison, Fingerprint};
 use super::inspect::Absence;
 use super::{Attempt, Copy, Finished, Origin, RenameError, Source};
 use crate::error::{ErrorClass, ServiceError};
-use crate::retry::CallError;
 use crate::store::HeadScope;
 use crate::store::object::ObjectHead;
 
@@ -37,18 +36,12 @@ impl Attempt<'_> {
         if let Some(settled) = self.settle_if_changed(source).await? {
             return Ok(Recognised::Settled(settled));
         }
-        let head = match self
-            .head(self.task.destination(), HeadScope::default())
-            .await
-        {
-            Ok(head) => head,
-            Err(CallError::Failed(error)) if error.class() == ErrorClass::NotFound => {
-                // Refused, but nothing is in the way: it was a moment ago.
-                return Err(RenameError::Retry(
-                    self.in_the_way("there is none any more"),
-                ));
-            }
-            Err(other) => return Err(other.into()),
+        let head = self.head_if_there(self.task.destination(), HeadScope::default());
+        let Some(head) = head.await? else {
+            // Refused, but nothing is in the way: it was a moment ago.
+            return Err(RenameError::Retry(
+                self.in_the_way("there is none any more"),
+            ));
         };
         let copy = recognised(&head);
         match self.compare(Fingerprint::of(&source.head), Fingerprint::of(&head)) {
@@ -116,12 +109,9 @@ impl Attempt<'_> {
         source: &Source,
     ) -> Result<Option<Copy>, RenameError> {
         let destination = self.task.destination();
-        let head = match self.head(destination, HeadScope::default()).await {
-            Ok(head) => head,
-            Err(CallError::Failed(error)) if error.class() == ErrorClass::NotFound => {
-                return Ok(None);
-            }
-            Err(other) => return Err(other.into()),
+        let head = self.head_if_there(destination, HeadScope::default());
+        let Some(head) = head.await? else {
+            return Ok(None);
         };
         let copy = recognised(&head);
         let same = match self.compare(Fingerprint::of(&source.head), Fingerprint::of(&head)) {

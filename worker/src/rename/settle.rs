@@ -1,15 +1,12 @@
 //! Nothing to rename under the source's key: was it us, earlier?
 
-use rebucket_protocol::Pins;
+use rebucket_protocol::{Pins, Reason};
 
 use super::compare::{Comparison, Fingerprint, compare_etags};
 use super::inspect::Absence;
 use super::{Attempt, Finished, RenameError, Source};
-use crate::error::ErrorClass;
-use crate::retry::CallError;
 use crate::store::HeadScope;
 use crate::store::object::ObjectHead;
-use rebucket_protocol::Reason;
 
 impl Attempt<'_> {
     /// Ends a task whose source is gone or another object. If the destination
@@ -24,12 +21,9 @@ impl Attempt<'_> {
         seen: Option<&Source>,
     ) -> Result<Finished, RenameError> {
         let destination = self.task.destination();
-        let head = match self.head(destination, HeadScope::default()).await {
-            Ok(head) => head,
-            Err(CallError::Failed(error)) if error.class() == ErrorClass::NotFound => {
-                return Err(RenameError::failed(absence.reason, absence.detail));
-            }
-            Err(other) => return Err(other.into()),
+        let head = self.head_if_there(destination, HeadScope::default());
+        let Some(head) = head.await? else {
+            return Err(RenameError::failed(absence.reason, absence.detail));
         };
         let gone = absence.reason == Reason::SourceMissing;
         let known = match seen {

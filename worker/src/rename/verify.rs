@@ -5,8 +5,6 @@ use rebucket_protocol::{Reason, Waiver};
 use super::attributes::{Need, carried, differences};
 use super::compare::{Comparison, Fingerprint, compare};
 use super::{Attempt, Copy, Origin, RenameError, Source, VerifyMode};
-use crate::error::ErrorClass;
-use crate::retry::CallError;
 use crate::store::HeadScope;
 use crate::store::object::{ObjectHead, PinnedSource};
 
@@ -83,12 +81,9 @@ impl Attempt<'_> {
             version: copy.version.as_ref(),
             part: None,
         };
-        let head = match self.head(self.task.destination(), scope).await {
-            Ok(head) => head,
-            Err(CallError::Failed(error)) if error.class() == ErrorClass::NotFound => {
-                return Err(self.unverified("it is not there"));
-            }
-            Err(other) => return Err(other.into()),
+        let head = self.head_if_there(self.task.destination(), scope);
+        let Some(head) = head.await? else {
+            return Err(self.unverified("it is not there"));
         };
         if head.etag != copy.etag {
             let why = format!("its ETag is {}, the copy's was {}", head.etag, copy.etag);
