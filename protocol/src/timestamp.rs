@@ -69,6 +69,13 @@ impl Timestamp {
         Self(self.0.saturating_sub(by))
     }
 
+    /// This time and `by`, saturating at the latest representable time.
+    #[must_use]
+    pub fn saturating_add(&self, by: Duration) -> Self {
+        let by = time::Duration::try_from(by).unwrap_or(time::Duration::MAX);
+        Self(self.0.saturating_add(by))
+    }
+
     /// How long until this time, by the machine's clock; zero when it has
     /// passed.
     #[must_use]

@@ -13,6 +13,7 @@ pub mod admission;
 pub mod clients;
 pub mod config;
 pub mod error;
+pub mod host;
 pub mod http;
 pub mod metrics;
 pub mod queue;

@@ -8,6 +8,7 @@ use clap::Parser as _;
 use rebucket_worker::admission::Admission;
 use rebucket_worker::clients::{Clients, is_aws_url};
 use rebucket_worker::config::{AllowList, WorkerArgs};
+use rebucket_worker::host::Host;
 use rebucket_worker::http::{self, Readiness};
 use rebucket_worker::metrics::Metrics;
 use rebucket_worker::queue::lease::LeaseSettings;
@@ -53,6 +54,7 @@ async fn run(args: WorkerArgs) -> Result<(), StartError> {
     let shutdown = Shutdown::new();
     tokio::spawn(shutdown.clone().on_signals(args.engine.grace));
     let metrics = Metrics::new()?;
+    let host = Host::this_process();
     let readiness = Readiness::default();
     if let Some(address) = args.metrics_addr {
         let bound = http::serve(address, metrics.clone(), readiness.clone())
@@ -69,20 +71,26 @@ async fn run(args: WorkerArgs) -> Result<(), StartError> {
         Err(_) if shutdown.drain().is_cancelled() => return Ok(()),
         other => other?,
     };
-    let survey = setup::engine(&clients, &args.engine, &allow, &metrics, shutdown.drain());
+    let survey = setup::engine(
+        &clients,
+        &args.engine,
+        &allow,
+        &metrics,
+        &host,
+        shutdown.drain(),
+    );
     let renamer = match survey.await {
         // Told to stop before there was anything to stop.
         Err(_) if shutdown.drain().is_cancelled() => return Ok(()),
         other => other?,
     };
 
-    let name = setup::process_name();
     let (recorder, recording) = match args.report {
         None => (Recorder::log_only(), None),
         Some(location) => {
             let store = ReportStore::new(location, clients.s3.clone());
-            store.announce(&name).await?;
-            let (recorder, task) = Recorder::start(store, &name, metrics.clone());
+            store.announce(host.name()).await?;
+            let (recorder, task) = Recorder::start(store, host.name(), metrics.clone());
             (recorder, Some(task))
         }
     };
@@ -92,7 +100,7 @@ async fn run(args: WorkerArgs) -> Result<(), StartError> {
         DRAINED
     };
     let settings = WorkerSettings {
-        name: name.clone(),
+        host: host.clone(),
         max_renames: usize::from(args.engine.max_renames),
         lease: LeaseSettings::new(args.visibility_timeout),
         exit_when_empty: args.exit_when_empty.then_some(drained),
@@ -108,7 +116,7 @@ async fn run(args: WorkerArgs) -> Result<(), StartError> {
         metrics.clone(),
     );
     readiness.set(true);
-    tracing::info!(worker = name, queue = args.queue_url, "working");
+    tracing::info!(worker = host.name(), queue = args.queue_url, "working");
     let stopping = {
         let (readiness, drain) = (readiness.clone(), shutdown.drain().clone());
         tokio::spawn(async move {

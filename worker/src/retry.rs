@@ -18,6 +18,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::error::{ErrorClass, ServiceError};
+use crate::host::Host;
 use crate::metrics::Metrics;
 
 /// Requests in flight of a caller that is apart.
@@ -103,8 +104,10 @@ impl Policy {
         }
     }
 
-    fn intervals(&self) -> ExponentialBackoff {
+    fn intervals(&self, jitter: bool) -> ExponentialBackoff {
+        let spread = ExponentialBackoff::default().randomization_factor;
         ExponentialBackoff {
+            randomization_factor: if jitter { spread } else { 0.0 },
             current_interval: self.first_pause,
             initial_interval: self.first_pause,
             multiplier: 2.0,
@@ -136,6 +139,7 @@ pub struct Caller {
     metrics: Option<Metrics>,
     in_flight: Arc<Semaphore>,
     stop: CancellationToken,
+    jitter: bool,
 }
 
 impl Caller {
@@ -146,6 +150,7 @@ impl Caller {
             metrics: Some(metrics),
             in_flight,
             stop,
+            jitter: true,
         }
     }
 
@@ -157,6 +162,16 @@ impl Caller {
             metrics: None,
             in_flight: Arc::new(Semaphore::new(APART_IN_FLIGHT)),
             stop: CancellationToken::new(),
+            jitter: true,
+        }
+    }
+
+    /// The same caller on a host that may leave nothing to chance.
+    #[must_use]
+    pub fn on(self, host: &Host) -> Self {
+        Self {
+            jitter: host.has_chance(),
+            ..self
         }
     }
 
@@ -184,7 +199,7 @@ impl Caller {
     {
         // Waiting for one's turn is not the endpoint's fault.
         let mut started: Option<Instant> = None;
-        let mut intervals = policy.intervals();
+        let mut intervals = policy.intervals(self.jitter);
         let mut attempt = 1;
         loop {
             let error = match self
@@ -209,6 +224,7 @@ impl Caller {
                 metrics.s3_retry(error.operation, class);
             }
             tokio::select! {
+                biased;
                 () = self.stop.cancelled() => return Err(CallError::Interrupted),
                 () = tokio::time::sleep(pause) => {}
             }

@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clients::Clients;
 use crate::config::{AllowList, EngineArgs, LogArgs, LogFormat};
+use crate::host::Host;
 use crate::metrics::Metrics;
 use crate::queue::sqs::OpenError;
 use crate::rename::plan::PartSettings;
@@ -74,6 +75,7 @@ pub async fn engine(
     args: &EngineArgs,
     places: &[S3Prefix],
     metrics: &Metrics,
+    host: &Host,
     stop: &CancellationToken,
 ) -> Result<Renamer, StartError> {
     let store: Arc<dyn ObjectStore> = Arc::new(S3Store::new(clients.s3.clone(), metrics.clone()));
@@ -100,6 +102,7 @@ pub async fn engine(
         },
         parts_in_flight: usize::from(args.max_parts),
         verify: args.verify.map(Into::into),
+        host: host.clone(),
     };
     Ok(Renamer::new(
         store,
@@ -150,23 +153,6 @@ fn scratch_places(
         });
     }
     Ok(all)
-}
-
-/// A name that no other process has: host, process id, and start.
-#[must_use]
-pub fn process_name() -> String {
-    let host = std::env::var("HOSTNAME").ok().or_else(|| {
-        std::fs::read_to_string("/etc/hostname")
-            .ok()
-            .map(|name| name.trim().to_owned())
-    });
-    let mut host = host
-        .filter(|host| !host.is_empty())
-        .unwrap_or_else(|| "worker".to_owned());
-    host.retain(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_'));
-    let started = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    let started = started.map_or(0, |since| since.as_millis());
-    format!("{host}-{}-{started:x}", std::process::id())
 }
 
 /// Starts logging to standard error. A second call changes nothing.

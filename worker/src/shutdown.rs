@@ -52,6 +52,7 @@ impl Shutdown {
                 "stopping: no new tasks; what is under way may finish"
             );
             tokio::select! {
+                biased;
                 () = self.within(grace) => {}
                 () = signals.next() => self.stop.cancel(),
             }

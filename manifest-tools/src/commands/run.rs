@@ -12,6 +12,7 @@ use rebucket_protocol::{
 };
 use rebucket_worker::admission::Admission;
 use rebucket_worker::clients::Clients;
+use rebucket_worker::host::Host;
 use rebucket_worker::metrics::Metrics;
 use rebucket_worker::queue::lease::LeaseSettings;
 use rebucket_worker::queue::memory::MemoryQueue;
@@ -60,8 +61,16 @@ pub(crate) async fn run(args: RunArgs) -> Result<Exit, CommandError> {
     let earlier = earlier.unwrap_or_default().outcomes;
 
     let metrics = Metrics::new().map_err(StartError::from)?;
+    let host = Host::this_process();
     let places = places(&plan);
-    let engine = setup::engine(&clients, &args.engine, &places, &metrics, shutdown.drain());
+    let engine = setup::engine(
+        &clients,
+        &args.engine,
+        &places,
+        &metrics,
+        &host,
+        shutdown.drain(),
+    );
     let renamer = match engine.await {
         Err(_) if shutdown.drain().is_cancelled() => return Ok(Exit::Interrupted),
         other => other?,
@@ -77,13 +86,12 @@ pub(crate) async fn run(args: RunArgs) -> Result<Exit, CommandError> {
     )
     .await;
 
-    let name = setup::process_name();
-    store.announce(&name).await?;
-    let (recorder, recording) = Recorder::start(store.clone(), &name, metrics.clone());
+    store.announce(host.name()).await?;
+    let (recorder, recording) = Recorder::start(store.clone(), host.name(), metrics.clone());
     let queue = Arc::new(MemoryQueue::new(DELIVERIES));
     queue.set_more_to_come(true);
     let settings = WorkerSettings {
-        name,
+        host,
         max_renames: usize::from(args.engine.max_renames),
         lease: LeaseSettings::new(VISIBILITY),
         exit_when_empty: Some(DRAINED),

@@ -4,7 +4,7 @@
 //! receipt is stale. Losing it cancels the rename and blocks its delete above
 //! all: by then another worker may have the message.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -138,7 +138,7 @@ pub struct LeaseKeeper {
     queue: Arc<dyn Queue>,
     settings: LeaseSettings,
     metrics: Metrics,
-    leases: Mutex<HashMap<ReceiptHandle, Lease>>,
+    leases: Mutex<BTreeMap<ReceiptHandle, Lease>>,
     added: Notify,
     stop: CancellationToken,
 }
@@ -201,6 +201,7 @@ impl LeaseKeeper {
         loop {
             let wait = self.until_next();
             tokio::select! {
+                biased;
                 () = tokio::time::sleep(wait) => self.extend_due().await,
                 () = self.added.notified() => {}
             }

@@ -185,6 +185,7 @@ impl Queue for MemoryQueue {
             }
             let until = self.next_due().map_or(give_up, |due| due.min(give_up));
             tokio::select! {
+                biased;
                 () = changed => {}
                 () = tokio::time::sleep_until(until) => {}
             }

@@ -31,7 +31,7 @@ pub const MAX_BATCH: usize = 10;
 pub const MAX_INVISIBLE: Duration = Duration::from_hours(12);
 
 /// What a receipt is good for: changing or deleting this delivery of a message.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ReceiptHandle(pub String);
 
 /// A message as it was delivered, not yet looked into.

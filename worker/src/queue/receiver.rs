@@ -67,6 +67,7 @@ impl Receiver {
             .receive(permits.len(), self.visibility, self.long_poll);
         tokio::pin!(receive);
         let messages = tokio::select! {
+            biased;
             received = &mut receive => received?,
             // What is on its way already would stay invisible for a whole
             // visibility timeout: the poll is given a moment to deliver it.

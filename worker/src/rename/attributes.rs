@@ -272,22 +272,22 @@ fn unless_unlocked<T>(answer: Result<T, CallError>) -> Result<Option<T>, RenameE
 
 /// What a copy of an object with these properties is to have: the same, but
 /// for what the job chose or gave up.
-pub(crate) fn carried(source: Attributes, options: &JobOptions) -> Attributes {
+pub(crate) fn carried(source: Attributes, options: &JobOptions, now: Timestamp) -> Attributes {
     Attributes {
         storage_class: options
             .storage_class
             .clone()
             .unwrap_or(source.storage_class),
         encryption: unless_waived(options, Waiver::Encryption, source.encryption),
-        lock: unexpired(unless_waived(options, Waiver::Lock, source.lock)),
+        lock: unexpired(unless_waived(options, Waiver::Lock, source.lock), now),
         redirect: unless_waived(options, Waiver::Redirect, source.redirect),
         ..source
     }
 }
 
 /// A retention that is over binds nobody, and none can be set in the past.
-fn unexpired(lock: ObjectLock) -> ObjectLock {
-    if lock.retain_until.is_some_and(|at| at <= Timestamp::now()) {
+fn unexpired(lock: ObjectLock, now: Timestamp) -> ObjectLock {
+    if lock.retain_until.is_some_and(|at| at <= now) {
         ObjectLock {
             mode: None,
             retain_until: None,

@@ -1,6 +1,6 @@
 //! The first step: what is the source, and may it be renamed?
 
-use rebucket_protocol::{IfExists, ObjectUri, Reason, Timestamp, VersionId, VersionPolicy};
+use rebucket_protocol::{IfExists, ObjectUri, Reason, VersionId, VersionPolicy};
 
 use super::attributes::{Need, carried};
 use super::plan::{CopyPlan, PlanError};
@@ -178,7 +178,7 @@ impl Attempt<'_> {
                 || head
                     .lock
                     .retain_until
-                    .is_some_and(|at| at > Timestamp::now())
+                    .is_some_and(|at| at > self.settings.host.now())
             {
                 let detail = "Object Lock keeps the version that would be purged";
                 return refuse(Reason::Locked, detail.to_owned());
@@ -243,7 +243,7 @@ impl Attempt<'_> {
             CopyPlan::Parts(_) => Some(self.annotations(&pinned).await?),
         };
         let read = self.read_attributes(&pinned, head, need).await?;
-        let mut attributes = carried(read, &self.task.options);
+        let mut attributes = carried(read, &self.task.options, self.settings.host.now());
         let able = self.destination_bucket.abilities.upload_checksum;
         if let (CopyPlan::Parts(_), Some((_, kind))) = (plan, &mut attributes.checksum)
             && able != Some(ChecksumKind::FullObject)

@@ -29,6 +29,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::error::{ErrorClass, ServiceError};
+use crate::host::Host;
 use crate::metrics::Metrics;
 use crate::queue::lease::Lease;
 use crate::retry::{CallError, Caller};
@@ -68,6 +69,8 @@ pub struct RenameSettings {
     pub parts_in_flight: usize,
     /// How far to verify; by default `Response` on AWS and `Head` elsewhere.
     pub verify: Option<VerifyMode>,
+    /// The machine.
+    pub host: Host,
 }
 
 /// The engine. One for all renames of a worker; it holds nothing of any
@@ -277,7 +280,8 @@ impl Renamer {
             self.metrics.clone(),
             Arc::clone(&self.requests),
             delivery.stop.clone(),
-        );
+        )
+        .on(&self.settings.host);
         let attempt = Attempt {
             store: &*self.store,
             settings: &self.settings,

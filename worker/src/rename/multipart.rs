@@ -233,7 +233,12 @@ impl Attempt<'_> {
     fn expected_checksum(&self, source: &Source) -> Checksums {
         let own = &source.head.checksums;
         let able = self.destination_bucket.abilities.upload_checksum;
+        // A proof copies with the destination's algorithm, not the source's.
+        let stored = source.attributes.checksum;
         let full = able == Some(ChecksumKind::FullObject)
+            && stored.is_some_and(|(stored, kind)| {
+                Some(stored) == own.algorithm() && kind != Some(ChecksumKind::Composite)
+            })
             && super::compare::covers_all_bytes(own, &source.head.etag);
         match own.algorithm() {
             Some(algorithm) if full && algorithm.supports_full_object_multipart() => Checksums {

@@ -93,7 +93,7 @@ impl Attempt<'_> {
         let suffix = format!(
             "proof/{id}-{}-{}",
             self.delivery.receive_count,
-            std::process::id()
+            self.settings.host.name()
         );
         self.destination_bucket
             .scratch

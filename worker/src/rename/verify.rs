@@ -133,7 +133,7 @@ impl Attempt<'_> {
             let read = self
                 .read_attributes(&source.pinned, &source.head, Need::EVERYTHING)
                 .await?;
-            carried(read, options)
+            carried(read, options, self.settings.host.now())
         };
         // What this attempt made has no grants that it was not given; of what
         // was found there, that is not known.

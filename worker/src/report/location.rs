@@ -4,9 +4,11 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use async_trait::async_trait;
 use rebucket_protocol::uri::UriError;
 use rebucket_protocol::{JobId, S3Prefix, Timestamp};
 
+use super::writer::Sink;
 use crate::error::{ErrorClass, Fault, ServiceError};
 use crate::retry::{CallError, Caller, Policy};
 use crate::store::classify::classify;
@@ -104,6 +106,23 @@ pub struct ReportStore {
     caller: Caller,
 }
 
+#[async_trait]
+impl Sink for ReportStore {
+    fn can_append(&self) -> bool {
+        matches!(self.location, ReportLocation::Directory(_))
+    }
+
+    async fn append(&self, name: &str, text: Vec<u8>) -> Result<(), ReportError> {
+        match &self.location {
+            ReportLocation::Directory(root) => {
+                let path = root.join(name);
+                blocking(move || append_file(&path, &text)).await
+            }
+            ReportLocation::S3(prefix) => self.put(prefix, name, text).await,
+        }
+    }
+}
+
 impl ReportStore {
     /// The client is used only for locations on S3.
     #[must_use]
@@ -119,13 +138,6 @@ impl ReportStore {
     #[must_use]
     pub fn location(&self) -> &ReportLocation {
         &self.location
-    }
-
-    /// True when files can grow. An object cannot: each append needs a name of
-    /// its own.
-    #[must_use]
-    pub fn can_append(&self) -> bool {
-        matches!(self.location, ReportLocation::Directory(_))
     }
 
     /// Leaves a note of this worker in the report: it shows who worked, and
@@ -161,20 +173,6 @@ impl ReportStore {
             }
         })
         .await
-    }
-
-    /// Appends to a file, or writes an object. Durable when it returns.
-    ///
-    /// # Errors
-    /// [`ReportError`].
-    pub async fn append(&self, name: &str, text: Vec<u8>) -> Result<(), ReportError> {
-        match &self.location {
-            ReportLocation::Directory(root) => {
-                let path = root.join(name);
-                blocking(move || append_file(&path, &text)).await
-            }
-            ReportLocation::S3(prefix) => self.put(prefix, name, text).await,
-        }
     }
 
     /// Writes a whole file or object, replacing it in one step.

@@ -14,4 +14,4 @@ pub mod writer;
 pub use job::JobRecord;
 pub use location::{ReportError, ReportLocation};
 pub use tally::Tally;
-pub use writer::Recorder;
+pub use writer::{Recorder, Sink};

@@ -4,11 +4,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use rebucket_protocol::{OutcomeRecord, TaskId};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
-use super::location::{ReportError, ReportStore};
+use super::location::ReportError;
 use crate::metrics::Metrics;
 
 /// At most so many outcomes in one write.
@@ -20,6 +21,21 @@ const S3_LINGER: Duration = Duration::from_millis(500);
 struct Entry {
     record: OutcomeRecord,
     done: oneshot::Sender<Result<(), String>>,
+}
+
+/// Where outcomes are written. Files are named relative to the report, with
+/// slashes: `job/file`.
+#[async_trait]
+pub trait Sink: Send + Sync + 'static {
+    /// True when files can grow. An object cannot: each append needs a name of
+    /// its own.
+    fn can_append(&self) -> bool;
+
+    /// Appends to a file, or writes an object. Durable when it returns.
+    ///
+    /// # Errors
+    /// [`ReportError`].
+    async fn append(&self, name: &str, text: Vec<u8>) -> Result<(), ReportError>;
 }
 
 /// Records outcomes from any task. A message may be acknowledged only after
@@ -44,14 +60,14 @@ impl Recorder {
         Self { entries: None }
     }
 
-    /// Starts the task that writes to `store`, into files named after
+    /// Starts the task that writes to `sink`, into files named after
     /// `worker`, which must be unique to this process. It ends when every
     /// clone is dropped; join the handle then.
     #[must_use]
-    pub fn start(store: ReportStore, worker: &str, metrics: Metrics) -> (Self, JoinHandle<()>) {
+    pub fn start(sink: impl Sink, worker: &str, metrics: Metrics) -> (Self, JoinHandle<()>) {
         let (entries, waiting) = mpsc::channel(4 * GROUP);
         let writer = Writer {
-            store,
+            sink,
             worker: worker.to_owned(),
             writes: 0,
             metrics,
@@ -96,18 +112,18 @@ impl Recorder {
     }
 }
 
-struct Writer {
-    store: ReportStore,
+struct Writer<S> {
+    sink: S,
     worker: String,
     writes: u64,
     metrics: Metrics,
 }
 
-impl Writer {
+impl<S: Sink> Writer<S> {
     async fn run(mut self, mut waiting: mpsc::Receiver<Entry>) {
         let mut group = Vec::new();
         while waiting.recv_many(&mut group, GROUP).await > 0 {
-            if !self.store.can_append() {
+            if !self.sink.can_append() {
                 tokio::time::sleep(S3_LINGER).await;
                 while group.len() < GROUP
                     && let Ok(entry) = waiting.try_recv()
@@ -129,14 +145,14 @@ impl Writer {
 
     async fn commit(&mut self, job: &str, entries: Vec<Entry>) {
         self.writes += 1;
-        let name = if self.store.can_append() {
+        let name = if self.sink.can_append() {
             format!("{job}/{}.jsonl", self.worker)
         } else {
             format!("{job}/{}-{:08}.jsonl", self.worker, self.writes)
         };
         let result = match lines(&entries) {
             Ok(text) => self
-                .store
+                .sink
                 .append(&name, text)
                 .await
                 .map_err(|error| error.to_string()),

@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::admission::Admission;
+use crate::host::Host;
 use crate::metrics::Metrics;
 use crate::queue::Queue;
 use crate::queue::ack::Acknowledger;
@@ -50,8 +51,8 @@ pub struct DrainCheck {
 /// Tunables of a worker.
 #[derive(Debug, Clone)]
 pub struct WorkerSettings {
-    /// The worker's name in the report: unique to the process.
-    pub name: String,
+    /// The machine. Its name is the worker's in the report.
+    pub host: Host,
     /// Renames in flight.
     pub max_renames: usize,
     /// Leases.
@@ -158,6 +159,7 @@ impl Worker {
             tokio::time::sleep(HAND_BACK_LIMIT).await;
         };
         tokio::select! {
+            biased;
             () = context.renames.wait() => {}
             () = finished => {
                 let left = shared.in_flight.load(Ordering::SeqCst);
@@ -245,6 +247,7 @@ async fn receive_all(receiver: Receiver, context: Context, drained: Cancellation
             Err(error) => {
                 tracing::warn!(%error, ?pause, "could not receive");
                 tokio::select! {
+                    biased;
                     () = drained.cancelled() => return,
                     () = tokio::time::sleep(pause) => {}
                 }

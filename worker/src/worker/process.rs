@@ -54,7 +54,7 @@ impl Context {
             // Frozen while it was on its way: another worker may have it.
             return;
         }
-        let (began, started) = (Instant::now(), Timestamp::now());
+        let (began, started) = (Instant::now(), shared.settings.host.now());
         let (task, verdict) = match shared.admission.admit(&message.body) {
             Ok(task) => {
                 let verdict = self.rename(&task, &message, &kept).await;
@@ -156,7 +156,7 @@ impl Context {
             return;
         }
         if let Some(task) = task {
-            let record = end.record(task, message, started, &shared.settings.name);
+            let record = end.record(task, message, started, &shared.settings.host);
             if let Err(error) = shared.recorder.record(record).await {
                 tracing::error!(%error, task = %task.id(), "not recorded; handed back");
                 shared.metrics.handed_back("unrecorded");

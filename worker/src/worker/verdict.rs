@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use rebucket_protocol::{ETag, Outcome, OutcomeRecord, Reason, RenameTask, Timestamp};
 
+use crate::host::Host;
 use crate::queue::Received;
 use crate::queue::lease::Lease;
 use crate::rename::Finished;
@@ -58,7 +59,7 @@ impl End {
         task: &RenameTask,
         message: &Received,
         started: Timestamp,
-        worker: &str,
+        host: &Host,
     ) -> OutcomeRecord {
         OutcomeRecord {
             task: task.id().clone(),
@@ -71,8 +72,8 @@ impl End {
             etag: self.etag.clone(),
             attempts: message.receive_count,
             started,
-            ended: Timestamp::now(),
-            worker: worker.to_owned(),
+            ended: host.now(),
+            worker: host.name().to_owned(),
         }
     }
 }
