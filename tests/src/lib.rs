@@ -17,6 +17,7 @@ pub mod proxy;
 pub mod queue;
 pub mod report;
 pub mod servers;
+pub mod simulation;
 pub mod task;
 pub mod wait;
 pub mod worker;

@@ -27,7 +27,6 @@ impl Attempt<'_> {
             create_only: self.task.if_exists != IfExists::Overwrite,
         };
         if !target.create_only
-            && self.delivery.redelivered
             && let Some(copy) = self.overwritten_earlier(source).await?
         {
             return Ok(Some(copy));

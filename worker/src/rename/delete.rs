@@ -26,7 +26,7 @@ use super::{Attempt, Copy, Finished, Origin, RenameError, Source};
 use crate::error::ErrorClass;
 use crate::retry::{CallError, Policy};
 use crate::store::endpoint::Precondition;
-use crate::store::{DeleteRequest, StoreResult};
+use crate::store::{DeleteRequest, HeadScope, StoreResult};
 
 impl Attempt<'_> {
     /// Deletes the source of a verified copy, and nothing else.
@@ -126,6 +126,17 @@ impl Attempt<'_> {
         Ok(looked.await?)
     }
 
+    /// What a look right before the delete looks at: a version that is to be
+    /// removed by its name is not missed because another one is current.
+    fn deleted_scope<'a>(&'a self, source: &'a Source) -> HeadScope<'a> {
+        let purge = self.task.options.versioned == VersionPolicy::Purge;
+        let named = source.pinned.version.as_ref();
+        HeadScope {
+            version: named.filter(|version| purge && version.as_str() != "null"),
+            part: None,
+        }
+    }
+
     /// One request of [`Attempt::recheck`].
     async fn look_again(&self, source: &Source) -> StoreResult<Option<Absence>> {
         let object = &source.pinned.object;
@@ -133,7 +144,7 @@ impl Attempt<'_> {
             let detail = format!("{object} was {what} while it was being renamed");
             Ok(Some(Absence { reason, detail }))
         };
-        match self.store.head(object, self.source_scope()).await {
+        match self.store.head(object, self.deleted_scope(source)).await {
             Ok(head)
                 if head.etag == source.pinned.etag
                     && head.modified == source.head.modified

@@ -113,6 +113,14 @@ impl Attempt<'_> {
         let Some(head) = head.await? else {
             return Ok(None);
         };
+        // Dated before the task was sent, it is what the task is to replace;
+        // what follows tells the exceptions. A duplicate of a message need not
+        // look like a redelivery, so a later date is always looked into.
+        let since = self.first_sent().zip(head.modified);
+        let later = since.filter(|(sent, at)| at >= sent);
+        if later.is_none() && !self.delivery.redelivered {
+            return Ok(None);
+        }
         let copy = recognised(&head);
         let same = match self.compare(Fingerprint::of(&source.head), Fingerprint::of(&head)) {
             Comparison::NotComparable => match self.prove(source, &head).await? {
@@ -130,9 +138,7 @@ impl Attempt<'_> {
         if ours {
             return Ok(Some(copy));
         }
-        // Dated before the task was sent, it is what the task is to replace.
-        let since = self.first_sent().zip(head.modified);
-        match since.filter(|(sent, at)| at >= sent) {
+        match later {
             None => Ok(None),
             Some((sent, at)) => {
                 let detail = format!(

@@ -84,7 +84,8 @@ fn word_for(status: Option<u16>) -> String {
 /// Codes go first: an error inside a 200 has no other sign, and one status
 /// stands for several things. The status decides where a HEAD's answer has no
 /// body.
-fn class_of(status: u16, code: &str) -> ErrorClass {
+#[must_use]
+pub fn class_of(status: u16, code: &str) -> ErrorClass {
     match code {
         "SlowDown"
         | "Throttling"

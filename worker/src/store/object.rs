@@ -273,6 +273,21 @@ pub struct Attributes {
     pub checksum: Option<(ChecksumAlgorithm, Option<ChecksumKind>)>,
 }
 
+impl Attributes {
+    /// The kind of checksum that a multipart upload is asked for:
+    /// `FULL_OBJECT` wherever the algorithm permits and the source does not
+    /// have the other kind, because it is the one that can be compared.
+    #[must_use]
+    pub fn multipart_checksum_kind(&self) -> Option<ChecksumKind> {
+        let (algorithm, kind) = self.checksum?;
+        Some(match kind {
+            Some(ChecksumKind::Composite) => ChecksumKind::Composite,
+            _ if algorithm.supports_full_object_multipart() => ChecksumKind::FullObject,
+            _ => ChecksumKind::Composite,
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -13,7 +13,7 @@ use super::convert::{
 use super::{S3Store, required_etag};
 use crate::error::{ErrorClass, ServiceError};
 use crate::store::object::{
-    Attributes, ChecksumAlgorithm, ChecksumKind, Encryption, Permission, PinnedSource, Tags,
+    Attributes, Encryption, Permission, PinnedSource, Tags,
 };
 use crate::store::{
     CompleteRequest, CopyReceipt, CopyRequest, DeleteRequest, PartRange, PartReceipt, StoreResult,
@@ -173,7 +173,7 @@ impl S3Store {
             .bucket(destination.bucket.as_str())
             .key(destination.key.as_str())
             .set_checksum_algorithm(attributes.checksum.map(|(a, _)| sdk_algorithm(a)))
-            .set_checksum_type(multipart_checksum_kind(attributes).map(sdk_checksum_kind));
+            .set_checksum_type(attributes.multipart_checksum_kind().map(sdk_checksum_kind));
         // As text, because an `Expires` that is no date cannot be typed.
         let expires = attributes.headers.expires.clone();
         let create = set_unkept!(set_described!(create, attributes), attributes)
@@ -334,17 +334,4 @@ impl S3Store {
             encryption: Encryption::Unstated,
         })
     }
-}
-
-/// `FULL_OBJECT` wherever the algorithm permits and the source does not have
-/// the other kind: it is the one that can be compared.
-fn multipart_checksum_kind(attributes: &Attributes) -> Option<ChecksumKind> {
-    let (algorithm, kind) = attributes.checksum?;
-    Some(match kind {
-        Some(ChecksumKind::Composite) => ChecksumKind::Composite,
-        _ if ChecksumAlgorithm::supports_full_object_multipart(algorithm) => {
-            ChecksumKind::FullObject
-        }
-        _ => ChecksumKind::Composite,
-    })
 }

@@ -1,0 +1,304 @@
+//! Buckets and their settings.
+
+use std::time::Duration;
+
+use hyper::StatusCode;
+use serde::Deserialize;
+
+use super::properties::body;
+use super::reply::Reply;
+use super::request::Call;
+use super::{dates, unknown};
+use crate::s3::{
+    BucketSettings, DefaultRetention, Encryption, ErrorCode, OWNER, Ownership, RetentionMode, S3,
+    S3Error, S3Result, Versioning,
+};
+
+const DAY: u64 = 86_400;
+
+pub(super) fn list(s3: &mut S3, call: &Call) -> S3Result<Reply> {
+    let buckets = s3.list_buckets(call.now);
+    Ok(Reply::xml("ListAllMyBucketsResult", |xml| {
+        xml.element("Owner", |xml| xml.text("ID", OWNER));
+        xml.element("Buckets", |xml| {
+            for bucket in &buckets {
+                xml.element("Bucket", |xml| {
+                    xml.text("Name", &bucket.name);
+                    xml.text("CreationDate", dates::iso(bucket.created));
+                });
+            }
+        });
+    }))
+}
+
+pub(super) fn head(s3: &mut S3, call: &Call) -> S3Result<Reply> {
+    let settings = s3.head_bucket(&call.bucket, call.now)?;
+    Ok(Reply::ok().header("x-amz-bucket-region", &settings.region))
+}
+
+pub(super) fn delete(s3: &mut S3, call: &Call) -> S3Result<Reply> {
+    if ["policy", "lifecycle", "cors", "tagging", "website"]
+        .iter()
+        .any(|name| call.query(name).is_some())
+    {
+        return Err(unknown());
+    }
+    s3.delete_bucket(&call.bucket, call.now)?;
+    Ok(Reply::no_content())
+}
+
+/// The setting that a GET asks for; `None` where it asks for a listing.
+pub(super) fn get_setting(s3: &mut S3, call: &Call) -> Option<S3Result<Reply>> {
+    const NOT_SIMULATED: [&str; 14] = [
+        "accelerate",
+        "acl",
+        "analytics",
+        "cors",
+        "intelligent-tiering",
+        "inventory",
+        "lifecycle",
+        "logging",
+        "metrics",
+        "notification",
+        "policy",
+        "replication",
+        "tagging",
+        "website",
+    ];
+    let has = |name: &str| call.query(name).is_some();
+    let settings = match s3.head_bucket(&call.bucket, call.now) {
+        Ok(settings) => settings,
+        Err(error) => return Some(Err(error)),
+    };
+    let reply = if has("location") {
+        // The first region of all has no name here.
+        let region = Some(settings.region.as_str()).filter(|r| *r != "us-east-1");
+        Reply::xml("LocationConstraint", |xml| {
+            xml.escaped(region.unwrap_or_default());
+        })
+    } else if has("versioning") {
+        versioning(settings)
+    } else if has("ownershipControls") {
+        Reply::xml("OwnershipControls", |xml| {
+            xml.element("Rule", |xml| {
+                xml.text("ObjectOwnership", settings.ownership.as_str());
+            });
+        })
+    } else if has("encryption") {
+        encryption(&settings.encryption)
+    } else if has("object-lock") {
+        return Some(object_lock(settings));
+    } else if NOT_SIMULATED.iter().any(|name| has(name)) {
+        return Some(Err(unknown()));
+    } else {
+        return None;
+    };
+    Some(Ok(reply))
+}
+
+fn versioning(settings: &BucketSettings) -> Reply {
+    Reply::xml("VersioningConfiguration", |xml| match settings.versioning {
+        Versioning::Off => {}
+        Versioning::Enabled => xml.text("Status", "Enabled"),
+        Versioning::Suspended => xml.text("Status", "Suspended"),
+    })
+}
+
+fn encryption(default: &Encryption) -> Reply {
+    Reply::xml("ServerSideEncryptionConfiguration", |xml| {
+        xml.element("Rule", |xml| {
+            let (name, key, bucket_key) = match default {
+                Encryption::Kms {
+                    key,
+                    bucket_key,
+                    dual_layer,
+                    ..
+                } => {
+                    let name = if *dual_layer { "aws:kms:dsse" } else { "aws:kms" };
+                    (name, key.as_deref(), *bucket_key)
+                }
+                Encryption::Aes256 | Encryption::Customer(_) => ("AES256", None, false),
+            };
+            xml.element("ApplyServerSideEncryptionByDefault", |xml| {
+                xml.text("SSEAlgorithm", name);
+                xml.maybe("KMSMasterKeyID", key);
+            });
+            xml.text("BucketKeyEnabled", bucket_key);
+        });
+    })
+}
+
+fn object_lock(settings: &BucketSettings) -> S3Result<Reply> {
+    if !settings.object_lock {
+        return Err(S3Error::new(
+            ErrorCode::ObjectLockConfigurationNotFound,
+            "Object Lock configuration does not exist for this bucket",
+        ));
+    }
+    Ok(Reply::xml("ObjectLockConfiguration", |xml| {
+        xml.text("ObjectLockEnabled", "Enabled");
+        if let Some(default) = settings.default_retention {
+            xml.element("Rule", |xml| {
+                xml.element("DefaultRetention", |xml| {
+                    xml.text("Mode", default.mode.as_str());
+                    xml.text("Days", default.period.as_secs().div_ceil(DAY));
+                });
+            });
+        }
+    }))
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Versions {
+    status: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct OwnershipControls {
+    rule: OwnershipRule,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct OwnershipRule {
+    object_ownership: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct EncryptionConfiguration {
+    rule: EncryptionRule,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct EncryptionRule {
+    apply_server_side_encryption_by_default: EncryptionDefault,
+    #[serde(default)]
+    bucket_key_enabled: bool,
+}
+
+#[derive(Deserialize)]
+struct EncryptionDefault {
+    #[serde(rename = "SSEAlgorithm")]
+    algorithm: String,
+    #[serde(rename = "KMSMasterKeyID")]
+    key: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct LockConfiguration {
+    rule: Option<LockRule>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct LockRule {
+    default_retention: LockDefault,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct LockDefault {
+    mode: String,
+    days: Option<u64>,
+    years: Option<u64>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct CreateConfiguration {
+    location_constraint: Option<String>,
+}
+
+fn malformed() -> S3Error {
+    S3Error::new(
+        ErrorCode::MalformedXml,
+        "The XML you provided was not well-formed or did not validate against our published schema",
+    )
+}
+
+/// A new bucket, or a setting of one.
+pub(super) fn put(s3: &mut S3, call: &Call) -> S3Result<Reply> {
+    let has = |name: &str| call.query(name).is_some();
+    let bucket = &call.bucket;
+    if has("versioning") {
+        let versioning = match body::<Versions>(call)?.status.as_str() {
+            "Enabled" => Versioning::Enabled,
+            "Suspended" => Versioning::Suspended,
+            _ => return Err(malformed()),
+        };
+        s3.put_bucket_versioning(bucket, versioning, call.now)?;
+    } else if has("ownershipControls") {
+        let controls: OwnershipControls = body(call)?;
+        let ownership = Ownership::parse(&controls.rule.object_ownership).ok_or_else(malformed)?;
+        s3.put_bucket_ownership_controls(bucket, ownership, call.now)?;
+    } else if has("encryption") {
+        let rule = body::<EncryptionConfiguration>(call)?.rule;
+        let default = rule.apply_server_side_encryption_by_default;
+        let encryption = match default.algorithm.as_str() {
+            "AES256" => Encryption::Aes256,
+            "aws:kms" | "aws:kms:dsse" => Encryption::Kms {
+                key: default.key,
+                bucket_key: rule.bucket_key_enabled,
+                context: None,
+                dual_layer: default.algorithm.ends_with("dsse"),
+            },
+            _ => return Err(malformed()),
+        };
+        s3.put_bucket_encryption(bucket, encryption, call.now)?;
+    } else if has("object-lock") {
+        let configuration: LockConfiguration = body(call)?;
+        let retention = configuration
+            .rule
+            .map(|rule| rule.default_retention.retention())
+            .transpose()?;
+        s3.put_object_lock_configuration(bucket, retention, call.now)?;
+    } else if call.queries() == 0 {
+        return create(s3, call);
+    } else {
+        return Err(unknown());
+    }
+    Ok(Reply::ok())
+}
+
+impl LockDefault {
+    fn retention(&self) -> S3Result<DefaultRetention> {
+        let days = match (self.days, self.years) {
+            (Some(days), None) => days,
+            (None, Some(years)) => years * 365,
+            _ => return Err(malformed()),
+        };
+        Ok(DefaultRetention {
+            mode: RetentionMode::parse(&self.mode).ok_or_else(malformed)?,
+            period: Duration::from_secs(days * DAY),
+        })
+    }
+}
+
+/// A name that ends as the directory buckets' do makes one of those.
+fn create(s3: &mut S3, call: &Call) -> S3Result<Reply> {
+    let asked = if call.body.is_empty() {
+        None
+    } else {
+        body::<CreateConfiguration>(call)?.location_constraint
+    };
+    let mut settings = BucketSettings {
+        object_lock: call.flag("x-amz-bucket-object-lock-enabled"),
+        directory: call.bucket.ends_with("--x-s3"),
+        ..BucketSettings::default()
+    };
+    if let Some(region) = asked.filter(|r| !r.is_empty()) {
+        settings.region = region;
+    }
+    if let Some(ownership) = call.choice("x-amz-object-ownership", Ownership::parse)? {
+        settings.ownership = ownership;
+    }
+    s3.create_bucket(&call.bucket, settings, call.now)?;
+    Ok(Reply::ok()
+        .status(StatusCode::OK)
+        .header("location", format!("/{}", call.bucket)))
+}

@@ -1,0 +1,223 @@
+//! Objects: put, get, head, copy, rename, delete.
+
+use percent_encoding::percent_decode_str;
+use serde::Deserialize;
+
+use super::reply::Reply;
+use super::request::{Call, version};
+use super::{dates, xml};
+use crate::s3::{
+    AnnotationDirective, ByteRange, Checksum, ChecksumAlgorithm, Content, CopyObjectRequest,
+    DeleteObjectRequest, DeleteObjectsEntry, Directive, GetObjectRequest, PutObjectRequest,
+    RenameObjectRequest, S3, S3Error, S3Result,
+};
+
+pub(super) fn put(s3: &mut S3, call: &Call) -> S3Result<Reply> {
+    let checksum = call.checksum()?;
+    let written = s3.put_object(
+        PutObjectRequest {
+            bucket: call.bucket.clone(),
+            key: call.key.clone(),
+            content: Content::literal(call.body.clone()),
+            properties: call.new_object()?,
+            conditions: call.write_conditions(),
+            checksum: checksum.clone(),
+        },
+        call.now,
+    )?;
+    // The reply repeats a checksum that was asked for; computing the default
+    // one for nobody would be slow.
+    let asked = checksum.algorithm.is_some() || checksum.expected.is_some();
+    let shown = asked.then(|| written.object.checksum()).flatten();
+    Ok(Reply::ok().written(&written).checksum(shown.as_ref()))
+}
+
+fn get_request(call: &Call) -> S3Result<GetObjectRequest> {
+    Ok(GetObjectRequest {
+        object: call.object()?,
+        range: call.header("range").and_then(range),
+        part_number: call.number("partNumber")?,
+        conditions: call.read_conditions(""),
+        checksum_mode: call
+            .header("x-amz-checksum-mode")
+            .is_some_and(|mode| mode.eq_ignore_ascii_case("enabled")),
+        customer_key: call.customer_key("x-amz-"),
+    })
+}
+
+pub(super) fn head(s3: &mut S3, call: &Call) -> S3Result<Reply> {
+    let head = s3.head_object(&get_request(call)?, call.now)?;
+    Ok(overridden(Reply::ok().head(&head), call))
+}
+
+pub(super) fn get(s3: &mut S3, call: &Call) -> S3Result<Reply> {
+    let got = s3.get_object(&get_request(call)?, call.now)?;
+    Ok(overridden(Reply::content(got.content).head(&got.head), call))
+}
+
+/// Headers that the reader wants to see instead of the object's.
+fn overridden(reply: Reply, call: &Call) -> Reply {
+    [
+        "content-type",
+        "content-language",
+        "expires",
+        "cache-control",
+        "content-disposition",
+        "content-encoding",
+    ]
+    .into_iter()
+    .fold(reply, |reply, name| {
+        reply.maybe(name, call.query(&format!("response-{name}")))
+    })
+}
+
+/// One range of bytes; several, or none that parses, are the whole object.
+fn range(text: &str) -> Option<ByteRange> {
+    let (first, last) = text.strip_prefix("bytes=")?.split_once('-')?;
+    match (first.parse().ok(), last.parse().ok()) {
+        (Some(first), Some(last)) if first <= last => Some(ByteRange::Between(first, last)),
+        (Some(first), None) if last.is_empty() => Some(ByteRange::From(first)),
+        (None, Some(n)) if first.is_empty() => Some(ByteRange::Last(n)),
+        _ => None,
+    }
+}
+
+pub(super) fn copy(s3: &mut S3, call: &Call) -> S3Result<Reply> {
+    let directive = |name: &str| match call.header(name) {
+        None | Some("COPY") => Ok(Directive::Copy),
+        Some("REPLACE") => Ok(Directive::Replace),
+        Some(_) => Err(S3Error::argument("Unknown directive.")),
+    };
+    let annotations = "x-amz-object-annotation-directive";
+    let annotation_directive = match call.header(annotations).or(call.query(annotations)) {
+        None | Some("COPY") => AnnotationDirective::Copy,
+        Some("EXCLUDE") => AnnotationDirective::Exclude,
+        Some(_) => return Err(S3Error::argument("Unknown annotation directive.")),
+    };
+    let copied = s3.copy_object(
+        CopyObjectRequest {
+            source: call.copy_source()?,
+            bucket: call.bucket.clone(),
+            key: call.key.clone(),
+            properties: call.new_object()?,
+            metadata_directive: directive("x-amz-metadata-directive")?,
+            tagging_directive: directive("x-amz-tagging-directive")?,
+            annotation_directive,
+            conditions: call.write_conditions(),
+            checksum_algorithm: call
+                .choice("x-amz-checksum-algorithm", ChecksumAlgorithm::parse)?,
+        },
+        call.now,
+    )?;
+    let written = &copied.written;
+    Ok(Reply::xml("CopyObjectResult", |xml| {
+        xml.text("ETag", written.etag());
+        xml.text("LastModified", dates::iso(written.modified));
+        checksum_elements(xml, written.object.checksum().as_ref(), true);
+    })
+    .version(written.version_id)
+    .encryption(&written.object.encryption)
+    .maybe("x-amz-copy-source-version-id", copied.source_version))
+}
+
+/// `ChecksumCRC32` and its like.
+pub(super) fn checksum_elements(xml: &mut xml::Xml, checksum: Option<&Checksum>, kind: bool) {
+    if let Some(c) = checksum {
+        xml.text(&format!("Checksum{}", c.algorithm.as_str()), &c.value);
+        if kind {
+            xml.text("ChecksumType", c.kind.as_str());
+        }
+    }
+}
+
+pub(super) fn rename(s3: &mut S3, call: &Call) -> S3Result<Reply> {
+    let source = call.header("x-amz-rename-source").unwrap_or_default();
+    let source = percent_decode_str(source).decode_utf8_lossy();
+    let source = source.strip_prefix('/').unwrap_or(&source);
+    // The key alone, or with the bucket before it.
+    let inside = source.strip_prefix(call.bucket.as_str());
+    let key = inside.and_then(|s| s.strip_prefix('/')).unwrap_or(source);
+    s3.rename_object(
+        RenameObjectRequest {
+            bucket: call.bucket.clone(),
+            source: key.to_owned(),
+            destination: call.key.clone(),
+            source_conditions: call.read_conditions("x-amz-rename-source-"),
+            conditions: call.write_conditions(),
+            client_token: call.header("x-amz-client-token").map(str::to_owned),
+        },
+        call.now,
+    )?;
+    Ok(Reply::ok())
+}
+
+pub(super) fn delete(s3: &mut S3, call: &Call) -> S3Result<Reply> {
+    let deleted = s3.delete_object(
+        &DeleteObjectRequest {
+            object: call.object()?,
+            if_match: call.header("if-match").map(str::to_owned),
+            bypass_governance: call.flag("x-amz-bypass-governance-retention"),
+        },
+        call.now,
+    )?;
+    Ok(Reply::no_content()
+        .version(deleted.version_id)
+        .maybe("x-amz-delete-marker", deleted.delete_marker.then_some("true")))
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Delete {
+    #[serde(rename = "Object", default)]
+    objects: Vec<DeleteEntry>,
+    #[serde(default)]
+    quiet: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct DeleteEntry {
+    key: String,
+    version_id: Option<String>,
+    #[serde(rename = "ETag")]
+    etag: Option<String>,
+}
+
+pub(super) fn delete_many(s3: &mut S3, call: &Call) -> S3Result<Reply> {
+    call.checksum()?.verify(&Content::literal(call.body.clone()))?;
+    let request: Delete = xml::parse(&call.body)?;
+    let entries = request
+        .objects
+        .into_iter()
+        .map(|entry| {
+            Ok(DeleteObjectsEntry {
+                key: entry.key,
+                version: entry.version_id.as_deref().map(version).transpose()?,
+                etag: entry.etag,
+            })
+        })
+        .collect::<S3Result<_>>()?;
+    let bypass = call.flag("x-amz-bypass-governance-retention");
+    let results = s3.delete_objects(&call.bucket, entries, bypass, call.now)?;
+    Ok(Reply::xml("DeleteResult", |xml| {
+        for (entry, result) in results {
+            match result {
+                Ok(_) if request.quiet => {}
+                Ok(deleted) => xml.element("Deleted", |xml| {
+                    xml.text("Key", &entry.key);
+                    xml.maybe("VersionId", entry.version);
+                    if deleted.delete_marker {
+                        xml.text("DeleteMarker", true);
+                        xml.maybe("DeleteMarkerVersionId", deleted.version_id);
+                    }
+                }),
+                Err(error) => xml.element("Error", |xml| {
+                    xml.text("Key", &entry.key);
+                    xml.maybe("VersionId", entry.version);
+                    xml.text("Code", error.code.as_str());
+                    xml.text("Message", &error.message);
+                }),
+            }
+        }
+    }))
+}

@@ -1,0 +1,38 @@
+//! Departures from Amazon S3 that other servers are known for.
+
+/// What this server gets wrong. All `false` is Amazon S3.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[allow(clippy::struct_excessive_bools)] // Each is a server's fault of its own.
+pub struct Quirks {
+    /// The conditions on the source of a copy or a part copy are not looked at.
+    pub ignore_copy_source_conditions: bool,
+    /// `If-None-Match` and `If-Match` on `PutObject` are not looked at.
+    pub ignore_conditions_on_put: bool,
+    /// `If-None-Match` and `If-Match` on `CopyObject` are not looked at.
+    pub ignore_conditions_on_copy: bool,
+    /// `If-None-Match` and `If-Match` on `CompleteMultipartUpload` are not
+    /// looked at.
+    pub ignore_conditions_on_complete: bool,
+    /// `If-Match` on `DeleteObject` is not looked at.
+    pub ignore_if_match_on_delete: bool,
+    /// The ETags in `DeleteObjects` are not looked at.
+    pub ignore_etags_in_delete_objects: bool,
+    /// No additional checksum is checked, kept or shown.
+    pub no_checksums: bool,
+    /// ETags are made up, those of parts too.
+    pub etag_is_not_md5: bool,
+    /// Tags on `CreateMultipartUpload` are lost.
+    pub drop_tags_on_create: bool,
+    /// `CopyObject` keeps the source's storage class when none is sent.
+    pub keep_storage_class_on_copy: bool,
+    /// `UploadPartCopy` answers well and stores an empty part.
+    pub empty_part_copies: bool,
+    /// `RenameObject` works in every bucket.
+    pub rename_everywhere: bool,
+    /// `RenameObject` answers well, leaves the source and makes an empty
+    /// destination, in every bucket.
+    pub rename_makes_empty: bool,
+    /// `CompleteMultipartUpload` answers well again after its own success.
+    /// Amazon does so too for a while.
+    pub repeated_complete_ok: bool,
+}

@@ -1,0 +1,443 @@
+//! The auditor: watches every change, and knows what no client can see, where
+//! each object's bytes first came from. Two objects with the same bytes are
+//! two objects to it.
+//!
+//! What it checks at each change:
+//! - Workers write to destinations of the manifest and to scratch keys only.
+//! - No object is replaced, unless its task says to overwrite, and then only
+//!   what was there before the task's own copy was.
+//! - A source is deleted only while its task's destination holds a complete
+//!   copy of that very object, with its properties, or an outsider has changed
+//!   the destination since it did.
+//! - One task takes away one object, or brings another one safely to the
+//!   destination as well, if a duplicate of its message finds one.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use rebucket_protocol::{IfExists, ObjectUri, RenameTask};
+use rebucket_simulator::clock::Millis;
+use rebucket_simulator::s3::{Object, S3, Version, Versioning};
+
+/// Scratch objects have this in their keys, and nothing else has.
+pub const SCRATCH: &str = ".rebucket/";
+
+/// A bucket and a key.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    /// The bucket.
+    pub bucket: String,
+    /// The key.
+    pub key: String,
+}
+
+impl Place {
+    /// The place of an object.
+    #[must_use]
+    pub fn of(object: &ObjectUri) -> Self {
+        Self {
+            bucket: object.bucket.to_string(),
+            key: object.key.to_string(),
+        }
+    }
+
+    /// The current object there.
+    #[must_use]
+    pub fn current<'a>(&self, s3: &'a S3) -> Option<&'a Object> {
+        s3.bucket(&self.bucket)?.current(&self.key)
+    }
+
+    fn is_scratch(&self) -> bool {
+        self.key.contains(SCRATCH)
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.bucket, self.key)
+    }
+}
+
+/// A task as the auditor knows it.
+#[derive(Debug, Clone)]
+pub struct Claim {
+    /// The task.
+    pub task: RenameTask,
+    /// Its source.
+    pub source: Place,
+    /// Its destination.
+    pub destination: Place,
+    /// When it was first sent.
+    pub sent: Millis,
+}
+
+/// Where an object was first written, and as what.
+#[derive(Debug, Clone)]
+pub struct Birth {
+    /// Where.
+    pub place: Place,
+    /// When.
+    pub at: Millis,
+    /// What.
+    pub object: Object,
+}
+
+/// Between the last look at a source and its delete, a worker reads back the
+/// copy: HEAD, tags and grants of both. Nothing else.
+const READS_BEFORE_DELETE: usize = 5;
+
+/// A look at a source.
+#[derive(Debug, Default)]
+struct Look {
+    at: Millis,
+    since: BTreeSet<(&'static str, bool)>,
+}
+
+/// The auditor.
+#[derive(Debug, Default)]
+pub struct Audit {
+    claims: Vec<Claim>,
+    by_source: BTreeMap<Place, usize>,
+    by_destination: BTreeMap<Place, usize>,
+    births: BTreeMap<u64, Birth>,
+    /// Destinations that held a complete copy of an object, and of which.
+    copied: BTreeSet<(usize, u64)>,
+    /// Objects that each task's workers copied themselves.
+    made: BTreeSet<(usize, u64)>,
+    /// The object that each task took away from its source.
+    taken: BTreeMap<usize, u64>,
+    /// Objects of which an outsider removed or replaced a copy.
+    meddled: BTreeSet<u64>,
+    /// Objects that a task replaced as it was told to.
+    replaced: BTreeSet<u64>,
+    /// Places that an outsider changed, and those it changed last.
+    touched: BTreeSet<Place>,
+    touched_last: BTreeSet<Place>,
+    /// When each process last looked at a task's destination.
+    looks_there: BTreeMap<(u16, usize), Millis>,
+    /// When each process last looked at a task's source, and what it asked of
+    /// the task's objects since.
+    looks: BTreeMap<(u16, usize), Look>,
+    /// Who began each upload that is not ended.
+    pub uploads: BTreeMap<String, u16>,
+    /// Processes that may leave an upload or a scratch object behind.
+    pub excused: BTreeSet<u16>,
+    violations: Vec<String>,
+}
+
+impl Audit {
+    /// An auditor of these tasks.
+    #[must_use]
+    pub fn new(claims: Vec<Claim>) -> Self {
+        let places = |of: fn(&Claim) -> &Place| {
+            let numbered = claims.iter().enumerate();
+            numbered.map(|(n, claim)| (of(claim).clone(), n)).collect()
+        };
+        Self {
+            by_source: places(|claim| &claim.source),
+            by_destination: places(|claim| &claim.destination),
+            claims,
+            ..Self::default()
+        }
+    }
+
+    /// The tasks.
+    #[must_use]
+    pub fn claims(&self) -> &[Claim] {
+        &self.claims
+    }
+
+    /// What went wrong so far.
+    #[must_use]
+    pub fn violations(&self) -> &[String] {
+        &self.violations
+    }
+
+    /// True when an outsider changed this place.
+    #[must_use]
+    pub fn was_touched(&self, place: &Place) -> bool {
+        self.touched.contains(place)
+    }
+
+    /// Objects that must exist at the end: all but those that an outsider or
+    /// an overwriting task did away with.
+    pub fn protected(&self) -> impl Iterator<Item = (u64, &Birth)> {
+        self.births
+            .iter()
+            .filter(|(origin, _)| {
+                !self.meddled.contains(origin) && !self.replaced.contains(origin)
+            })
+            .map(|(origin, birth)| (*origin, birth))
+    }
+
+    /// Where an object may be at the end: where it was born, and where the
+    /// task of that key takes it.
+    #[must_use]
+    pub fn homes(&self, birth: &Birth) -> Vec<Place> {
+        let moved = self
+            .by_source
+            .get(&birth.place)
+            .map(|n| self.claims[*n].destination.clone());
+        [birth.place.clone()].into_iter().chain(moved).collect()
+    }
+
+    /// Records a violation.
+    pub fn violation(&mut self, what: String) {
+        self.violations.push(what);
+    }
+
+    /// An object was there before the first step.
+    pub fn born(&mut self, place: &Place, at: Millis, object: &Object) {
+        let (place, object) = (place.clone(), object.clone());
+        self.births
+            .insert(object.origin, Birth { place, at, object });
+    }
+
+    /// An outsider changed a place.
+    pub fn outsider(&mut self, place: &Place, before: Option<&Object>, s3: &S3, now: Millis) {
+        if let Some(before) = before {
+            self.meddled.insert(before.origin);
+            if let Some(&number) = self.by_destination.get(place) {
+                let all = (number, 0)..=(number, u64::MAX);
+                let copied = self.copied.range(all).map(|(_, origin)| *origin);
+                self.meddled.extend(copied);
+            }
+        }
+        if let Some(after) = place.current(s3) {
+            self.born(place, now, after);
+        }
+        self.touched.insert(place.clone());
+        self.touched_last.insert(place.clone());
+        self.compare(place, s3);
+    }
+
+    /// Everything is there that was there before the first step.
+    pub fn begin(&mut self, s3: &S3) {
+        for (bucket, there) in s3.buckets() {
+            for (key, version, object) in there.current_objects() {
+                let place = Place {
+                    bucket: bucket.to_owned(),
+                    key: key.to_owned(),
+                };
+                self.born(&place, version.modified, object);
+            }
+        }
+        for number in 0..self.claims.len() {
+            let place = self.claims[number].destination.clone();
+            self.compare(&place, s3);
+        }
+    }
+
+    /// If the task that ends at this place finds a complete copy there, of an
+    /// object that it may have been sent for, that is as good as its own.
+    fn compare(&mut self, place: &Place, s3: &S3) {
+        let Some(&number) = self.by_destination.get(place) else {
+            return;
+        };
+        let claim = &self.claims[number];
+        let Some(there) = place.current(s3) else {
+            return;
+        };
+        if let Some(birth) = self.births.get(&there.origin)
+            && birth.place == claim.source
+            && difference(&birth.object, there).is_none()
+        {
+            self.copied.insert((number, there.origin));
+        }
+        if let Some(source) = claim.source.current(s3)
+            && let Some(birth) = self.births.get(&source.origin)
+            && birth.at < claim.sent
+            && difference(source, there).is_none()
+        {
+            self.copied.insert((number, source.origin));
+        }
+    }
+
+    /// A worker's request for an object arrived. A HEAD of a source, and a copy
+    /// from it in one request, are looks at it.
+    pub fn asked(
+        &mut self,
+        worker: u16,
+        operation: &'static str,
+        place: &Place,
+        s3: &S3,
+        now: Millis,
+    ) {
+        let (number, at_source) = match (
+            self.by_source.get(place),
+            self.by_destination.get(place),
+        ) {
+            (Some(&number), _) => (number, true),
+            (None, Some(&number)) => (number, false),
+            (None, None) => return,
+        };
+        let looked = match operation {
+            "HeadObject" => at_source,
+            // Of a version, it sees that version only.
+            "CopyObject" => {
+                let bucket = s3.bucket(&self.claims[number].source.bucket);
+                let settings = bucket.map(|bucket| &bucket.settings);
+                !at_source && settings.is_some_and(|s| s.versioning == Versioning::Off)
+            }
+            _ => false,
+        };
+        if operation == "HeadObject" && !at_source {
+            self.looks_there.insert((worker, number), now);
+        }
+        let look = self.looks.entry((worker, number)).or_default();
+        if looked {
+            let since = BTreeSet::new();
+            *look = Look { at: now, since };
+        } else {
+            look.since.insert((operation, at_source));
+        }
+    }
+
+    /// True when the object came to its place after the process had looked
+    /// there for the last time, a few reads before: with the same bytes, no
+    /// condition of S3 can tell it from the one that was seen
+    /// (`docs/SEMANTICS.md`, "What remains").
+    fn came_unseen(&self, worker: u16, number: usize, origin: u64) -> bool {
+        let born = self.births.get(&origin).map(|birth| birth.at);
+        self.looks.get(&(worker, number)).is_some_and(|look| {
+            look.since.len() <= READS_BEFORE_DELETE && born.is_some_and(|born| born >= look.at)
+        })
+    }
+
+    /// True when the object came to the destination after the process had
+    /// looked there for the last time: two workers had the same task at once,
+    /// by way of two messages (`docs/SEMANTICS.md`, "What remains").
+    fn came_there_unseen(&self, worker: u16, number: usize, origin: u64) -> bool {
+        let looked = self.looks_there.get(&(worker, number));
+        self.births
+            .get(&origin)
+            .is_some_and(|birth| looked.is_none_or(|looked| birth.at >= *looked))
+    }
+
+    /// A worker wrote an object. `before` is what was current there.
+    pub fn written(&mut self, worker: u16, place: &Place, before: Option<&Object>, s3: &S3) {
+        if place.is_scratch() {
+            return;
+        }
+        let Some(after) = place.current(s3) else {
+            return self.violation(format!("w{worker} wrote {place}, and nothing is there"));
+        };
+        let Some(&number) = self.by_destination.get(place) else {
+            return self.violation(format!("w{worker} wrote {place}, no task's destination"));
+        };
+        let claim = &self.claims[number];
+        // Parts of two objects with the same bytes make a third: it has no
+        // birth, and no source may be deleted for it.
+        let elsewhere = self
+            .births
+            .get(&after.origin)
+            .is_some_and(|birth| birth.place != claim.source);
+        if elsewhere {
+            let source = &claim.source;
+            self.violations.push(format!(
+                "w{worker} wrote {place} from an object that was never at {source}"
+            ));
+        }
+        if let Some(before) = before.filter(|before| before.origin != after.origin) {
+            if claim.task.if_exists != IfExists::Overwrite {
+                self.violations
+                    .push(format!("w{worker} replaced a foreign object at {place}"));
+            } else if self.made.contains(&(number, after.origin))
+                && !self.came_there_unseen(worker, number, before.origin)
+            {
+                self.violations.push(format!(
+                    "w{worker} copied to {place} again, over what came after its copy"
+                ));
+            }
+            self.replaced.insert(before.origin);
+        }
+        self.made.insert((number, after.origin));
+        self.touched_last.remove(place);
+        self.compare(place, s3);
+    }
+
+    /// A worker took an object away from its key.
+    pub fn deleted(&mut self, worker: u16, place: &Place, removed: &Version, s3: &S3) {
+        let Some(object) = removed.object.as_deref() else {
+            return self.violation(format!("w{worker} removed a delete marker at {place}"));
+        };
+        if place.is_scratch() {
+            return;
+        }
+        let Some(&number) = self.by_source.get(place) else {
+            return self.violation(format!("w{worker} deleted {place}, no task's source"));
+        };
+        let claim = &self.claims[number];
+        let destination = &claim.destination;
+        let moved = self.made.contains(&(number, object.origin));
+        if let Some(&first) = self.taken.get(&number)
+            && first != object.origin
+            && !moved
+            && !self.came_unseen(worker, number, object.origin)
+        {
+            return self.violation(format!(
+                "w{worker} deleted {place} once more: another object by now"
+            ));
+        }
+        self.taken.insert(number, object.origin);
+        let sent_for = self
+            .births
+            .get(&object.origin)
+            .is_some_and(|birth| birth.at < claim.sent);
+        let wrong = match destination.current(s3) {
+            None => Some("nothing".to_owned()),
+            Some(there) if there.origin != object.origin && !sent_for => {
+                Some("the copy of another object".to_owned())
+            }
+            Some(there) => {
+                difference(object, there).map(|what| format!("a copy with another {what}"))
+            }
+        };
+        let unseen = wrong.is_some() && self.came_unseen(worker, number, object.origin);
+        if unseen {
+            self.meddled.insert(object.origin);
+        }
+        let excused = unseen
+            || (self.touched_last.contains(destination)
+                && self.copied.contains(&(number, object.origin)));
+        self.copied.insert((number, object.origin));
+        if let Some(wrong) = wrong.filter(|_| !excused) {
+            let what = format!("w{worker} deleted {place} while {destination} holds {wrong}");
+            self.violations.push(what);
+        }
+    }
+}
+
+/// What a copy does not have of its source, if anything.
+#[must_use]
+pub fn difference(source: &Object, copy: &Object) -> Option<&'static str> {
+    let kept = |object: &Object| object.checksum.map(|kept| kept.algorithm);
+    let checks = [
+        ("content", source.content == copy.content),
+        ("metadata", source.metadata == copy.metadata),
+        ("tags", source.tags == copy.tags),
+        ("grants", source.acl == copy.acl),
+        ("storage class", source.storage_class == copy.storage_class),
+        ("encryption", source.encryption == copy.encryption),
+        ("retention", source.retention == copy.retention),
+        (
+            "legal hold",
+            source.legal_hold.unwrap_or(false) == copy.legal_hold.unwrap_or(false),
+        ),
+        ("redirect", source.redirect == copy.redirect),
+        ("checksum", kept(source) == kept(copy)),
+        (
+            "annotations",
+            source.annotations.len() == copy.annotations.len()
+                && source
+                    .annotations
+                    .iter()
+                    .zip(copy.annotations.iter())
+                    .all(|((a, one), (b, other))| a == b && one.payload == other.payload),
+        ),
+    ];
+    checks
+        .into_iter()
+        .find(|(_, same)| !same)
+        .map(|(what, _)| what)
+}

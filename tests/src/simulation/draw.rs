@@ -1,0 +1,397 @@
+//! Draws a schedule's scene and events from its seed.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use fastrand::Rng;
+use rebucket_protocol::{BucketName, IfExists, VersionPolicy};
+use rebucket_simulator::clock::Millis;
+use rebucket_simulator::s3::{
+    AclRequest, BucketSettings, CannedAcl, Content, Metadata, NewObject, Ownership, StorageClass,
+    Versioning,
+};
+use rebucket_worker::rename::VerifyMode;
+use rebucket_worker::store::BucketFacts;
+use rebucket_worker::store::endpoint::Abilities;
+
+use super::audit::Place;
+use super::fate::{Dice, Director as _, Fate, Roughness};
+use super::fleet::{Fleet, PART, THRESHOLD};
+use super::outsider::{Act, Ambush, Trigger};
+use super::scene::{Job, NEW, OLD, Put, SENT, Scene, place};
+use super::schedule::{Decision, Schedule};
+
+/// A schedule has at most so many tasks.
+pub const TASKS: u16 = 4;
+
+/// And at most so many events.
+pub const EVENTS: u16 = 5;
+
+/// Something that happens by itself.
+#[derive(Debug, Clone)]
+pub enum Happening {
+    /// An outsider acts.
+    Outsider {
+        /// Where.
+        place: Place,
+        /// What is done.
+        act: Act,
+    },
+    /// The submitter sends a task once more, as another message.
+    SentTwice {
+        /// The task's number.
+        task: usize,
+    },
+    /// The queue delivers a message once more.
+    DeliveredTwice {
+        /// The task's number.
+        task: usize,
+    },
+    /// A worker is told to stop, and another is started in its place.
+    Stop {
+        /// Which of those that run side by side.
+        worker: usize,
+        /// What is under way may go on for so long.
+        grace: Duration,
+    },
+}
+
+/// When something happens.
+#[derive(Debug, Clone)]
+pub struct Event {
+    /// When.
+    pub at: Millis,
+    /// What.
+    pub what: Happening,
+}
+
+/// All that a seed decides in advance.
+#[derive(Debug)]
+pub struct Drawn {
+    /// What is there.
+    pub scene: Scene,
+    /// What happens, in order.
+    pub events: Vec<Event>,
+    /// What an outsider does in answer to workers.
+    pub ambushes: Vec<Ambush>,
+    /// What becomes of requests.
+    pub roughness: Roughness,
+    /// Workers side by side.
+    pub workers: usize,
+    /// How long a worker stays away after it died or stopped.
+    pub rest: Duration,
+    /// From then on, nothing goes wrong any more.
+    pub calm_at: Millis,
+}
+
+/// Draws a schedule.
+#[must_use]
+pub fn draw(schedule: &Schedule) -> Drawn {
+    let mut chance = schedule.chance();
+    let chance = &mut chance;
+    let versioned = chance.u8(0..4) == 0;
+    let acls = chance.u8(0..4) == 0;
+    let fleet = fleet(chance, acls);
+    let old = settings(versioned, acls);
+    let new = settings(if chance.u8(0..8) == 0 { !versioned } else { versioned }, acls);
+    let tasks = chance.u16(1..=TASKS);
+    let roughness = roughness(chance, fleet.visibility);
+    let workers = chance.usize(1..=3);
+    let rest = Duration::from_millis(chance.u64(0..=20_000));
+    let length = chance.u64(5_000..=180_000);
+    let meddling = chance.u8(0..3);
+
+    let (mut objects, mut jobs) = (Vec::new(), Vec::new());
+    for number in 0..tasks {
+        let decision = Decision::Task(number);
+        if schedule.has(decision) {
+            let mut chance = schedule.chance_of(decision);
+            subject(&mut chance, number, versioned, acls, &mut objects, &mut jobs);
+        }
+    }
+    objects.push(bystander());
+
+    let (mut events, mut ambushes) = (Vec::new(), Vec::new());
+    for number in 0..chance.u16(0..=EVENTS) {
+        let decision = Decision::Event(number);
+        if !schedule.has(decision) || jobs.is_empty() {
+            continue;
+        }
+        let mut chance = schedule.chance_of(decision);
+        let at = Millis(SENT.0 + chance.u64(0..=length));
+        let task = chance.usize(0..jobs.len());
+        let what = match chance.u8(0..10) {
+            0 if jobs[task].submitted => Happening::SentTwice { task },
+            0 | 1 => Happening::DeliveredTwice { task },
+            2 => Happening::Stop {
+                worker: chance.usize(0..workers),
+                grace: Duration::from_millis(chance.u64(0..=10_000)),
+            },
+            _ if meddling == 0 => continue,
+            _ => {
+                let (place, act) = meddle(&mut chance, &jobs[task], &objects);
+                match chance.u8(0..3) {
+                    0 => {
+                        ambushes.push(Ambush {
+                            trigger: if place == jobs[task].source {
+                                Trigger::Taken
+                            } else {
+                                Trigger::Written
+                            },
+                            place,
+                            act,
+                        });
+                        continue;
+                    }
+                    _ => Happening::Outsider { place, act },
+                }
+            }
+        };
+        events.push(Event { at, what });
+    }
+    events.sort_by_key(|event| event.at);
+    Drawn {
+        scene: Scene {
+            old,
+            new,
+            objects,
+            jobs,
+            fleet,
+        },
+        events,
+        ambushes,
+        roughness,
+        workers,
+        rest,
+        calm_at: Millis(SENT.0 + length),
+    }
+}
+
+/// The requests, of so many workers and among the first so many of each, that
+/// a schedule does not simply answer.
+#[must_use]
+pub fn rough_requests(schedule: &Schedule, workers: u16, requests: u32) -> Vec<Decision> {
+    let roughness = draw(schedule).roughness;
+    let dice = Dice::new(schedule.clone(), roughness, Duration::from_secs(1));
+    (0..workers)
+        .flat_map(|worker| (0..requests).map(move |number| (worker, number)))
+        .filter(|(worker, number)| dice.course(*worker, *number).fate != Fate::Answered)
+        .map(|(worker, number)| Decision::Request(worker, number))
+        .collect()
+}
+
+fn fleet(chance: &mut Rng, acls: bool) -> Fleet {
+    let verify = [
+        None,
+        Some(VerifyMode::Response),
+        Some(VerifyMode::Head),
+        Some(VerifyMode::Head),
+    ];
+    let skews = (0..3).map(|_| match chance.u8(0..4) {
+        0 => chance.i64(-120_000..=120_000),
+        _ => 0,
+    });
+    Fleet {
+        skews: skews.collect(),
+        visibility: Duration::from_secs(chance.u64(10..=60)),
+        max_receive_count: chance.u32(3..=12),
+        max_renames: chance.usize(1..=4),
+        verify: verify[chance.usize(0..verify.len())],
+        abilities: Abilities {
+            trusted: chance.bool(),
+            counts_tags: chance.u8(0..4) > 0,
+            ..Abilities::aws()
+        },
+        facts: BucketFacts {
+            has_acls: acls,
+            has_lock: false,
+        },
+        buckets: [OLD, NEW]
+            .map(|name| BucketName::new(name).expect("a bucket's name"))
+            .to_vec(),
+        resumed: false,
+    }
+}
+
+fn settings(versioned: bool, acls: bool) -> BucketSettings {
+    BucketSettings {
+        versioning: if versioned {
+            Versioning::Enabled
+        } else {
+            Versioning::Off
+        },
+        ownership: if acls {
+            Ownership::BucketOwnerPreferred
+        } else {
+            Ownership::BucketOwnerEnforced
+        },
+        ..BucketSettings::default()
+    }
+}
+
+/// Some schedules are quiet, some have one kind of trouble, some have all.
+fn roughness(chance: &mut Rng, visibility: Duration) -> Roughness {
+    let margin = u64::try_from((visibility / 4).as_millis()).unwrap_or(u64::MAX);
+    let heavy = chance.u32(1..=120);
+    let mut some = |of: u32| if chance.bool() { of } else { 0 };
+    Roughness {
+        refused: some(heavy),
+        lost: some(heavy),
+        silent: some(heavy / 4),
+        death: some(heavy / 2),
+        freeze: some(heavy / 4),
+        latency: if chance.u8(0..3) == 0 {
+            chance.u64(0..=margin.min(5_000) / 2)
+        } else {
+            chance.u64(0..=200)
+        },
+    }
+}
+
+/// An object's properties: often none, sometimes many.
+fn properties(chance: &mut Rng, acls: bool) -> NewObject {
+    let mut metadata = Metadata::default();
+    if chance.bool() {
+        metadata.content_type = Some("text/plain".to_owned());
+        metadata.user = BTreeMap::from([("owner".to_owned(), "a&b".to_owned())]);
+    }
+    let tags = if chance.u8(0..3) == 0 {
+        BTreeMap::from([("team".to_owned(), "blue".to_owned())])
+    } else {
+        BTreeMap::new()
+    };
+    NewObject {
+        metadata: Arc::new(metadata),
+        storage_class: (chance.u8(0..4) == 0).then_some(StorageClass::StandardIa),
+        tags: Arc::new(tags),
+        acl: if acls && chance.bool() {
+            AclRequest::Canned(CannedAcl::PublicRead)
+        } else {
+            AclRequest::default()
+        },
+        redirect: (chance.u8(0..8) == 0).then(|| "/elsewhere".to_owned()),
+        ..NewObject::default()
+    }
+}
+
+/// An object's bytes and the parts it was uploaded in.
+fn bytes(chance: &mut Rng, number: u16) -> (Content, Option<u64>) {
+    match chance.u8(0..8) {
+        0 => (Content::literal(Vec::new()), None),
+        1 => (Content::sparse(u64::from(number), THRESHOLD + PART), None),
+        2 => (
+            Content::sparse(u64::from(number), THRESHOLD + PART),
+            Some(PART + (4 << 20)),
+        ),
+        3 => (Content::sparse(u64::from(number), 2 * PART + 1), Some(PART)),
+        _ => (
+            Content::literal(format!("object {number}").into_bytes()),
+            None,
+        ),
+    }
+}
+
+/// One task with its source and what may be in its way.
+fn subject(
+    chance: &mut Rng,
+    number: u16,
+    versioned: bool,
+    acls: bool,
+    objects: &mut Vec<Put>,
+    jobs: &mut Vec<Job>,
+) {
+    let key = format!("k{number}");
+    let mut job = Job::plain(&key);
+    if chance.u8(0..4) == 0 {
+        job.destination = place(OLD, &format!("moved/{key}"));
+    }
+    job.if_exists = match chance.u8(0..6) {
+        0 => IfExists::Skip,
+        1 => IfExists::Overwrite,
+        _ => IfExists::Fail,
+    };
+    job.pin_etag = chance.u8(0..3) == 0;
+    job.pin_modified = job.pin_etag && chance.bool();
+    job.pin_version = versioned && chance.bool();
+    job.submitted = chance.u8(0..4) > 0;
+    if versioned && chance.u8(0..3) == 0 {
+        job.versioned = VersionPolicy::Purge;
+    }
+    let (content, parts) = bytes(chance, number);
+    let source = Put {
+        place: job.source.clone(),
+        content,
+        new: properties(chance, acls),
+        parts,
+        age: Duration::from_secs([3_600, 3_600, 2, 0][chance.usize(0..4)]),
+    };
+    if versioned && chance.bool() {
+        // An older version: perhaps the same bytes, perhaps not.
+        let mut older = source.clone();
+        older.age = Duration::from_hours(2);
+        if chance.bool() {
+            older.content = Content::literal(b"older".to_vec());
+            older.parts = None;
+        }
+        objects.push(older);
+    }
+    if chance.u8(0..6) == 0 {
+        let mut there = source.clone();
+        there.place = job.destination.clone();
+        match chance.u8(0..4) {
+            0 => {}
+            1 => there.new = properties(chance, acls),
+            2 => (there.content, there.parts) = bytes(chance, number),
+            _ => there.content = Content::literal(b"something else".to_vec()),
+        }
+        if there.content.size() < THRESHOLD {
+            there.parts = None;
+        }
+        objects.push(there);
+    }
+    if chance.u8(0..16) > 0 {
+        objects.push(source);
+    }
+    jobs.push(job);
+}
+
+/// An object that no task names.
+fn bystander() -> Put {
+    Put {
+        place: place(OLD, "bystander"),
+        content: Content::literal(b"not yours".to_vec()),
+        new: NewObject::default(),
+        parts: None,
+        age: Duration::from_hours(1),
+    }
+}
+
+/// What an outsider does to a task's source or destination: often with the
+/// very bytes that are or were there.
+fn meddle(chance: &mut Rng, job: &Job, objects: &[Put]) -> (Place, Act) {
+    let at_source = chance.u8(0..3) > 0;
+    let place = if at_source {
+        job.source.clone()
+    } else {
+        job.destination.clone()
+    };
+    if chance.u8(0..4) == 0 {
+        return (place, Act::Delete);
+    }
+    let same = objects.iter().rev().find(|object| object.place == job.source);
+    let act = match same.filter(|_| chance.u8(0..4) > 0) {
+        Some(same) => Act::Put {
+            content: same.content.clone(),
+            new: same.new.clone(),
+            parts: same.parts,
+        },
+        None => Act::Put {
+            content: Content::literal(b"the outsider's own".to_vec()),
+            new: NewObject::default(),
+            parts: None,
+        },
+    };
+    (place, act)
+}
+

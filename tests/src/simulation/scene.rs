@@ -1,0 +1,199 @@
+//! What is there before the first step: buckets, objects, tasks.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rebucket_protocol::message::encode;
+use rebucket_protocol::{
+    BucketName, ETag, IfExists, JobId, ObjectKey, ObjectUri, RenameTask, TaskId, VersionId,
+    VersionPolicy,
+};
+use rebucket_simulator::clock::Millis;
+use rebucket_simulator::s3::{BucketSettings, Content, NewObject, S3};
+use rebucket_simulator::sqs::Sqs;
+
+use super::audit::{Audit, Claim, Place};
+use super::cloud::{Cloud, EPOCH, timestamp, timestamp_seconds};
+use super::fleet::Fleet;
+use super::queue::{DEAD, QUEUE};
+use super::store::put;
+
+/// The bucket that sources are in.
+pub const OLD: &str = "old-keys";
+/// The bucket that most destinations are in.
+pub const NEW: &str = "new-keys";
+
+/// An object that is there before the first step.
+#[derive(Debug, Clone)]
+pub struct Put {
+    /// Where.
+    pub place: Place,
+    /// Its bytes.
+    pub content: Content,
+    /// Its properties.
+    pub new: NewObject,
+    /// The size in bytes of the parts that it was uploaded in, if it was.
+    pub parts: Option<u64>,
+    /// How long before [`EPOCH`] it was written.
+    pub age: Duration,
+}
+
+/// A task in the making.
+#[derive(Debug, Clone)]
+pub struct Job {
+    /// Its source.
+    pub source: Place,
+    /// Its destination.
+    pub destination: Place,
+    /// What to do when the destination is taken.
+    pub if_exists: IfExists,
+    /// What a delete means.
+    pub versioned: VersionPolicy,
+    /// Whether the message names ETag and size.
+    pub pin_etag: bool,
+    /// Whether it names the version.
+    pub pin_version: bool,
+    /// Whether it names the date.
+    pub pin_modified: bool,
+    /// Whether it names the job's start.
+    pub submitted: bool,
+}
+
+impl Job {
+    /// A plain rename of a key to the same key of the other bucket.
+    #[must_use]
+    pub fn plain(key: &str) -> Self {
+        Self {
+            source: place(OLD, key),
+            destination: place(NEW, key),
+            if_exists: IfExists::Fail,
+            versioned: VersionPolicy::Marker,
+            pin_etag: false,
+            pin_version: false,
+            pin_modified: false,
+            submitted: true,
+        }
+    }
+}
+
+/// A place by names.
+#[must_use]
+pub fn place(bucket: &str, key: &str) -> Place {
+    Place {
+        bucket: bucket.to_owned(),
+        key: key.to_owned(),
+    }
+}
+
+/// The whole of it.
+#[derive(Debug, Clone)]
+pub struct Scene {
+    /// The settings of [`OLD`].
+    pub old: BucketSettings,
+    /// The settings of [`NEW`].
+    pub new: BucketSettings,
+    /// The objects, in the order in which they were written.
+    pub objects: Vec<Put>,
+    /// The tasks.
+    pub jobs: Vec<Job>,
+    /// The workers.
+    pub fleet: Fleet,
+}
+
+/// A scene that has been set.
+pub struct Stage {
+    /// The world.
+    pub cloud: Arc<Cloud>,
+    /// Each task's message.
+    pub bodies: Vec<String>,
+}
+
+/// When tasks are sent: the job's start.
+pub const SENT: Millis = Millis(EPOCH.0 + 1_000);
+
+fn uri(place: &Place) -> ObjectUri {
+    ObjectUri {
+        bucket: BucketName::new(&place.bucket).expect("a bucket's name"),
+        key: ObjectKey::new(&place.key).expect("a key"),
+    }
+}
+
+fn task(number: usize, job: &Job, s3: &S3) -> RenameTask {
+    let id = JobId::new("sim").expect("a job's name");
+    let row = TaskId::for_row(&id, number as u64 + 1);
+    let mut task = RenameTask::new(id, row, uri(&job.source), uri(&job.destination))
+        .expect("two different places");
+    task.if_exists = job.if_exists;
+    task.options.versioned = job.versioned;
+    task.submitted = job.submitted.then(|| timestamp(SENT));
+    let history = s3
+        .bucket(&job.source.bucket)
+        .map_or(&[][..], |bucket| bucket.versions(&job.source.key));
+    if let Some(version) = history.last()
+        && let Some(object) = &version.object
+    {
+        if job.pin_etag {
+            task.pins.etag = ETag::new(&object.etag.to_string()).ok();
+            task.pins.size = Some(object.content.size());
+        }
+        if job.pin_modified {
+            task.pins.modified = Some(timestamp_seconds(version.modified));
+        }
+        if job.pin_version {
+            task.pins.version = VersionId::new(version.id.to_string()).ok();
+        }
+    }
+    task
+}
+
+impl Scene {
+    /// Sets the scene: a world in which all this is there, and nothing sent.
+    #[must_use]
+    pub fn set(&self, log: bool) -> Stage {
+        let mut s3 = S3::new();
+        let made = Millis(EPOCH.0 - 86_400_000);
+        for (name, settings) in [(OLD, &self.old), (NEW, &self.new)] {
+            s3.create_bucket(name, settings.clone(), made)
+                .expect("a new bucket");
+        }
+        for object in &self.objects {
+            let age = u64::try_from(object.age.as_millis()).unwrap_or(u64::MAX);
+            let at = Millis(EPOCH.0.saturating_sub(age));
+            put(&mut s3, &object.place, &object.content, &object.new, object.parts, at);
+        }
+        let mut sqs = Sqs::new();
+        sqs.create_queue(DEAD, &[], made).expect("a new queue");
+        let policy = format!(
+            r#"{{"deadLetterTargetArn":"{}","maxReceiveCount":{}}}"#,
+            sqs.arn(DEAD),
+            self.fleet.max_receive_count
+        );
+        sqs.create_queue(QUEUE, &[("RedrivePolicy", &policy)], made)
+            .expect("a new queue");
+        let tasks: Vec<_> = self
+            .jobs
+            .iter()
+            .enumerate()
+            .map(|(number, job)| task(number, job, &s3))
+            .collect();
+        let bodies = tasks
+            .iter()
+            .map(|task| encode(task).expect("a task that fits"))
+            .collect();
+        let claims = tasks
+            .into_iter()
+            .map(|task| Claim {
+                source: Place::of(task.source()),
+                destination: Place::of(task.destination()),
+                sent: SENT,
+                task,
+            })
+            .collect();
+        let mut audit = Audit::new(claims);
+        audit.begin(&s3);
+        Stage {
+            cloud: Cloud::new(s3, sqs, audit, log),
+            bodies,
+        }
+    }
+}
