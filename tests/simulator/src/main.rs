@@ -95,7 +95,10 @@ fn main() -> ExitCode {
 
 async fn run(options: &Options) -> Result<(), Failure> {
     // Before anything listens, so that no signal is missed.
-    let signals = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()));
+    let signals = (
+        signal(SignalKind::terminate()),
+        signal(SignalKind::interrupt()),
+    );
     let (Ok(mut terminate), Ok(mut interrupt)) = signals else {
         return Err(usage("cannot listen for signals".to_owned()));
     };
@@ -114,7 +117,9 @@ async fn run(options: &Options) -> Result<(), Failure> {
 
 fn builder(options: &Options) -> Result<Builder, Failure> {
     let clock = if options.manual_clock {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let now = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
         Clock::manual(Millis::default() + now)
     } else {
         Clock::system()
@@ -152,7 +157,8 @@ fn buckets(names: &[String], now: Millis) -> Result<S3, Failure> {
 fn queues(wanted: &[String], now: Millis) -> Result<Sqs, Failure> {
     let mut sqs = Sqs::new();
     for queue in wanted {
-        create_queue(&mut sqs, queue, now).map_err(|why| usage(format!("--queue {queue}: {why}")))?;
+        create_queue(&mut sqs, queue, now)
+            .map_err(|why| usage(format!("--queue {queue}: {why}")))?;
     }
     Ok(sqs)
 }
@@ -174,13 +180,15 @@ fn create_queue(sqs: &mut Sqs, wanted: &str, now: Millis) -> Result<(), String> 
             let mut attributes = kind.clone();
             // A dead letter's age counts from the day that it was sent.
             attributes.push(("MessageRetentionPeriod", "1209600"));
-            sqs.create_queue(dead, &attributes, now).map_err(|error| error.to_string())?;
+            sqs.create_queue(dead, &attributes, now)
+                .map_err(|error| error.to_string())?;
         }
         let target = sqs.arn(dead);
         policy = format!(r#"{{"deadLetterTargetArn":"{target}","maxReceiveCount":"{count}"}}"#);
     }
     kind.push(("RedrivePolicy", policy.as_str()));
-    sqs.create_queue(name, &kind, now).map_err(|error| error.to_string())
+    sqs.create_queue(name, &kind, now)
+        .map_err(|error| error.to_string())
 }
 
 fn rules(file: &Path) -> Result<Vec<Rule>, Failure> {
@@ -190,14 +198,15 @@ fn rules(file: &Path) -> Result<Vec<Rule>, Failure> {
 }
 
 fn announce(options: &Options, simulator: &Simulator) -> Result<(), Failure> {
-    let mut lines = format!("s3     {}\nsqs    {}\n", simulator.s3_url(), simulator.sqs_url());
-    if let Some(url) = simulator.admin_url() {
-        lines += &format!("admin  {url}\n");
-    }
+    let mut lines = vec![
+        format!("s3     {}", simulator.s3_url()),
+        format!("sqs    {}", simulator.sqs_url()),
+    ];
+    lines.extend(simulator.admin_url().map(|url| format!("admin  {url}")));
     let queues = simulator.sqs().list_queues("");
-    for name in queues {
-        lines += &format!("queue  {}\n", simulator.queue_url(&name));
-    }
+    let queues = queues.iter().map(|name| simulator.queue_url(name));
+    lines.extend(queues.map(|url| format!("queue  {url}")));
+    let lines = lines.join("\n") + "\n";
     if let Some(file) = &options.ready_file {
         std::fs::write(file, &lines)
             .map_err(|error| usage(format!("--ready-file {}: {error}", file.display())))?;

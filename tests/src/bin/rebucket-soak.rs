@@ -51,10 +51,10 @@ fn soak(first: u64, count: u64) -> ExitCode {
                     unsaid.fetch_add(played.ended.unsaid, Ordering::Relaxed);
                     requests.fetch_add(played.requests, Ordering::Relaxed);
                     workers.fetch_add(u64::from(played.workers), Ordering::Relaxed);
-                    if !played.violations.is_empty()
-                        && failed.fetch_add(1, Ordering::Relaxed) < 20
+                    if !played.violations.is_empty() && failed.fetch_add(1, Ordering::Relaxed) < 20
                     {
-                        let small = rebucket_tests::simulation::shrink::shrink(&Schedule::new(seed));
+                        let small =
+                            rebucket_tests::simulation::shrink::shrink(&Schedule::new(seed));
                         println!("seed {seed}: {:?}\n   {small}", played.violations);
                     }
                 }

@@ -17,7 +17,7 @@ use std::fmt;
 
 use rebucket_protocol::{IfExists, ObjectUri, RenameTask};
 use rebucket_simulator::clock::Millis;
-use rebucket_simulator::s3::{Object, S3, Version, Versioning};
+use rebucket_simulator::s3::{Object, S3, Version};
 
 /// Scratch objects have this in their keys, and nothing else has.
 pub const SCRATCH: &str = ".rebucket/";
@@ -82,9 +82,9 @@ pub struct Birth {
     pub object: Object,
 }
 
-/// Between the last look at a source and its delete, a worker reads back the
-/// copy: HEAD, tags and grants of both. Nothing else.
-const READS_BEFORE_DELETE: usize = 5;
+/// Between the last look at a source and its delete, a copy in one request
+/// asks for this much: the copy, a HEAD of it, tags and grants of both.
+const REQUESTS_OF_SINGLE: usize = 6;
 
 /// A look at a source.
 #[derive(Debug, Default)]
@@ -164,9 +164,7 @@ impl Audit {
     pub fn protected(&self) -> impl Iterator<Item = (u64, &Birth)> {
         self.births
             .iter()
-            .filter(|(origin, _)| {
-                !self.meddled.contains(origin) && !self.replaced.contains(origin)
-            })
+            .filter(|(origin, _)| !self.meddled.contains(origin) && !self.replaced.contains(origin))
             .map(|(origin, birth)| (*origin, birth))
     }
 
@@ -253,39 +251,20 @@ impl Audit {
         }
     }
 
-    /// A worker's request for an object arrived. A HEAD of a source, and a copy
-    /// from it in one request, are looks at it.
-    pub fn asked(
-        &mut self,
-        worker: u16,
-        operation: &'static str,
-        place: &Place,
-        s3: &S3,
-        now: Millis,
-    ) {
-        let (number, at_source) = match (
-            self.by_source.get(place),
-            self.by_destination.get(place),
-        ) {
+    /// A worker's request for an object was carried out.
+    pub fn asked(&mut self, worker: u16, operation: &'static str, place: &Place, now: Millis) {
+        let (number, at_source) = match (self.by_source.get(place), self.by_destination.get(place))
+        {
             (Some(&number), _) => (number, true),
             (None, Some(&number)) => (number, false),
             (None, None) => return,
         };
-        let looked = match operation {
-            "HeadObject" => at_source,
-            // Of a version, it sees that version only.
-            "CopyObject" => {
-                let bucket = s3.bucket(&self.claims[number].source.bucket);
-                let settings = bucket.map(|bucket| &bucket.settings);
-                !at_source && settings.is_some_and(|s| s.versioning == Versioning::Off)
-            }
-            _ => false,
-        };
-        if operation == "HeadObject" && !at_source {
+        let head = operation == "HeadObject";
+        if head && !at_source {
             self.looks_there.insert((worker, number), now);
         }
         let look = self.looks.entry((worker, number)).or_default();
-        if looked {
+        if head && at_source {
             let since = BTreeSet::new();
             *look = Look { at: now, since };
         } else {
@@ -294,13 +273,15 @@ impl Audit {
     }
 
     /// True when the object came to its place after the process had looked
-    /// there for the last time, a few reads before: with the same bytes, no
-    /// condition of S3 can tell it from the one that was seen
-    /// (`docs/SEMANTICS.md`, "What remains").
+    /// there for the last time, right before its delete, or right before a copy
+    /// in one request: with the same bytes, no condition of S3 can tell it from
+    /// the one that was seen (`docs/SEMANTICS.md`, "What remains").
     fn came_unseen(&self, worker: u16, number: usize, origin: u64) -> bool {
         let born = self.births.get(&origin).map(|birth| birth.at);
         self.looks.get(&(worker, number)).is_some_and(|look| {
-            look.since.len() <= READS_BEFORE_DELETE && born.is_some_and(|born| born >= look.at)
+            let single = look.since.contains(&("CopyObject", false));
+            let soon = look.since.is_empty() || (single && look.since.len() <= REQUESTS_OF_SINGLE);
+            soon && born.is_some_and(|born| born >= look.at)
         })
     }
 
@@ -353,6 +334,16 @@ impl Audit {
         }
         self.made.insert((number, after.origin));
         self.touched_last.remove(place);
+        self.compare(place, s3);
+    }
+
+    /// A worker annotated an object.
+    pub fn annotated(&mut self, worker: u16, place: &Place, s3: &S3) {
+        if !place.is_scratch() && !self.by_destination.contains_key(place) {
+            self.violation(format!(
+                "w{worker} annotated {place}, no task's destination"
+            ));
+        }
         self.compare(place, s3);
     }
 

@@ -40,7 +40,10 @@ fn millis(at: Timestamp) -> Millis {
 const ALGORITHMS: [(ChecksumAlgorithm, s3::ChecksumAlgorithm); 5] = [
     (ChecksumAlgorithm::Crc32, s3::ChecksumAlgorithm::Crc32),
     (ChecksumAlgorithm::Crc32C, s3::ChecksumAlgorithm::Crc32c),
-    (ChecksumAlgorithm::Crc64Nvme, s3::ChecksumAlgorithm::Crc64Nvme),
+    (
+        ChecksumAlgorithm::Crc64Nvme,
+        s3::ChecksumAlgorithm::Crc64Nvme,
+    ),
     (ChecksumAlgorithm::Sha1, s3::ChecksumAlgorithm::Sha1),
     (ChecksumAlgorithm::Sha256, s3::ChecksumAlgorithm::Sha256),
 ];

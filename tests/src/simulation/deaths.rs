@@ -55,7 +55,7 @@ async fn run(
     tokio::time::sleep_until(cloud.instant(SENT)).await;
     cloud.with(|state, now| {
         state.appointments = appointments.to_vec();
-        for body in &bodies {
+        for body in bodies.iter().cycle().take(bodies.len() * scenario.messages) {
             let sent = state.sqs.send(QUEUE, Outgoing::new(body.clone()), now);
             sent.expect("the queue takes a message");
         }

@@ -8,8 +8,8 @@ use fastrand::Rng;
 use rebucket_protocol::{BucketName, IfExists, VersionPolicy};
 use rebucket_simulator::clock::Millis;
 use rebucket_simulator::s3::{
-    AclRequest, BucketSettings, CannedAcl, Content, Metadata, NewObject, Ownership, StorageClass,
-    Versioning,
+    AclRequest, BucketSettings, CannedAcl, ChecksumAlgorithm, Content, Encryption, Metadata,
+    NewObject, Ownership, Retention, RetentionMode, StorageClass, Versioning,
 };
 use rebucket_worker::rename::VerifyMode;
 use rebucket_worker::store::BucketFacts;
@@ -21,6 +21,7 @@ use super::fleet::{Fleet, PART, THRESHOLD};
 use super::outsider::{Act, Ambush, Trigger};
 use super::scene::{Job, NEW, OLD, Put, SENT, Scene, place};
 use super::schedule::{Decision, Schedule};
+use super::store::Blueprint;
 
 /// A schedule has at most so many tasks.
 pub const TASKS: u16 = 4;
@@ -91,10 +92,18 @@ pub fn draw(schedule: &Schedule) -> Drawn {
     let mut chance = schedule.chance();
     let chance = &mut chance;
     let versioned = chance.u8(0..4) == 0;
-    let acls = chance.u8(0..4) == 0;
-    let fleet = fleet(chance, acls);
-    let old = settings(versioned, acls);
-    let new = settings(if chance.u8(0..8) == 0 { !versioned } else { versioned }, acls);
+    let setting = Setting {
+        versioned,
+        lock: versioned && chance.u8(0..4) == 0,
+        acls: chance.u8(0..4) == 0,
+    };
+    let fleet = fleet(chance, setting);
+    let old = settings(setting);
+    let other = Setting {
+        versioned: versioned != (!setting.lock && chance.u8(0..8) == 0),
+        ..setting
+    };
+    let new = settings(other);
     let tasks = chance.u16(1..=TASKS);
     let roughness = roughness(chance, fleet.visibility);
     let workers = chance.usize(1..=3);
@@ -107,7 +116,7 @@ pub fn draw(schedule: &Schedule) -> Drawn {
         let decision = Decision::Task(number);
         if schedule.has(decision) {
             let mut chance = schedule.chance_of(decision);
-            subject(&mut chance, number, versioned, acls, &mut objects, &mut jobs);
+            subject(&mut chance, number, setting, &mut objects, &mut jobs);
         }
     }
     objects.push(bystander());
@@ -181,7 +190,7 @@ pub fn rough_requests(schedule: &Schedule, workers: u16, requests: u32) -> Vec<D
         .collect()
 }
 
-fn fleet(chance: &mut Rng, acls: bool) -> Fleet {
+fn fleet(chance: &mut Rng, setting: Setting) -> Fleet {
     let verify = [
         None,
         Some(VerifyMode::Response),
@@ -204,8 +213,8 @@ fn fleet(chance: &mut Rng, acls: bool) -> Fleet {
             ..Abilities::aws()
         },
         facts: BucketFacts {
-            has_acls: acls,
-            has_lock: false,
+            has_acls: setting.acls,
+            has_lock: setting.lock,
         },
         buckets: [OLD, NEW]
             .map(|name| BucketName::new(name).expect("a bucket's name"))
@@ -214,14 +223,23 @@ fn fleet(chance: &mut Rng, acls: bool) -> Fleet {
     }
 }
 
-fn settings(versioned: bool, acls: bool) -> BucketSettings {
+/// What the buckets have.
+#[derive(Debug, Clone, Copy)]
+struct Setting {
+    versioned: bool,
+    lock: bool,
+    acls: bool,
+}
+
+fn settings(setting: Setting) -> BucketSettings {
     BucketSettings {
-        versioning: if versioned {
+        object_lock: setting.lock,
+        versioning: if setting.versioned {
             Versioning::Enabled
         } else {
             Versioning::Off
         },
-        ownership: if acls {
+        ownership: if setting.acls {
             Ownership::BucketOwnerPreferred
         } else {
             Ownership::BucketOwnerEnforced
@@ -250,7 +268,7 @@ fn roughness(chance: &mut Rng, visibility: Duration) -> Roughness {
 }
 
 /// An object's properties: often none, sometimes many.
-fn properties(chance: &mut Rng, acls: bool) -> NewObject {
+fn properties(chance: &mut Rng, setting: Setting) -> NewObject {
     let mut metadata = Metadata::default();
     if chance.bool() {
         metadata.content_type = Some("text/plain".to_owned());
@@ -265,12 +283,19 @@ fn properties(chance: &mut Rng, acls: bool) -> NewObject {
         metadata: Arc::new(metadata),
         storage_class: (chance.u8(0..4) == 0).then_some(StorageClass::StandardIa),
         tags: Arc::new(tags),
-        acl: if acls && chance.bool() {
+        acl: if setting.acls && chance.bool() {
             AclRequest::Canned(CannedAcl::PublicRead)
         } else {
             AclRequest::default()
         },
         redirect: (chance.u8(0..8) == 0).then(|| "/elsewhere".to_owned()),
+        encryption: (chance.u8(0..8) == 0)
+            .then(|| Encryption::kms("arn:aws:kms:us-east-1:1:key/a")),
+        retention: (setting.lock && chance.bool()).then(|| Retention {
+            mode: RetentionMode::Governance,
+            until: Millis(SENT.0 + chance.u64(0..=100_000_000)),
+        }),
+        legal_hold: (setting.lock && chance.u8(0..4) == 0).then_some(true),
         ..NewObject::default()
     }
 }
@@ -292,12 +317,35 @@ fn bytes(chance: &mut Rng, number: u16) -> (Content, Option<u64>) {
     }
 }
 
+/// Everything about an object.
+fn blueprint(chance: &mut Rng, number: u16, setting: Setting) -> Blueprint {
+    let (content, parts) = bytes(chance, number);
+    Blueprint {
+        content,
+        parts,
+        new: properties(chance, setting),
+        checksum: match chance.u8(0..8) {
+            0 => Some(ChecksumAlgorithm::Sha256),
+            1 => Some(ChecksumAlgorithm::Crc32),
+            _ => None,
+        },
+        annotation: (chance.u8(0..8) == 0).then(|| "a note".to_owned()),
+    }
+}
+
+/// An object with these bytes and nothing else.
+fn plain(bytes: &[u8]) -> Blueprint {
+    Blueprint {
+        content: Content::literal(bytes.to_vec()),
+        ..Blueprint::default()
+    }
+}
+
 /// One task with its source and what may be in its way.
 fn subject(
     chance: &mut Rng,
     number: u16,
-    versioned: bool,
-    acls: bool,
+    setting: Setting,
     objects: &mut Vec<Put>,
     jobs: &mut Vec<Job>,
 ) {
@@ -313,26 +361,22 @@ fn subject(
     };
     job.pin_etag = chance.u8(0..3) == 0;
     job.pin_modified = job.pin_etag && chance.bool();
-    job.pin_version = versioned && chance.bool();
+    job.pin_version = setting.versioned && chance.bool();
     job.submitted = chance.u8(0..4) > 0;
-    if versioned && chance.u8(0..3) == 0 {
+    if setting.versioned && chance.u8(0..3) == 0 {
         job.versioned = VersionPolicy::Purge;
     }
-    let (content, parts) = bytes(chance, number);
     let source = Put {
         place: job.source.clone(),
-        content,
-        new: properties(chance, acls),
-        parts,
+        made: blueprint(chance, number, setting),
         age: Duration::from_secs([3_600, 3_600, 2, 0][chance.usize(0..4)]),
     };
-    if versioned && chance.bool() {
+    if setting.versioned && chance.bool() {
         // An older version: perhaps the same bytes, perhaps not.
         let mut older = source.clone();
-        older.age = Duration::from_hours(2);
+        older.age = Duration::from_secs(7_200);
         if chance.bool() {
-            older.content = Content::literal(b"older".to_vec());
-            older.parts = None;
+            older.made = plain(b"older");
         }
         objects.push(older);
     }
@@ -341,12 +385,9 @@ fn subject(
         there.place = job.destination.clone();
         match chance.u8(0..4) {
             0 => {}
-            1 => there.new = properties(chance, acls),
-            2 => (there.content, there.parts) = bytes(chance, number),
-            _ => there.content = Content::literal(b"something else".to_vec()),
-        }
-        if there.content.size() < THRESHOLD {
-            there.parts = None;
+            1 => there.made.new = properties(chance, setting),
+            2 => there.made = blueprint(chance, number, setting),
+            _ => there.made = plain(b"something else"),
         }
         objects.push(there);
     }
@@ -360,9 +401,7 @@ fn subject(
 fn bystander() -> Put {
     Put {
         place: place(OLD, "bystander"),
-        content: Content::literal(b"not yours".to_vec()),
-        new: NewObject::default(),
-        parts: None,
+        made: plain(b"not yours"),
         age: Duration::from_hours(1),
     }
 }
@@ -379,19 +418,13 @@ fn meddle(chance: &mut Rng, job: &Job, objects: &[Put]) -> (Place, Act) {
     if chance.u8(0..4) == 0 {
         return (place, Act::Delete);
     }
-    let same = objects.iter().rev().find(|object| object.place == job.source);
+    let same = objects
+        .iter()
+        .rev()
+        .find(|object| object.place == job.source);
     let act = match same.filter(|_| chance.u8(0..4) > 0) {
-        Some(same) => Act::Put {
-            content: same.content.clone(),
-            new: same.new.clone(),
-            parts: same.parts,
-        },
-        None => Act::Put {
-            content: Content::literal(b"the outsider's own".to_vec()),
-            new: NewObject::default(),
-            parts: None,
-        },
+        Some(same) => Act::Put(same.made.clone()),
+        None => Act::Put(plain(b"the outsider's own")),
     };
     (place, act)
 }
-

@@ -9,11 +9,12 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use rebucket_worker::error::{ErrorClass, ServiceError};
 use rebucket_simulator::clock::Millis;
+use rebucket_worker::error::{ErrorClass, ServiceError};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use super::audit::SCRATCH;
 use super::cloud::{Cloud, State};
 use super::fate::{Course, Director, Fate, Moment};
 
@@ -145,7 +146,10 @@ impl Process {
         loop {
             let frozen_until = {
                 let mut life = self.life();
-                if life.frozen_until.is_some_and(|until| until <= Instant::now()) {
+                if life
+                    .frozen_until
+                    .is_some_and(|until| until <= Instant::now())
+                {
                     life.frozen_until = None;
                 }
                 if life.dead {
@@ -204,7 +208,8 @@ impl Process {
         let of_upload = matches!(
             operation,
             "CreateMultipartUpload" | "CompleteMultipartUpload" | "AbortMultipartUpload"
-        ) || operation == "HeadObject";
+        ) || operation == "HeadObject"
+            || (operation == "DeleteObject" && target().contains(SCRATCH));
         let troubled = match course.fate {
             Fate::Answered => false,
             Fate::Death(_) | Fate::Frozen(_) => true,
@@ -212,7 +217,8 @@ impl Process {
         };
         if troubled {
             let number = self.number;
-            self.cloud.with(|state, _| state.audit.excused.insert(number));
+            self.cloud
+                .with(|state, _| state.audit.excused.insert(number));
         }
         let mut waiting = Waiting {
             process: self,
@@ -324,7 +330,10 @@ impl Process {
     fn name(&self, number: u32, operation: &str, target: &dyn Fn() -> String, what: &str) {
         self.cloud.note(|| {
             let worker = self.number;
-            format!("w{worker} r{worker}.{number} {operation} {} {what}", target())
+            format!(
+                "w{worker} r{worker}.{number} {operation} {} {what}",
+                target()
+            )
         });
     }
 }

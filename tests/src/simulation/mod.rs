@@ -12,10 +12,12 @@
 //! - [`store`], [`queue`], [`report`]: the worker's three doors to the world.
 //! - [`audit`] and [`ending`]: what must hold.
 //! - [`random`]: one seed, played. [`shrink`]: a failing one, cut down.
+//! - [`scenarios`] and [`deaths`]: count, then kill.
 
 pub mod audit;
 pub mod cloud;
 mod convert;
+pub mod deaths;
 pub mod draw;
 pub mod ending;
 pub mod fate;
@@ -25,6 +27,7 @@ pub mod outsider;
 pub mod queue;
 pub mod random;
 pub mod report;
+pub mod scenarios;
 pub mod scene;
 pub mod schedule;
 pub mod shrink;

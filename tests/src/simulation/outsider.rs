@@ -1,24 +1,16 @@
 //! Somebody else who writes to the same buckets, without conditions.
 
 use rebucket_simulator::clock::Millis;
-use rebucket_simulator::s3::{Content, NewObject};
 
 use super::audit::Place;
 use super::cloud::State;
-use super::store::{put, remove};
+use super::store::{Blueprint, put, remove};
 
 /// What an outsider does to a place.
 #[derive(Debug, Clone)]
 pub enum Act {
     /// Puts an object: perhaps with the bytes that were there before.
-    Put {
-        /// The bytes.
-        content: Content,
-        /// The properties.
-        new: NewObject,
-        /// The size in bytes of the parts that it is uploaded in, if it is.
-        parts: Option<u64>,
-    },
+    Put(Blueprint),
     /// Deletes what is there.
     Delete,
 }
@@ -61,12 +53,8 @@ impl State {
     pub fn outsider(&mut self, place: &Place, act: &Act, now: Millis) {
         let before = place.current(&self.s3).cloned();
         match act {
-            Act::Put {
-                content,
-                new,
-                parts,
-            } => {
-                put(&mut self.s3, place, content, new, *parts, now);
+            Act::Put(made) => {
+                put(&mut self.s3, place, made, now);
                 self.note(now, || format!("outsider puts {place}"));
             }
             Act::Delete => {

@@ -7,9 +7,7 @@ use async_trait::async_trait;
 use rebucket_simulator::clock::Millis;
 use rebucket_simulator::sqs::{self, AttributeValue, Code, Outgoing, SqsError};
 use rebucket_worker::error::{ErrorClass, ServiceError};
-use rebucket_worker::queue::{
-    Depth, EntryResult, ParkReason, Queue, Received, ReceiptHandle,
-};
+use rebucket_worker::queue::{Depth, EntryResult, ParkReason, Queue, ReceiptHandle, Received};
 use tokio::time::Instant;
 
 use super::cloud::timestamp;
@@ -48,7 +46,13 @@ fn error(operation: &'static str, error: &SqsError) -> ServiceError {
         _ => ErrorClass::Invalid,
     };
     let message = error.message.clone();
-    ServiceError::local(operation, QUEUE, class, &format!("{:?}", error.code), message)
+    ServiceError::local(
+        operation,
+        QUEUE,
+        class,
+        &format!("{:?}", error.code),
+        message,
+    )
 }
 
 fn seconds(duration: Duration) -> u32 {
@@ -163,8 +167,7 @@ impl Queue for SimQueue {
         let target = || DEAD.to_owned();
         self.process
             .bounded("SendMessage", target, move |state, now: Millis| {
-                let parked =
-                    Outgoing::new(body).attribute("reason", AttributeValue::string(code));
+                let parked = Outgoing::new(body).attribute("reason", AttributeValue::string(code));
                 state
                     .sqs
                     .send(DEAD, parked, now)

@@ -29,10 +29,14 @@ impl Sink for SimReport {
     async fn append(&self, name: &str, text: Vec<u8>) -> Result<(), ReportError> {
         let file = name.to_owned();
         self.process
-            .bounded("Record", || name.to_owned(), move |state, _| {
-                state.report.entry(file).or_default().extend(text);
-                Ok(())
-            })
+            .bounded(
+                "Record",
+                || name.to_owned(),
+                move |state, _| {
+                    state.report.entry(file).or_default().extend(text);
+                    Ok(())
+                },
+            )
             .await
             .map_err(|error| ReportError::Closed(error.to_string()))
     }

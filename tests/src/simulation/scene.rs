@@ -9,14 +9,14 @@ use rebucket_protocol::{
     VersionPolicy,
 };
 use rebucket_simulator::clock::Millis;
-use rebucket_simulator::s3::{BucketSettings, Content, NewObject, S3};
+use rebucket_simulator::s3::{BucketSettings, S3};
 use rebucket_simulator::sqs::Sqs;
 
 use super::audit::{Audit, Claim, Place};
 use super::cloud::{Cloud, EPOCH, timestamp, timestamp_seconds};
 use super::fleet::Fleet;
 use super::queue::{DEAD, QUEUE};
-use super::store::put;
+use super::store::{Blueprint, put};
 
 /// The bucket that sources are in.
 pub const OLD: &str = "old-keys";
@@ -28,12 +28,8 @@ pub const NEW: &str = "new-keys";
 pub struct Put {
     /// Where.
     pub place: Place,
-    /// Its bytes.
-    pub content: Content,
-    /// Its properties.
-    pub new: NewObject,
-    /// The size in bytes of the parts that it was uploaded in, if it was.
-    pub parts: Option<u64>,
+    /// What.
+    pub made: Blueprint,
     /// How long before [`EPOCH`] it was written.
     pub age: Duration,
 }
@@ -159,7 +155,7 @@ impl Scene {
         for object in &self.objects {
             let age = u64::try_from(object.age.as_millis()).unwrap_or(u64::MAX);
             let at = Millis(EPOCH.0.saturating_sub(age));
-            put(&mut s3, &object.place, &object.content, &object.new, object.parts, at);
+            put(&mut s3, &object.place, &object.made, at);
         }
         let mut sqs = Sqs::new();
         sqs.create_queue(DEAD, &[], made).expect("a new queue");

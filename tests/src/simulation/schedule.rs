@@ -44,16 +44,15 @@ impl Schedule {
     /// All of a seed.
     #[must_use]
     pub fn new(seed: u64) -> Self {
-        Self {
-            seed,
-            only: None,
-        }
+        Self { seed, only: None }
     }
 
     /// True unless the decision is left out.
     #[must_use]
     pub fn has(&self, decision: Decision) -> bool {
-        self.only.as_ref().is_none_or(|only| only.contains(&decision))
+        self.only
+            .as_ref()
+            .is_none_or(|only| only.contains(&decision))
     }
 
     /// The chance of the schedule as a whole.

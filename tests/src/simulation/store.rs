@@ -10,8 +10,7 @@ use rebucket_simulator::s3::{self, S3, S3Error, S3Result};
 use rebucket_worker::error::{ErrorClass, ServiceError};
 use rebucket_worker::store::classify::class_of;
 use rebucket_worker::store::object::{
-    Acl, Attributes, ChecksumAlgorithm, Checksums, ObjectHead, ObjectLock,
-    PinnedSource, Tags,
+    Acl, Attributes, ChecksumAlgorithm, Checksums, ObjectHead, ObjectLock, PinnedSource, Tags,
 };
 use rebucket_worker::store::{
     BucketFacts, CompleteRequest, CopyReceipt, CopyRequest, DeleteRequest, HeadScope, ObjectStore,
@@ -24,34 +23,65 @@ use super::convert::{self, object_ref, to_algorithm, to_kind, to_new_object};
 use super::line::Process;
 use super::outsider::Trigger;
 
+/// What somebody who is no worker puts.
+#[derive(Debug, Clone, Default)]
+pub struct Blueprint {
+    /// The bytes.
+    pub content: s3::Content,
+    /// The properties.
+    pub new: s3::NewObject,
+    /// The size in bytes of the parts that it is uploaded in, if it is. Only
+    /// for sparse content.
+    pub parts: Option<u64>,
+    /// The checksum to store; CRC64NVME when absent.
+    pub checksum: Option<s3::ChecksumAlgorithm>,
+    /// An annotation to put on it.
+    pub annotation: Option<String>,
+}
+
 /// Puts an object without a condition, past the limits that tests get in the
-/// way of: `parts` is the size in bytes of those that it was uploaded in.
-pub fn put(
-    s3: &mut S3,
-    place: &Place,
-    content: &s3::Content,
-    new: &s3::NewObject,
-    parts: Option<u64>,
-    now: Millis,
-) {
+/// way of.
+pub fn put(s3: &mut S3, place: &Place, made: &Blueprint, now: Millis) {
     let (bucket, key) = (&place.bucket, &place.key);
-    let result = if let (Some(size), [s3::Segment::Sparse { seed, len, .. }]) = (parts, content.segments()) {
-        let object = s3::SparseObject {
-            seed: *seed,
-            size: *len,
-            layout: s3::Layout::Even(size),
-            checksum: None,
-            properties: new.clone(),
+    let sparse = match made.content.segments() {
+        [s3::Segment::Sparse { seed, len, .. }] => Some((*seed, *len)),
+        _ => None,
+    };
+    let result = if let (Some(size), Some((seed, len))) = (made.parts, sparse) {
+        let kept = |algorithm: s3::ChecksumAlgorithm| s3::ChecksumKept {
+            algorithm,
+            kind: algorithm.default_type(),
         };
-        s3.put_sparse(bucket, key, &object, now).map(|_| ())
+        let object = s3::SparseObject {
+            seed,
+            size: len,
+            layout: s3::Layout::Even(size),
+            checksum: made.checksum.map(kept),
+            properties: made.new.clone(),
+        };
+        s3.put_sparse(bucket, key, &object, now)
     } else {
         let request = s3::PutObjectRequest {
-            properties: new.clone(),
-            ..s3::PutObjectRequest::new(bucket, key, content.clone())
+            properties: made.new.clone(),
+            checksum: s3::ChecksumRequest {
+                algorithm: made.checksum,
+                ..s3::ChecksumRequest::default()
+            },
+            ..s3::PutObjectRequest::new(bucket, key, made.content.clone())
         };
-        s3.put_object(request, now).map(|_| ())
+        s3.put_object(request, now)
     };
     result.expect("an object that the model takes");
+    if let Some(text) = &made.annotation {
+        let request = s3::PutAnnotationRequest {
+            object: s3::ObjectRef::new(bucket, key),
+            name: "note".to_owned(),
+            payload: text.clone().into(),
+            ..s3::PutAnnotationRequest::default()
+        };
+        s3.put_object_annotation(request, now)
+            .expect("an annotation that the model takes");
+    }
 }
 
 /// Deletes what is current, without a condition.
@@ -94,9 +124,7 @@ impl SimStore {
                     let place = Place::of(&target);
                     let answer = apply(state, now);
                     if answer.is_ok() {
-                        state
-                            .audit
-                            .asked(worker, operation, &place, &state.s3, now);
+                        state.audit.asked(worker, operation, &place, now);
                     }
                     answer.map_err(|error| failed(operation, &target, &error))
                 },
@@ -178,7 +206,11 @@ impl ObjectStore for SimStore {
                 state.s3.head_object(&request, now)
             })
             .await?;
-        Ok(convert::head(&found, scope.part.is_some(), self.counts_tags))
+        Ok(convert::head(
+            &found,
+            scope.part.is_some(),
+            self.counts_tags,
+        ))
     }
 
     async fn tags(&self, object: &ObjectUri, version: Option<&VersionId>) -> StoreResult<Tags> {
@@ -244,11 +276,7 @@ impl ObjectStore for SimStore {
                 .attributes
                 .checksum
                 .and_then(|(algorithm, _)| to_algorithm(algorithm)),
-            ..s3::CopyObjectRequest::new(
-                copy_source(request.source),
-                &place.bucket,
-                &place.key,
-            )
+            ..s3::CopyObjectRequest::new(copy_source(request.source), &place.bucket, &place.key)
         };
         let worker = self.process.number;
         self.request("CopyObject", request.destination, move |state, now| {
@@ -396,8 +424,11 @@ impl ObjectStore for SimStore {
             object_if_match: Some(destination_etag.to_header()),
             checksum: s3::ChecksumRequest::default(),
         };
+        let (worker, place) = (self.process.number, Place::of(destination));
         self.request("PutObjectAnnotation", destination, move |state, now| {
-            state.s3.put_object_annotation(put, now).map(|_| ())
+            state.s3.put_object_annotation(put, now)?;
+            state.audit.annotated(worker, &place, &state.s3);
+            Ok(())
         })
         .await
     }
@@ -415,7 +446,10 @@ impl ObjectStore for SimStore {
         };
         let worker = self.process.number;
         self.request("DeleteObject", object, move |state, now| {
-            let history = state.s3.bucket(&place.bucket).map(|b| b.versions(&place.key));
+            let history = state
+                .s3
+                .bucket(&place.bucket)
+                .map(|b| b.versions(&place.key));
             let history = history.unwrap_or_default();
             let removed = match delete.object.version {
                 None => history.last(),

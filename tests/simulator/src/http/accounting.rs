@@ -162,7 +162,10 @@ impl Ticket {
     fn note(&self, change: impl FnOnce(&mut Record)) {
         let mut state = self.requests.state();
         let first = state.log.front().map_or(0, |record| record.number);
-        let position = self.number.checked_sub(first).and_then(|p| usize::try_from(p).ok());
+        let position = self
+            .number
+            .checked_sub(first)
+            .and_then(|p| usize::try_from(p).ok());
         if let Some(record) = position.and_then(|position| state.log.get_mut(position)) {
             change(record);
         }

@@ -49,7 +49,10 @@ pub(super) async fn serve(
     request: Request<Incoming>,
 ) -> io::Result<Response<Reply>> {
     let (parts, body) = request.into_parts();
-    let body = Limited::new(body, LIMIT).collect().await.map_err(io::Error::other)?;
+    let body = Limited::new(body, LIMIT)
+        .collect()
+        .await
+        .map_err(io::Error::other)?;
     let answer = admin.answer(&parts.method, parts.uri.path(), &body.to_bytes());
     let (status, body) = match answer {
         Ok(body) => (StatusCode::OK, body),

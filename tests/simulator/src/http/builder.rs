@@ -9,7 +9,8 @@ use tokio::sync::watch;
 
 use super::accounting::Requests;
 use super::admin::{self, Admin};
-use super::faults::{Faults, Rule};
+use super::faults::Rule;
+use super::faults_in_force::Faults;
 use super::latency::{Delay, Latency};
 use super::listen::listen;
 use super::operation::Service;
@@ -151,7 +152,11 @@ impl Builder {
             faults.add(rule, self.clock.now());
         }
         let requests = Requests::default();
-        let front = Front::new(Arc::clone(&sqs), self.clock.clone(), self.credentials.clone());
+        let front = Front::new(
+            Arc::clone(&sqs),
+            self.clock.clone(),
+            self.credentials.clone(),
+        );
         let pair = self.credentials.map(|c| (c.access_key, c.secret_key));
         let shared = Arc::new(Shared {
             strip: pair.is_none(),
@@ -198,7 +203,9 @@ impl Builder {
 
 async fn bind(what: &'static str, port: u16) -> Result<(TcpListener, String), StartError> {
     let failed = |source| StartError { what, port, source };
-    let listener = TcpListener::bind(("127.0.0.1", port)).await.map_err(failed)?;
+    let listener = TcpListener::bind(("127.0.0.1", port))
+        .await
+        .map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
     Ok((listener, format!("http://{address}")))
 }

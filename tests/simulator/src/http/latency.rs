@@ -72,7 +72,11 @@ impl Latency {
 
     pub(super) fn draw(&self, operation: &str) -> Duration {
         self.change(|state| {
-            let delay = state.operations.get(operation).copied().unwrap_or(state.every);
+            let delay = state
+                .operations
+                .get(operation)
+                .copied()
+                .unwrap_or(state.every);
             let micros = usize::try_from(delay.jitter.as_micros()).unwrap_or(usize::MAX);
             let more = match micros {
                 0 => 0,

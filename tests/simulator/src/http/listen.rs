@@ -55,8 +55,8 @@ where
         reset: Arc::clone(&reset),
     };
     let service = service_fn(move |request| handler(request, Arc::clone(&reset)));
-    let connection = hyper::server::conn::http1::Builder::new()
-        .serve_connection(TokioIo::new(stream), service);
+    let connection =
+        hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
     let mut connection = pin!(connection);
     // Broken connections are the client's affair, or were asked for.
     tokio::select! {

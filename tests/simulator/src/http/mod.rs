@@ -21,6 +21,7 @@ mod admin;
 mod body;
 mod builder;
 mod faults;
+mod faults_in_force;
 mod latency;
 mod listen;
 mod operation;
@@ -37,7 +38,8 @@ use tokio::sync::watch;
 
 pub use accounting::{Counts, Record, Requests};
 pub use builder::{Builder, StartError};
-pub use faults::{Action, Faults, Rule, Standing, When, parse_rules};
+pub use faults::{Action, Rule, When, parse_rules};
+pub use faults_in_force::{Faults, Standing};
 pub use latency::{Delay, Latency};
 pub use operation::{Operation, Service};
 
@@ -104,13 +106,11 @@ impl Simulator {
     }
 
     /// The S3 model, locked: no request is served while this is held.
-    #[must_use]
     pub fn s3(&self) -> MutexGuard<'_, S3> {
         self.s3.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The SQS model, locked: no request is served while this is held.
-    #[must_use]
     pub fn sqs(&self) -> MutexGuard<'_, Sqs> {
         self.sqs.lock().unwrap_or_else(PoisonError::into_inner)
     }

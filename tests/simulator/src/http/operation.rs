@@ -133,7 +133,10 @@ const SUBRESOURCES: [(&str, &str); 21] = [
     ("analytics", "BucketAnalyticsConfiguration"),
     ("cors", "BucketCors"),
     ("encryption", "BucketEncryption"),
-    ("intelligent-tiering", "BucketIntelligentTieringConfiguration"),
+    (
+        "intelligent-tiering",
+        "BucketIntelligentTieringConfiguration",
+    ),
     ("inventory", "BucketInventoryConfiguration"),
     ("lifecycle", "BucketLifecycleConfiguration"),
     ("location", "BucketLocation"),
@@ -247,7 +250,9 @@ fn unescape(text: &str) -> String {
         };
         let number = match entity.strip_prefix("#x") {
             Some(digits) => u32::from_str_radix(digits, 16).ok(),
-            None => entity.strip_prefix('#').and_then(|digits| digits.parse().ok()),
+            None => entity
+                .strip_prefix('#')
+                .and_then(|digits| digits.parse().ok()),
         };
         match entity {
             "amp" => plain.push('&'),
@@ -289,16 +294,30 @@ mod tests {
             ("PUT", "/b?versioning", &[], "PutBucketVersioning"),
             ("PUT", "/b/k", &[], "PutObject"),
             ("PUT", "/b/k", &copy, "CopyObject"),
-            ("PUT", "/b/k?partNumber=1&uploadId=u", &copy, "UploadPartCopy"),
+            (
+                "PUT",
+                "/b/k?partNumber=1&uploadId=u",
+                &copy,
+                "UploadPartCopy",
+            ),
             ("PUT", "/b/k?partNumber=1&uploadId=u", &[], "UploadPart"),
             ("POST", "/b/k?uploads", &[], "CreateMultipartUpload"),
             ("POST", "/b/k?uploadId=u", &[], "CompleteMultipartUpload"),
             ("DELETE", "/b/k?uploadId=u", &[], "AbortMultipartUpload"),
             ("DELETE", "/b/k?versionId=u", &[], "DeleteObject"),
-            ("GET", "/b/k?annotation&annotationName=n", &[], "GetObjectAnnotation"),
+            (
+                "GET",
+                "/b/k?annotation&annotationName=n",
+                &[],
+                "GetObjectAnnotation",
+            ),
             ("HEAD", "/b/k?partNumber=1", &[], "HeadObject"),
         ] {
-            assert_eq!(operation(method, uri, headers).name, expected, "{method} {uri}");
+            assert_eq!(
+                operation(method, uri, headers).name,
+                expected,
+                "{method} {uri}"
+            );
         }
         let copied = operation("PUT", "/b/new/%C3%A9+1", &copy);
         assert_eq!(copied.key.as_deref(), Some("new/é+1"));

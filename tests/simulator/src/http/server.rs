@@ -15,7 +15,8 @@ use hyper::{Method, Request, Response};
 
 use super::accounting::{Requests, Ticket};
 use super::body::{Counted, Outgoing, Reply, broken, whole};
-use super::faults::{Action, Faults, When};
+use super::faults::{Action, When};
+use super::faults_in_force::Faults;
 use super::latency::Latency;
 use super::operation::{Operation, Service};
 use super::reply;
@@ -124,7 +125,10 @@ struct Exchange {
 
 impl Exchange {
     async fn run(self) -> io::Result<Response<Outgoing>> {
-        let fault = self.shared.faults.decide(&self.operation, self.shared.clock.now());
+        let fault = self
+            .shared
+            .faults
+            .decide(&self.operation, self.shared.clock.now());
         if let Some(fault) = &fault {
             self.ticket.struck(fault);
         }
@@ -237,13 +241,20 @@ impl Exchange {
                 }
                 let body = s3s::Body::http_body_unsync(body);
                 let request = Request::from_parts(parts, body);
-                let response = rest.shared.s3.call(request).await.map_err(io::Error::other)?;
+                let response = rest
+                    .shared
+                    .s3
+                    .call(request)
+                    .await
+                    .map_err(io::Error::other)?;
                 response.map(|body| body.map_err(io::Error::other).boxed_unsync())
             }
             Service::Sqs => {
                 let body = collect(self.body).await?;
                 let front = &rest.shared.sqs;
-                front.answer(&self.operation.name, &self.parts, &body, entries).await
+                front
+                    .answer(&self.operation.name, &self.parts, &body, entries)
+                    .await
             }
         };
         Ok((response, rest))
@@ -294,7 +305,9 @@ async fn truncate(
     bytes.truncate(keep.unwrap_or(length / 2));
     let announced = if cut { length } else { bytes.len() };
     parts.headers.remove("transfer-encoding");
-    parts.headers.insert("content-length", HeaderValue::from(announced));
+    parts
+        .headers
+        .insert("content-length", HeaderValue::from(announced));
     let body = if cut { broken(bytes) } else { whole(bytes) };
     Ok(Response::from_parts(parts, body))
 }

@@ -15,16 +15,26 @@ use hyper::http::{HeaderName, HeaderValue, Uri};
 pub(super) fn strip(parts: &mut Parts) {
     parts.headers.remove("authorization");
     parts.headers.remove("x-amz-content-sha256");
-    let Some((path, query)) = parts.uri.path_and_query().and_then(|p| p.as_str().split_once('?'))
+    let Some((path, query)) = parts
+        .uri
+        .path_and_query()
+        .and_then(|p| p.as_str().split_once('?'))
     else {
         return;
     };
-    // In that spelling: a request's own parameters are spelt small.
-    let of_signature = |pair: &&str| pair.starts_with("X-Amz-");
+    // In that spelling: a request's own parameters are spelt small. The others
+    // are those of the older signature.
+    let of_signature = |pair: &&str| {
+        let name = pair.split('=').next().unwrap_or_default();
+        name.starts_with("X-Amz-") || ["AWSAccessKeyId", "Signature", "Expires"].contains(&name)
+    };
     if !query.split('&').any(|pair| of_signature(&pair)) {
         return;
     }
-    let kept: Vec<_> = query.split('&').filter(|pair| !of_signature(pair)).collect();
+    let kept: Vec<_> = query
+        .split('&')
+        .filter(|pair| !of_signature(pair))
+        .collect();
     let rest = if kept.is_empty() {
         path.to_owned()
     } else {
@@ -105,8 +115,12 @@ mod tests {
     #[test]
     fn presigned_urls_lose_their_signature() {
         for (uri, expected) in [
-            ("/b/k?X-Amz-Signature=1&versionId=2&X-Amz-Date=3", "/b/k?versionId=2"),
+            (
+                "/b/k?X-Amz-Signature=1&versionId=2&X-Amz-Date=3",
+                "/b/k?versionId=2",
+            ),
             ("/b/k?X-Amz-Signature=1", "/b/k"),
+            ("/b/k?AWSAccessKeyId=1&Signature=2&Expires=3", "/b/k"),
             ("/b/k?partNumber=1", "/b/k?partNumber=1"),
         ] {
             let request = hyper::Request::builder().uri(uri).body(()).unwrap();

@@ -13,8 +13,7 @@ pub const OWNER: &str = "75aa57f09aa0c8caeab4f8c24e99d10f8e7faeebf76c078efc7c6ca
 pub const ALL_USERS: &str = "http://acs.amazonaws.com/groups/global/AllUsers";
 
 /// The group of all accounts.
-pub const AUTHENTICATED_USERS: &str =
-    "http://acs.amazonaws.com/groups/global/AuthenticatedUsers";
+pub const AUTHENTICATED_USERS: &str = "http://acs.amazonaws.com/groups/global/AuthenticatedUsers";
 
 /// Who a grant is for.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::conditions::etag_matches;
 use super::limits::{MAX_PAGE, MIB};
 use super::{
-    ChecksumRequest, Content, ErrorCode, ETag, ObjectRef, S3, S3Error, S3Result, VersionId,
+    ChecksumRequest, Content, ETag, ErrorCode, ObjectRef, S3, S3Error, S3Result, VersionId,
 };
 use crate::clock::Millis;
 
@@ -117,7 +117,10 @@ impl S3 {
             .iter()
             .filter(|(name, _)| {
                 name.starts_with(&request.prefix)
-                    && request.continuation.as_ref().is_none_or(|after| *name > after)
+                    && request
+                        .continuation
+                        .as_ref()
+                        .is_none_or(|after| *name > after)
             })
             .map(|(name, annotation)| AnnotationEntry {
                 name: name.clone(),
@@ -188,7 +191,7 @@ impl S3 {
             ));
         }
         let annotation = Annotation {
-            etag: ETag::new(&hex::encode(&payload.md5())),
+            etag: ETag::new(&hex::encode(payload.md5())),
             payload,
             modified: now,
         };

@@ -49,24 +49,15 @@ impl S3 {
             ));
         }
         let stays = Duration::from_secs(u64::from(request.days.max(1)) * 86_400);
-        let (restore, outcome) = match old {
-            Some(old) => (
-                Restore {
-                    expires_at: now + stays,
-                    ..old
-                },
-                RestoreOutcome::Extended,
-            ),
-            None => {
-                let completes_at = request.completes_at.unwrap_or(now + takes);
-                (
-                    Restore {
-                        completes_at,
-                        expires_at: completes_at + stays,
-                    },
-                    RestoreOutcome::Started,
-                )
-            }
+        let outcome = if old.is_some() {
+            RestoreOutcome::Extended
+        } else {
+            RestoreOutcome::Started
+        };
+        let completes_at = request.completes_at.unwrap_or(now + takes);
+        let restore = Restore {
+            completes_at: old.map_or(completes_at, |r| r.completes_at),
+            expires_at: old.map_or(completes_at, |_| now) + stays,
         };
         self.bucket_mut(&request.object.bucket)?
             .change(&request.object, |o| o.restore = Some(restore))?;

@@ -1,6 +1,8 @@
 //! `GetObjectAttributes`.
 
-use super::{Checksum, CustomerKey, ETag, ObjectPart, ObjectRef, S3, S3Result, StorageClass, VersionId};
+use super::{
+    Checksum, CustomerKey, ETag, ObjectPart, ObjectRef, S3, S3Result, StorageClass, VersionId,
+};
 use crate::clock::Millis;
 use std::sync::Arc;
 

@@ -4,11 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::multipart::Upload;
 use super::rename::Renamed;
 use super::{
-    Acl, Encryption, ErrorCode, NewObject, Object, RetentionMode, S3, S3Error, S3Result, Version,
-    VersionId,
+    Acl, Encryption, ErrorCode, NewObject, Object, RetentionMode, S3, S3Error, S3Result, Upload,
+    Version, VersionId,
 };
 use crate::clock::Millis;
 
@@ -147,7 +146,9 @@ impl Bucket {
 
     /// The uploads in progress by their id.
     pub fn uploads(&self) -> impl Iterator<Item = (&str, &Upload)> {
-        self.uploads.iter().map(|(id, upload)| (id.as_str(), upload))
+        self.uploads
+            .iter()
+            .map(|(id, upload)| (id.as_str(), upload))
     }
 }
 
@@ -195,7 +196,9 @@ impl Bucket {
     pub(super) fn check_new(&self, new: &NewObject) -> S3Result<()> {
         let settings = &self.settings;
         if !settings.object_lock && (new.retention.is_some() || new.legal_hold.is_some()) {
-            return Err(S3Error::request("Bucket is missing Object Lock Configuration"));
+            return Err(S3Error::request(
+                "Bucket is missing Object Lock Configuration",
+            ));
         }
         if !new.tags.is_empty() || new.redirect.is_some() {
             self.check_general()?;

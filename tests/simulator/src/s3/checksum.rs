@@ -59,7 +59,7 @@ impl ChecksumAlgorithm {
 
     /// The length of its raw value in bytes.
     #[must_use]
-    pub fn len(self) -> usize {
+    pub fn size(self) -> usize {
         match self {
             Self::Crc32 | Self::Crc32c => 4,
             Self::Crc64Nvme => 8,
@@ -196,7 +196,10 @@ pub(super) fn composite<'a>(
         raw.extend_from_slice(part.digest(algorithm));
         count += 1;
     }
-    format!("{}-{count}", base64(&super::digest::of_bytes(algorithm, &raw)))
+    format!(
+        "{}-{count}",
+        base64(&super::digest::of_bytes(algorithm, &raw))
+    )
 }
 
 /// Standard base64, padded.

@@ -75,9 +75,7 @@ impl ReadConditions {
         match self.first_broken(object, modified) {
             None => Ok(()),
             Some(Broken::Failed(which)) => Err(S3Error::precondition(which)),
-            Some(Broken::Unchanged(_)) => {
-                Err(S3Error::new(ErrorCode::NotModified, "Not Modified"))
-            }
+            Some(Broken::Unchanged(_)) => Err(S3Error::new(ErrorCode::NotModified, "Not Modified")),
         }
     }
 

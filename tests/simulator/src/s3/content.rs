@@ -47,7 +47,9 @@ impl Segment {
 
     fn slice(&self, range: Range<u64>) -> Self {
         match self {
-            Self::Literal(bytes) => Self::Literal(bytes.slice(index(range.start)..index(range.end))),
+            Self::Literal(bytes) => {
+                Self::Literal(bytes.slice(index(range.start)..index(range.end)))
+            }
             Self::Sparse { seed, offset, .. } => Self::Sparse {
                 seed: *seed,
                 offset: offset + range.start,
@@ -95,11 +97,7 @@ impl Content {
             match (canonical.last_mut(), segment) {
                 (_, segment) if segment.is_empty() => {}
                 (
-                    Some(Segment::Sparse {
-                        seed,
-                        offset,
-                        len,
-                    }),
+                    Some(Segment::Sparse { seed, offset, len }),
                     Segment::Sparse {
                         seed: next_seed,
                         offset: next_offset,
@@ -259,7 +257,12 @@ impl Eq for Content {}
 
 impl fmt::Debug for Content {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Content({} bytes in {} segments", self.0.size, self.0.segments.len())?;
+        write!(
+            f,
+            "Content({} bytes in {} segments",
+            self.0.size,
+            self.0.segments.len()
+        )?;
         if let Some(Segment::Sparse { seed, offset, .. }) = self.0.segments.first() {
             write!(f, ", seed {seed} from {offset}")?;
         }

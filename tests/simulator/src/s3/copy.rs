@@ -53,6 +53,7 @@ impl CopySource {
 
     /// Only if it has this ETag.
     #[must_use]
+    #[allow(clippy::needless_pass_by_value)] // For texts and ETags alike.
     pub fn if_match(mut self, etag: impl ToString) -> Self {
         self.conditions.if_match = Some(etag.to_string());
         self
@@ -113,7 +114,9 @@ impl S3 {
     ) -> S3Result<(Option<VersionId>, Found<'_>)> {
         let (bucket, found) = self.find(&source.object)?;
         if !self.quirks.ignore_copy_source_conditions {
-            source.conditions.check_source(found.object, found.modified)?;
+            source
+                .conditions
+                .check_source(found.object, found.modified)?;
         }
         found.object.check_key(source.customer_key.as_ref())?;
         if !found.object.is_readable(now) {

@@ -2,9 +2,7 @@
 
 use super::conditions::etag_matches;
 use super::limits::{MAX_PAGE, check_key};
-use super::{
-    ErrorCode, ObjectRef, S3, S3Error, S3Result, Version, VersionId, Versioning,
-};
+use super::{ErrorCode, ObjectRef, S3, S3Error, S3Result, Version, VersionId, Versioning};
 use crate::clock::Millis;
 
 /// `DeleteObject`.
@@ -30,6 +28,7 @@ impl DeleteObjectRequest {
 
     /// Only if the current version has this ETag.
     #[must_use]
+    #[allow(clippy::needless_pass_by_value)] // For texts and ETags alike.
     pub fn if_match(mut self, etag: impl ToString) -> Self {
         self.if_match = Some(etag.to_string());
         self

@@ -76,17 +76,17 @@ fn real(content: &Content, algorithm: ChecksumAlgorithm) -> Box<[u8]> {
 
 /// Real digests of sparse runs, for the whole process: simulations make the
 /// same objects over and over, and the function is pure.
-fn remembered(
-    content: &Content,
-    run: (u64, u64, u64),
-    algorithm: ChecksumAlgorithm,
-) -> Box<[u8]> {
+fn remembered(content: &Content, run: (u64, u64, u64), algorithm: ChecksumAlgorithm) -> Box<[u8]> {
     type Known = BTreeMap<((u64, u64, u64), ChecksumAlgorithm), Box<[u8]>>;
     static KNOWN: Mutex<Known> = Mutex::new(BTreeMap::new());
     const AT_MOST: usize = 16_384;
 
     let key = (run, algorithm);
-    if let Some(digest) = KNOWN.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
+    if let Some(digest) = KNOWN
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .get(&key)
+    {
         return digest.clone();
     }
     let digest = real(content, algorithm);
@@ -117,7 +117,7 @@ fn virtually(segments: &[Segment], algorithm: ChecksumAlgorithm) -> Box<[u8]> {
             }
         }
     }
-    hasher.finalize()[..algorithm.len()].into()
+    hasher.finalize()[..algorithm.size()].into()
 }
 
 enum Hasher {
@@ -131,7 +131,7 @@ enum Hasher {
 impl Hasher {
     fn new(algorithm: ChecksumAlgorithm) -> Self {
         use crc_fast::CrcAlgorithm;
-        let crc = |of| Self::Crc(crc_fast::Digest::new(of), algorithm.len());
+        let crc = |of| Self::Crc(crc_fast::Digest::new(of), algorithm.size());
         match algorithm {
             ChecksumAlgorithm::Crc32 => crc(CrcAlgorithm::Crc32IsoHdlc),
             ChecksumAlgorithm::Crc32c => crc(CrcAlgorithm::Crc32Iscsi),

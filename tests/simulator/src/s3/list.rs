@@ -4,9 +4,7 @@ use std::collections::BTreeSet;
 use std::ops::Bound;
 
 use super::limits::MAX_PAGE;
-use super::{
-    Bucket, ChecksumKept, ETag, S3, S3Error, S3Result, StorageClass, Version, VersionId,
-};
+use super::{Bucket, ChecksumKept, ETag, S3, S3Error, S3Result, StorageClass, Version, VersionId};
 use crate::clock::Millis;
 
 /// `ListObjectsV2`.

@@ -45,9 +45,9 @@ pub struct Retention {
 impl Object {
     /// Refuses a delete of this version while it is locked.
     pub(super) fn check_unlocked(&self, bypass: bool, now: Millis) -> S3Result<()> {
-        let retained = self.retention.is_some_and(|r| {
-            r.until > now && !(bypass && r.mode == RetentionMode::Governance)
-        });
+        let retained = self
+            .retention
+            .is_some_and(|r| r.until > now && !(bypass && r.mode == RetentionMode::Governance));
         if retained || self.legal_hold == Some(true) {
             return Err(S3Error::new(
                 ErrorCode::AccessDenied,
@@ -72,7 +72,9 @@ impl Bucket {
         if self.settings.object_lock {
             return Ok(());
         }
-        Err(S3Error::request("Bucket is missing Object Lock Configuration"))
+        Err(S3Error::request(
+            "Bucket is missing Object Lock Configuration",
+        ))
     }
 }
 
@@ -103,7 +105,9 @@ impl S3 {
         let bucket = self.bucket_mut(&object.bucket)?;
         bucket.check_lock()?;
         if retention.is_some_and(|r| r.until <= now) {
-            return Err(S3Error::argument("The retain until date must be in the future!"));
+            return Err(S3Error::argument(
+                "The retain until date must be in the future!",
+            ));
         }
         let version = bucket.locate(&object.key, object.version)?;
         let in_force = version

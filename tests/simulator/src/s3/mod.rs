@@ -27,6 +27,9 @@
 //! # Ok::<(), rebucket_simulator::s3::S3Error>(())
 //! ```
 
+// Each operation fails as its namesake of Amazon's does: with an `S3Error`.
+#![allow(clippy::missing_errors_doc)]
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -39,6 +42,7 @@ mod archive;
 mod attributes;
 mod bucket;
 mod checksum;
+mod complete;
 mod conditions;
 mod content;
 mod copy;
@@ -57,6 +61,7 @@ mod rename;
 mod tags;
 #[cfg(test)]
 mod tests;
+mod upload;
 
 pub use acl::{
     ALL_USERS, AUTHENTICATED_USERS, Acl, AclRequest, CannedAcl, Grant, Grantee, OWNER, Permission,
@@ -77,7 +82,7 @@ pub use copy::{AnnotationDirective, CopyObjectRequest, CopyResponse, CopySource,
 pub use delete::{
     DeleteObjectRequest, DeleteObjectResponse, DeleteObjectsEntry, DeleteObjectsResult,
 };
-pub use digest::{REAL_DIGEST_LIMIT};
+pub use digest::REAL_DIGEST_LIMIT;
 pub use error::{ErrorCode, S3Error, S3Result};
 pub use get::{ByteRange, GetObjectRequest, GetObjectResponse, ObjectHead, RestoreStatus};
 pub use list::{
@@ -85,10 +90,6 @@ pub use list::{
     ListVersionsRequest, ListVersionsResponse, ListedObject, ListedUpload, ListedVersion,
 };
 pub use lock::{Retention, RetentionMode};
-pub use multipart::{
-    CompletePart, CompleteUploadRequest, CreateUploadRequest, CreateUploadResponse, ListPartsRequest,
-    ListPartsResponse, Part, PartSource, Upload, UploadPartCopyRequest, UploadPartRequest,
-};
 pub use object::{
     ArchiveTier, CustomerKey, ETag, Encryption, Metadata, NewObject, Object, ObjectPart, Restore,
     StorageClass, Version, VersionId,
@@ -97,6 +98,11 @@ pub use put::{Layout, PutObjectRequest, SparseObject, WriteResponse};
 pub use quirks::Quirks;
 pub use rename::RenameObjectRequest;
 pub use tags::Tags;
+pub use upload::{
+    CompletePart, CompleteUploadRequest, CreateUploadRequest, CreateUploadResponse,
+    ListPartsRequest, ListPartsResponse, Part, PartSource, Upload, UploadPartCopyRequest,
+    UploadPartRequest,
+};
 
 /// All buckets of one account.
 #[derive(Debug, Clone, Default)]

@@ -98,9 +98,7 @@ impl SparseObject {
                 if count > u64::from(MAX_PARTS) {
                     return Err(S3Error::argument("at most 10,000 parts"));
                 }
-                (0..count)
-                    .map(|i| size.min(self.size - i * size))
-                    .collect()
+                (0..count).map(|i| size.min(self.size - i * size)).collect()
             }
         };
         if sizes.iter().sum::<u64>() != self.size {
@@ -183,7 +181,11 @@ pub(super) fn check_properties(new: &NewObject) -> S3Result<()> {
 
 impl S3 {
     /// `PutObject`.
-    pub fn put_object(&mut self, request: PutObjectRequest, now: Millis) -> S3Result<WriteResponse> {
+    pub fn put_object(
+        &mut self,
+        request: PutObjectRequest,
+        now: Millis,
+    ) -> S3Result<WriteResponse> {
         check_key(&request.key)?;
         check_properties(&request.properties)?;
         let quirks = self.quirks;
@@ -312,7 +314,7 @@ fn etag(content: &Content, parts: Option<&[ObjectPart]>, real: bool, unique: u64
             Content::literal(digests).md5()
         }
     };
-    ETag::new(&format!("{}{suffix}", hex::encode(&digest)))
+    ETag::new(&format!("{}{suffix}", hex::encode(digest)))
 }
 
 /// Sixteen bytes that no content has as its MD5 but by chance.

@@ -27,6 +27,12 @@ pub struct Quirks {
     pub keep_storage_class_on_copy: bool,
     /// `UploadPartCopy` answers well and stores an empty part.
     pub empty_part_copies: bool,
+    /// `PutObjectTagging` answers well and empties the object.
+    pub tagging_empties: bool,
+    /// `CopyObject` shows its ETag without quotes; over HTTP only.
+    pub bare_etag_on_copy: bool,
+    /// `DeleteObjects` is refused without a Content-MD5; over HTTP only.
+    pub delete_objects_needs_md5: bool,
     /// `RenameObject` works in every bucket.
     pub rename_everywhere: bool,
     /// `RenameObject` answers well, leaves the source and makes an empty

@@ -42,7 +42,9 @@ impl S3 {
         }
         check_key(&request.destination)?;
         if request.source.ends_with('/') || request.destination.ends_with('/') {
-            return Err(S3Error::request("keys that end in a slash cannot be renamed"));
+            return Err(S3Error::request(
+                "keys that end in a slash cannot be renamed",
+            ));
         }
         if let Some(token) = &request.client_token {
             if token.len() > 64 || !token.bytes().all(|b| (33..=126).contains(&b)) {
@@ -65,17 +67,19 @@ impl S3 {
                 .source_conditions
                 .check_source(object, source.modified)?;
         }
-        request.conditions.check(bucket.latest(&request.destination))?;
+        request
+            .conditions
+            .check(bucket.latest(&request.destination))?;
         if quirks.rename_makes_empty {
             let nothing = NewObject::default();
             let draft = Draft::new(&nothing, Content::default(), now);
             self.write(&request.bucket, &request.destination, draft, now)?;
             return Ok(());
         }
-        self.relocate(&request)
+        self.relocate(request)
     }
 
-    fn relocate(&mut self, request: &RenameObjectRequest) -> S3Result<()> {
+    fn relocate(&mut self, request: RenameObjectRequest) -> S3Result<()> {
         let sequence = self.next_sequence();
         let bucket = self.bucket_mut(&request.bucket)?;
         if request.source != request.destination {
@@ -85,8 +89,8 @@ impl S3 {
                 bucket.store(&request.destination, version);
             }
         }
-        if let Some(token) = &request.client_token {
-            bucket.renamed.insert(token.clone(), request.clone());
+        if let Some(token) = request.client_token.clone() {
+            bucket.renamed.insert(token, request);
         }
         Ok(())
     }

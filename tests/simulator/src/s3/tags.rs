@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{ErrorCode, ObjectRef, S3, S3Error, S3Result, VersionId};
+use super::{Content, ErrorCode, ObjectRef, S3, S3Error, S3Result, VersionId};
 use crate::clock::Millis;
 
 /// Tags by key; copies share them.
@@ -54,9 +54,16 @@ impl S3 {
         _now: Millis,
     ) -> S3Result<Option<VersionId>> {
         check(&tags)?;
+        let empties = self.quirks.tagging_empties;
         let bucket = self.bucket_mut(&object.bucket)?;
         bucket.check_general()?;
-        bucket.change(object, |o| o.tags = tags)
+        bucket.change(object, |o| {
+            o.tags = tags;
+            if empties {
+                o.content = Content::default();
+                o.parts = None;
+            }
+        })
     }
 
     /// `DeleteObjectTagging`. Returns the version they were on.

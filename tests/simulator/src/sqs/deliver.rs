@@ -124,10 +124,12 @@ impl Sqs {
                 continue;
             }
             next_delivery += 1;
-            let duplicate = queue
-                .dice
-                .as_mut()
-                .is_some_and(|d| d.chance(|d| d.duplicate));
+            // A repeat is not repeated in its turn.
+            let duplicate = !queue.repeats.contains(&id)
+                && queue
+                    .dice
+                    .as_mut()
+                    .is_some_and(|dice| dice.chance(|d| d.duplicate));
             received.extend(queue.deliver(id, next_delivery, visibility, now));
             if duplicate && !visibility.is_zero() {
                 queue.repeats.insert(id);

@@ -14,7 +14,7 @@ use super::{
 use crate::clock::Millis;
 
 /// How long FIFO queues recognise a duplicate.
-const DEDUPLICATION: Duration = Duration::from_secs(300);
+const DEDUPLICATION: Duration = Duration::from_mins(5);
 
 impl Sqs {
     /// Sends a message.
@@ -91,8 +91,9 @@ impl Sqs {
                 Stale::Obey => {}
             }
         }
+        let first = !entry.undeleted;
         queue.delete(handle.message);
-        if queue.dice.as_mut().is_some_and(|d| d.chance(|d| d.undead)) {
+        if first && queue.dice.as_mut().is_some_and(|d| d.chance(|d| d.undead)) {
             queue.undelete(handle.message, now);
         }
         Ok(())
@@ -339,6 +340,7 @@ impl Queue {
             sequence,
             dead_letter_source: None,
             trace: message.trace.map(Into::into),
+            undeleted: false,
         };
         self.insert(fresh, entry);
         Ok(Sent {

@@ -38,6 +38,8 @@ pub(super) struct Entry {
     pub(super) sequence: Option<u64>,
     pub(super) dead_letter_source: Option<Arc<str>>,
     pub(super) trace: Option<Arc<str>>,
+    /// Came back after it was deleted.
+    pub(super) undeleted: bool,
 }
 
 /// A queue. Every message of `entries` is in exactly one of `ready` and
@@ -234,6 +236,7 @@ impl Queue {
         };
         self.deleted_order.retain(|known| *known != id);
         entry.place = Place::Ready { since: now };
+        entry.undeleted = true;
         self.insert(id, entry);
         self.totals.undeleted += 1;
         true

@@ -143,6 +143,7 @@ impl Sqs {
                     place: Place::Ready { since: now },
                     sequence,
                     dead_letter_source: None,
+                    undeleted: false,
                     ..entry
                 },
             );

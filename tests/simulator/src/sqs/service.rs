@@ -9,7 +9,7 @@ use super::{Code, Disorder, Result, Settings, SqsError, StaleHandles};
 use crate::clock::Millis;
 
 /// How long a purge takes and a deleted name stays taken.
-const MINUTE: std::time::Duration = std::time::Duration::from_secs(60);
+const MINUTE: std::time::Duration = std::time::Duration::from_mins(1);
 
 /// An SQS endpoint with its queues.
 #[derive(Debug, Clone)]
@@ -92,7 +92,8 @@ impl Sqs {
         attributes: &[(&str, &str)],
         now: Millis,
     ) -> Result<()> {
-        let stem = name.strip_suffix(".fifo").unwrap_or(name);
+        let fifo = name.strip_suffix(".fifo");
+        let stem = fifo.unwrap_or(name);
         let spelled = !stem.is_empty()
             && name.len() <= 80
             && stem
@@ -122,7 +123,7 @@ impl Sqs {
         for (attribute, value) in attributes {
             settings.set(attribute, value)?;
         }
-        if settings.fifo != name.ends_with(".fifo") {
+        if settings.fifo != fifo.is_some() {
             return Err(SqsError::new(
                 Code::InvalidParameterValue,
                 "The name of a FIFO queue can only include alphanumeric characters, hyphens, or \

@@ -440,6 +440,27 @@ fn seeded_disorder_repeats_itself_and_loses_nothing() {
 }
 
 #[test]
+fn certain_disorder_still_ends() {
+    let mut sqs = queue(&[], &["a"]);
+    let disorder = Disorder {
+        duplicate: 1.0,
+        undead: 1.0,
+        ..Disorder::default()
+    };
+    sqs.set_disorder("q", Some(disorder)).unwrap();
+    let mut deliveries = 0;
+    while let Some(message) = receive(&mut sqs, T0).pop() {
+        deliveries += 1;
+        // The receiver of the first of two deliveries is too late.
+        if deliveries % 2 == 0 {
+            sqs.delete("q", &message.receipt_handle, T0).unwrap();
+        }
+    }
+    assert_eq!(deliveries, 4);
+    assert_balanced(&sqs, "q", T0);
+}
+
+#[test]
 fn fifo_keeps_order_within_a_group_and_drops_duplicates() {
     let mut sqs = Sqs::new();
     assert_eq!(

@@ -11,15 +11,31 @@ use crate::client::{s3, send, sqs};
 async fn every_request_is_counted_and_logged_in_order() {
     let simulator = Simulator::builder().start().await.unwrap();
     s3(&simulator, "PUT", "/b", &[], "").await.unwrap();
-    s3(&simulator, "PUT", "/b/a%20b", &[], "hello").await.unwrap();
+    s3(&simulator, "PUT", "/b/a%20b", &[], "hello")
+        .await
+        .unwrap();
     s3(&simulator, "GET", "/b/a%20b", &[], "").await.unwrap();
     s3(&simulator, "GET", "/b/none", &[], "").await.unwrap();
     let create = json!({ "QueueName": "q" });
-    sqs(&simulator, "CreateQueue", create.clone()).await.unwrap();
+    sqs(&simulator, "CreateQueue", create.clone())
+        .await
+        .unwrap();
 
     let log = simulator.requests().log();
-    let names: Vec<_> = log.iter().map(|record| record.operation.name.as_str()).collect();
-    assert_eq!(names, ["CreateBucket", "PutObject", "GetObject", "GetObject", "CreateQueue"]);
+    let names: Vec<_> = log
+        .iter()
+        .map(|record| record.operation.name.as_str())
+        .collect();
+    assert_eq!(
+        names,
+        [
+            "CreateBucket",
+            "PutObject",
+            "GetObject",
+            "GetObject",
+            "CreateQueue"
+        ]
+    );
     let statuses: Vec<_> = log.iter().map(|record| record.status).collect();
     assert_eq!(statuses, [200, 200, 200, 404, 200].map(Some));
     assert_eq!(log[1].operation.key.as_deref(), Some("a b"));
@@ -46,14 +62,22 @@ async fn the_peak_of_requests_in_flight_is_known_and_latency_is_kept() {
     let begin = Instant::now();
     let get = || s3(&simulator, "GET", "/b/k", &[], "");
     let (a, b, c) = tokio::join!(get(), get(), get());
-    assert!([a, b, c].iter().all(|reply| reply.as_ref().unwrap().status == 404));
+    assert!(
+        [a, b, c]
+            .iter()
+            .all(|reply| reply.as_ref().unwrap().status == 404)
+    );
     assert!(begin.elapsed() >= Duration::from_millis(100));
     assert_eq!(simulator.requests().counts().peak_in_flight, 3);
 }
 
 #[tokio::test]
 async fn only_the_right_keys_are_let_in_if_any_are_named() {
-    let simulator = Simulator::builder().auth("mine", "secret").start().await.unwrap();
+    let simulator = Simulator::builder()
+        .auth("mine", "secret")
+        .start()
+        .await
+        .unwrap();
     let unsigned = s3(&simulator, "GET", "/", &[], "").await.unwrap();
     assert_eq!(unsigned.status, 403);
     let unsigned = sqs(&simulator, "ListQueues", json!({})).await.unwrap();
@@ -64,7 +88,9 @@ async fn only_the_right_keys_are_let_in_if_any_are_named() {
             ("x-amz-target", "AmazonSQS.ListQueues"),
             ("authorization", authorization.as_str()),
         ];
-        let reply = send(simulator.sqs_url(), "POST", "/", &headers, "{}").await.unwrap();
+        let reply = send(simulator.sqs_url(), "POST", "/", &headers, "{}")
+            .await
+            .unwrap();
         assert_eq!(reply.status, status);
     }
 }

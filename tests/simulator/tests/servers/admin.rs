@@ -20,13 +20,32 @@ async fn everything_is_done_over_http() {
     assert_eq!(head.headers["content-length"], "10000000000");
     assert_eq!(head.headers["x-amz-storage-class"], "STANDARD_IA");
 
-    let rule = r#"{"operations":["HeadObject"],"action":{"kind":"error","status":503,"code":"SlowDown"}}"#;
+    let rule =
+        r#"{"operations":["HeadObject"],"action":{"kind":"error","status":503,"code":"SlowDown"}}"#;
     let added = admin(&simulator, "POST", "/faults", rule).await;
     assert_eq!(added.json()["ids"][0], 1);
-    assert_eq!(s3(&simulator, "HEAD", "/b/k", &[], "").await.unwrap().status, 503);
-    assert_eq!(admin(&simulator, "GET", "/faults", "").await.json()[0]["struck"], 1);
-    assert_eq!(admin(&simulator, "DELETE", "/faults/1", "").await.status, 200);
-    assert_eq!(s3(&simulator, "HEAD", "/b/k", &[], "").await.unwrap().status, 200);
+    assert_eq!(
+        s3(&simulator, "HEAD", "/b/k", &[], "")
+            .await
+            .unwrap()
+            .status,
+        503
+    );
+    assert_eq!(
+        admin(&simulator, "GET", "/faults", "").await.json()[0]["struck"],
+        1
+    );
+    assert_eq!(
+        admin(&simulator, "DELETE", "/faults/1", "").await.status,
+        200
+    );
+    assert_eq!(
+        s3(&simulator, "HEAD", "/b/k", &[], "")
+            .await
+            .unwrap()
+            .status,
+        200
+    );
 
     let counts = admin(&simulator, "GET", "/requests", "").await.json();
     assert_eq!(counts["operations"]["HeadObject"], 3);
@@ -46,9 +65,19 @@ async fn mistakes_are_explained() {
     let simulator = Simulator::builder().admin_port(0).start().await.unwrap();
     for (method, path, body, status) in [
         ("POST", "/faults", r#"{"action":{"kind":"nonsense"}}"#, 400),
-        ("POST", "/faults", r#"{"operation":"x","action":{"kind":"reset"}}"#, 400),
+        (
+            "POST",
+            "/faults",
+            r#"{"operation":"x","action":{"kind":"reset"}}"#,
+            400,
+        ),
         ("POST", "/clock/advance", r#"{"ms":1}"#, 409),
-        ("POST", "/sparse", r#"{"bucket":"none","key":"k","size":1}"#, 400),
+        (
+            "POST",
+            "/sparse",
+            r#"{"bucket":"none","key":"k","size":1}"#,
+            400,
+        ),
         ("POST", "/disorder", r#"{"queue":"none"}"#, 400),
         ("DELETE", "/faults/7", "", 404),
         ("GET", "/nothing", "", 404),

@@ -81,7 +81,14 @@ pub(crate) async fn sqs(
 ) -> Result<Reply, Broken> {
     let target = format!("AmazonSQS.{operation}");
     let headers = [("x-amz-target", target.as_str())];
-    send(simulator.sqs_url(), "POST", "/", &headers, fields.to_string()).await
+    send(
+        simulator.sqs_url(),
+        "POST",
+        "/",
+        &headers,
+        fields.to_string(),
+    )
+    .await
 }
 
 /// A request to the administration.

@@ -11,7 +11,9 @@ use crate::client::{Broken, Reply, s3};
 async fn start() -> Simulator {
     let simulator = Simulator::builder().start().await.unwrap();
     let now = simulator.clock().now();
-    let bucket = simulator.s3().create_bucket("b", BucketSettings::default(), now);
+    let bucket = simulator
+        .s3()
+        .create_bucket("b", BucketSettings::default(), now);
     bucket.unwrap();
     simulator
 }
@@ -94,7 +96,9 @@ async fn a_success_may_say_that_it_is_none_or_nothing_or_half_of_it() {
             _ => assert_eq!(reply.body.len(), 20),
         }
     }
-    let made: Vec<_> = (0..4).map(|n| exists(&simulator, &format!("new-{n}"))).collect();
+    let made: Vec<_> = (0..4)
+        .map(|n| exists(&simulator, &format!("new-{n}")))
+        .collect();
     assert_eq!(made, [false, true, true, true]);
 }
 
@@ -128,16 +132,25 @@ async fn a_slow_body_takes_its_time() {
 #[tokio::test]
 async fn a_prefix_can_be_slowed_down_for_a_while() {
     let clock = Clock::manual(Clock::system().now());
-    let simulator = Simulator::builder().clock(clock.clone()).start().await.unwrap();
-    let bucket = simulator.s3().create_bucket("b", BucketSettings::default(), clock.now());
+    let simulator = Simulator::builder()
+        .clock(clock.clone())
+        .start()
+        .await
+        .unwrap();
+    let bucket = simulator
+        .s3()
+        .create_bucket("b", BucketSettings::default(), clock.now());
     bucket.unwrap();
     let slow = Rule::new(Action::error(503, "SlowDown")).prefix("hot/");
-    simulator.fault(slow.lasting(Duration::from_secs(60)));
-    let bulk = "<Delete><Object><Key>cold/a</Key></Object><Object><Key>hot/a</Key></Object></Delete>";
-    let delete = s3(&simulator, "POST", "/b?delete", &[], bulk).await.unwrap();
+    simulator.fault(slow.lasting(Duration::from_mins(1)));
+    let bulk =
+        "<Delete><Object><Key>cold/a</Key></Object><Object><Key>hot/a</Key></Object></Delete>";
+    let delete = s3(&simulator, "POST", "/b?delete", &[], bulk)
+        .await
+        .unwrap();
     assert_eq!(delete.status, 503);
     assert_eq!(put(&simulator, "cold/a").await.unwrap().status, 200);
     assert_eq!(put(&simulator, "hot/a").await.unwrap().status, 503);
-    clock.advance(Duration::from_secs(60));
+    clock.advance(Duration::from_mins(1));
     assert_eq!(put(&simulator, "hot/a").await.unwrap().status, 200);
 }

@@ -29,10 +29,14 @@ async fn a_message_goes_there_and_back() {
         "reason": { "DataType": "String", "StringValue": "missing" },
         "n": { "DataType": "Number", "StringValue": "12" },
     });
-    let message = json!({ "QueueUrl": url, "MessageBody": "hello", "MessageAttributes": attributes });
+    let message =
+        json!({ "QueueUrl": url, "MessageBody": "hello", "MessageAttributes": attributes });
     let sent = ask(&simulator, "SendMessage", message).await;
     assert_eq!(sent["MD5OfMessageBody"], "5d41402abc4b2a76b9719d911017c592");
-    assert_eq!(sent["MD5OfMessageAttributes"], "caa53965dfd9f040f41e8a3e71d6d1b6");
+    assert_eq!(
+        sent["MD5OfMessageAttributes"],
+        "caa53965dfd9f040f41e8a3e71d6d1b6"
+    );
     let receive = json!({
         "QueueUrl": url,
         "MessageAttributeNames": ["rea.*"],
@@ -42,7 +46,10 @@ async fn a_message_goes_there_and_back() {
     let message = &received["Messages"][0];
     assert_eq!(message["MessageId"], sent["MessageId"]);
     assert_eq!(message["MessageAttributes"].as_object().unwrap().len(), 1);
-    assert_eq!(message["Attributes"], json!({ "ApproximateReceiveCount": "1" }));
+    assert_eq!(
+        message["Attributes"],
+        json!({ "ApproximateReceiveCount": "1" })
+    );
     let entry = json!({ "Id": "a", "ReceiptHandle": message["ReceiptHandle"] });
     let wrong = json!({ "Id": "b", "ReceiptHandle": "no" });
     let delete = json!({ "QueueUrl": url, "Entries": [entry, wrong] });
@@ -58,11 +65,18 @@ async fn errors_carry_both_their_names() {
     let fields = json!({ "QueueUrl": "http://localhost/1/none" });
     let reply = sqs(&simulator, "ReceiveMessage", fields).await.unwrap();
     assert_eq!(reply.status, 400);
-    assert_eq!(reply.json()["__type"], "com.amazonaws.sqs#QueueDoesNotExist");
+    assert_eq!(
+        reply.json()["__type"],
+        "com.amazonaws.sqs#QueueDoesNotExist"
+    );
     let header = reply.headers["x-amzn-query-error"].to_str().unwrap();
     assert_eq!(header, "AWS.SimpleQueueService.NonExistentQueue;Sender");
     let url = simulator.queue_url("q");
-    for fields in [json!({}), json!({ "QueueUrl": url, "WaitTimeSeconds": "x" }), json!(7)] {
+    for fields in [
+        json!({}),
+        json!({ "QueueUrl": url, "WaitTimeSeconds": "x" }),
+        json!(7),
+    ] {
         let reply = sqs(&simulator, "ReceiveMessage", fields).await.unwrap();
         assert_eq!(reply.status, 400);
     }
@@ -82,7 +96,10 @@ async fn a_long_poll_wakes_when_a_message_comes_and_ends_when_none_does() {
     });
     assert_eq!(polled["Messages"][0]["Body"], "hello");
     let took = begin.elapsed();
-    assert!(took >= Duration::from_secs(1) && took < Duration::from_secs(10), "{took:?}");
+    assert!(
+        took >= Duration::from_secs(1) && took < Duration::from_secs(10),
+        "{took:?}"
+    );
     assert_eq!(ask(&simulator, "ReceiveMessage", poll(1)).await, json!({}));
 }
 
@@ -112,12 +129,19 @@ async fn a_client_that_leaves_its_long_poll_takes_no_message_with_it() {
     let (simulator, url) = start().await;
     let poll = json!({ "QueueUrl": url, "WaitTimeSeconds": 20 });
     let asked = sqs(&simulator, "ReceiveMessage", poll);
-    assert!(tokio::time::timeout(Duration::from_millis(50), asked).await.is_err());
+    assert!(
+        tokio::time::timeout(Duration::from_millis(50), asked)
+            .await
+            .is_err()
+    );
     while simulator.requests().counts().in_flight > 0 {
         tokio::task::yield_now().await;
     }
     let now = simulator.clock().now();
-    simulator.sqs().send("q", Outgoing::new("hello"), now).unwrap();
+    simulator
+        .sqs()
+        .send("q", Outgoing::new("hello"), now)
+        .unwrap();
     let messages = simulator.sqs().messages("q", now).unwrap();
     assert!(matches!(messages[0].state, State::Visible { .. }));
 }

@@ -43,12 +43,8 @@ pub(super) fn answer(s3: &mut S3, call: &Call) -> S3Result<Reply> {
         }
         Method::DELETE => {
             let condition = object_if_match(call);
-            let version = s3.delete_object_annotation(
-                &call.object()?,
-                name,
-                condition.as_deref(),
-                call.now,
-            )?;
+            let version =
+                s3.delete_object_annotation(&call.object()?, name, condition.as_deref(), call.now)?;
             Ok(Reply::no_content().maybe("x-amz-object-version-id", version))
         }
         _ => Err(unknown()),
@@ -91,7 +87,10 @@ fn list(s3: &mut S3, call: &Call) -> S3Result<Reply> {
         .transpose()?;
     let request = ListAnnotationsRequest {
         object: call.object()?,
-        prefix: call.query("annotation-prefix").unwrap_or_default().to_owned(),
+        prefix: call
+            .query("annotation-prefix")
+            .unwrap_or_default()
+            .to_owned(),
         continuation,
         max: call.number("max-annotation-results")?,
     };

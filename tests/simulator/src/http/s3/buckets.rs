@@ -16,9 +16,9 @@ use crate::s3::{
 
 const DAY: u64 = 86_400;
 
-pub(super) fn list(s3: &mut S3, call: &Call) -> S3Result<Reply> {
+pub(super) fn list(s3: &S3, call: &Call) -> Reply {
     let buckets = s3.list_buckets(call.now);
-    Ok(Reply::xml("ListAllMyBucketsResult", |xml| {
+    Reply::xml("ListAllMyBucketsResult", |xml| {
         xml.element("Owner", |xml| xml.text("ID", OWNER));
         xml.element("Buckets", |xml| {
             for bucket in &buckets {
@@ -28,7 +28,7 @@ pub(super) fn list(s3: &mut S3, call: &Call) -> S3Result<Reply> {
                 });
             }
         });
-    }))
+    })
 }
 
 pub(super) fn head(s3: &mut S3, call: &Call) -> S3Result<Reply> {
@@ -114,7 +114,11 @@ fn encryption(default: &Encryption) -> Reply {
                     dual_layer,
                     ..
                 } => {
-                    let name = if *dual_layer { "aws:kms:dsse" } else { "aws:kms" };
+                    let name = if *dual_layer {
+                        "aws:kms:dsse"
+                    } else {
+                        "aws:kms"
+                    };
                     (name, key.as_deref(), *bucket_key)
                 }
                 Encryption::Aes256 | Encryption::Customer(_) => ("AES256", None, false),

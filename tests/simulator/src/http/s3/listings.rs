@@ -2,10 +2,10 @@
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
+use super::dates;
 use super::reply::Reply;
 use super::request::{Call, version};
 use super::xml::Xml;
-use super::dates;
 use crate::s3::{
     ListObjectsRequest, ListUploadsRequest, ListVersionsRequest, ListedObject, OWNER, S3, S3Error,
     S3Result,

@@ -105,7 +105,7 @@ fn answer(s3: &mut S3, call: &Call) -> S3Result<Reply> {
     let has = |name: &str| call.query(name).is_some();
     match (call.bucket.is_empty(), call.key.is_empty()) {
         (true, _) => match call.method {
-            Method::GET => buckets::list(s3, call),
+            Method::GET => Ok(buckets::list(s3, call)),
             _ => Err(unknown()),
         },
         (false, true) => match call.method {

@@ -40,7 +40,10 @@ pub(super) fn create(s3: &mut S3, call: &Call) -> S3Result<Reply> {
         xml.text("UploadId", &created.upload_id);
     })
     .encryption(&created.encryption)
-    .maybe("x-amz-checksum-algorithm", kept.map(|k| k.algorithm.as_str()))
+    .maybe(
+        "x-amz-checksum-algorithm",
+        kept.map(|k| k.algorithm.as_str()),
+    )
     .maybe("x-amz-checksum-type", kept.map(|k| k.kind.as_str())))
 }
 

@@ -52,7 +52,10 @@ pub(super) fn head(s3: &mut S3, call: &Call) -> S3Result<Reply> {
 
 pub(super) fn get(s3: &mut S3, call: &Call) -> S3Result<Reply> {
     let got = s3.get_object(&get_request(call)?, call.now)?;
-    Ok(overridden(Reply::content(got.content).head(&got.head), call))
+    Ok(overridden(
+        Reply::content(got.content).head(&got.head),
+        call,
+    ))
 }
 
 /// Headers that the reader wants to see instead of the object's.
@@ -110,8 +113,13 @@ pub(super) fn copy(s3: &mut S3, call: &Call) -> S3Result<Reply> {
         call.now,
     )?;
     let written = &copied.written;
+    let etag = if s3.quirks.bare_etag_on_copy {
+        written.etag().as_str().to_owned()
+    } else {
+        written.etag().to_string()
+    };
     Ok(Reply::xml("CopyObjectResult", |xml| {
-        xml.text("ETag", written.etag());
+        xml.text("ETag", &etag);
         xml.text("LastModified", dates::iso(written.modified));
         checksum_elements(xml, written.object.checksum().as_ref(), true);
     })
@@ -160,9 +168,10 @@ pub(super) fn delete(s3: &mut S3, call: &Call) -> S3Result<Reply> {
         },
         call.now,
     )?;
-    Ok(Reply::no_content()
-        .version(deleted.version_id)
-        .maybe("x-amz-delete-marker", deleted.delete_marker.then_some("true")))
+    Ok(Reply::no_content().version(deleted.version_id).maybe(
+        "x-amz-delete-marker",
+        deleted.delete_marker.then_some("true"),
+    ))
 }
 
 #[derive(Deserialize)]
@@ -184,7 +193,13 @@ struct DeleteEntry {
 }
 
 pub(super) fn delete_many(s3: &mut S3, call: &Call) -> S3Result<Reply> {
-    call.checksum()?.verify(&Content::literal(call.body.clone()))?;
+    if s3.quirks.delete_objects_needs_md5 && call.header("content-md5").is_none() {
+        return Err(S3Error::request(
+            "Missing required header for this request: Content-MD5",
+        ));
+    }
+    call.checksum()?
+        .verify(&Content::literal(call.body.clone()))?;
     let request: Delete = xml::parse(&call.body)?;
     let entries = request
         .objects

@@ -17,7 +17,8 @@ use crate::s3::{
 
 /// Reads a body, and checks the checksum that came with it.
 pub(super) fn body<T: serde::de::DeserializeOwned>(call: &Call) -> S3Result<T> {
-    call.checksum()?.verify(&Content::literal(call.body.clone()))?;
+    call.checksum()?
+        .verify(&Content::literal(call.body.clone()))?;
     xml::parse(&call.body)
 }
 

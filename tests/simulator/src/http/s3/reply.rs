@@ -8,7 +8,8 @@ use super::body::ContentBody;
 use super::request::{Call, checksum_header};
 use super::{dates, xml::Xml};
 use crate::s3::{
-    Checksum, Content, Encryption, ObjectHead, RestoreStatus, S3Error, VersionId, WriteResponse,
+    ArchiveTier, Checksum, Content, Encryption, ObjectHead, RestoreStatus, S3Error, VersionId,
+    WriteResponse,
 };
 
 #[derive(Debug)]
@@ -63,6 +64,7 @@ impl Reply {
         self
     }
 
+    #[allow(clippy::needless_pass_by_value)] // For texts and numbers alike.
     pub(super) fn header(mut self, name: &str, value: impl ToString) -> Self {
         let name = HeaderName::from_bytes(name.as_bytes());
         let value = HeaderValue::from_bytes(value.to_string().as_bytes());
@@ -93,7 +95,11 @@ impl Reply {
                 dual_layer,
                 ..
             } => {
-                let algorithm = if *dual_layer { "aws:kms:dsse" } else { "aws:kms" };
+                let algorithm = if *dual_layer {
+                    "aws:kms:dsse"
+                } else {
+                    "aws:kms"
+                };
                 let key = key.as_deref().unwrap_or(DEFAULT_KMS_KEY);
                 self.header("x-amz-server-side-encryption", algorithm)
                     .header("x-amz-server-side-encryption-aws-kms-key-id", key)
@@ -134,7 +140,9 @@ impl Reply {
             .header("last-modified", dates::http(head.modified))
             .header(
                 "content-type",
-                meta.content_type.as_deref().unwrap_or("binary/octet-stream"),
+                meta.content_type
+                    .as_deref()
+                    .unwrap_or("binary/octet-stream"),
             )
             .maybe("cache-control", meta.cache_control.as_ref())
             .maybe("content-disposition", meta.content_disposition.as_ref())
@@ -148,7 +156,10 @@ impl Reply {
                 // S3 does not name the standard one.
                 Some(head.storage_class.as_str()).filter(|c| *c != "STANDARD"),
             )
-            .maybe("x-amz-archive-status", head.archive_tier.map(|t| t.as_str()))
+            .maybe(
+                "x-amz-archive-status",
+                head.archive_tier.map(ArchiveTier::as_str),
+            )
             .maybe("x-amz-restore", head.restore.map(restore))
             .maybe(
                 "x-amz-tagging-count",

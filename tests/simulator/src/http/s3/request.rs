@@ -50,18 +50,16 @@ impl Call {
             .as_ref()
             .and_then(s3s::TrailingHeaders::take)
             .unwrap_or_default();
-        let path = decode(request.uri.path().trim_start_matches('/'));
         let host = request.headers.get("host").and_then(|h| h.to_str().ok());
-        let (bucket, key) = match host.and_then(bucket_of_host) {
-            Some(bucket) => {
-                // Only the slash that begins every path is not of the key.
-                let path = request.uri.path();
-                (bucket.to_owned(), decode(path.strip_prefix('/').unwrap_or(path)))
-            }
-            None => {
-                let (bucket, key) = path.split_once('/').unwrap_or((&path, ""));
-                (bucket.to_owned(), key.to_owned())
-            }
+        let path = request.uri.path();
+        let (bucket, key) = if let Some(bucket) = host.and_then(bucket_of_host) {
+            // Only the slash that begins every path is not of the key.
+            let key = path.strip_prefix('/').unwrap_or(path);
+            (bucket.to_owned(), decode(key))
+        } else {
+            let path = path.trim_start_matches('/');
+            let (bucket, key) = path.split_once('/').unwrap_or((path, ""));
+            (decode(bucket), decode(key))
         };
         let query = request.uri.query().unwrap_or_default();
         let query = query
@@ -173,10 +171,8 @@ impl Call {
 
     /// The customer's key, or with the prefix that of a copy's source.
     pub(super) fn customer_key(&self, prefix: &str) -> Option<CustomerKey> {
-        self.owned(&format!(
-            "{prefix}server-side-encryption-customer-key-md5"
-        ))
-        .map(CustomerKey)
+        self.owned(&format!("{prefix}server-side-encryption-customer-key-md5"))
+            .map(CustomerKey)
     }
 
     fn encryption(&self) -> S3Result<Option<Encryption>> {
@@ -203,11 +199,7 @@ impl Call {
             metadata: Arc::new(self.metadata()),
             storage_class: self.choice("x-amz-storage-class", StorageClass::parse)?,
             encryption: self.encryption()?,
-            tags: Arc::new(
-                self.header("x-amz-tagging")
-                    .map(tags)
-                    .unwrap_or_default(),
-            ),
+            tags: Arc::new(self.header("x-amz-tagging").map(tags).unwrap_or_default()),
             acl: self.acl()?,
             retention: self.retention()?,
             legal_hold: self.choice("x-amz-object-lock-legal-hold", on_off)?,
@@ -286,7 +278,10 @@ impl Call {
     pub(super) fn checksum_value(&self) -> Option<(ChecksumAlgorithm, String)> {
         ChecksumAlgorithm::ALL.into_iter().find_map(|algorithm| {
             let name = checksum_header(algorithm);
-            let value = self.headers.get(&name).or_else(|| self.trailers.get(&name))?;
+            let value = self
+                .headers
+                .get(&name)
+                .or_else(|| self.trailers.get(&name))?;
             Some((algorithm, value.to_str().ok()?.to_owned()))
         })
     }

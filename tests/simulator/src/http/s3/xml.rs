@@ -60,7 +60,7 @@ impl Xml {
 
     fn put(&mut self, text: std::fmt::Arguments<'_>) {
         // Writing to a string cannot fail.
-        let _ = self.0.write_fmt(text);
+        self.0.write_fmt(text).ok();
     }
 }
 

@@ -19,7 +19,10 @@ impl EntryFault {
     /// Applies a batch without the failing entries, or with all of them, and
     /// reports those as failed either way.
     pub(super) fn strike(&self, mut call: Call, apply: impl FnOnce(&Call) -> Answer) -> Answer {
-        let entries = call.fields["Entries"].as_array().cloned().unwrap_or_default();
+        let entries = call.fields["Entries"]
+            .as_array()
+            .cloned()
+            .unwrap_or_default();
         let struck: Vec<Value> = self
             .positions
             .iter()

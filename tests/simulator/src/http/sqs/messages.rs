@@ -10,6 +10,7 @@ use crate::sqs::Batch;
 /// What a receipt handle is used for, alone or in a batch.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
+#[allow(clippy::struct_field_names)] // The API's own.
 struct Receipt {
     id: String,
     receipt_handle: Option<String>,
@@ -41,7 +42,9 @@ impl Front {
     pub(super) fn send(&self, call: &Call) -> Answer {
         let message = call.parse::<Message>()?.into_outgoing()?;
         let trace = message.trace.clone();
-        let sent = self.model().send(&call.queue()?, message, self.clock.now())?;
+        let sent = self
+            .model()
+            .send(&call.queue()?, message, self.clock.now())?;
         self.wake();
         Ok(wire::sent(&sent, trace.as_deref()).into())
     }
@@ -52,7 +55,9 @@ impl Front {
         let entries = entries.map(|m| Ok((m.id.clone(), m.into_outgoing()?)));
         let entries: Vec<_> = entries.collect::<Result<_, Refusal>>()?;
         let traces: Vec<_> = entries.iter().map(|(_, m)| m.trace.clone()).collect();
-        let results = self.model().send_batch(&call.queue()?, entries, self.clock.now())?;
+        let results = self
+            .model()
+            .send_batch(&call.queue()?, entries, self.clock.now())?;
         self.wake();
         let mut traces = traces.into_iter();
         Ok(results_of(results, |sent| {
@@ -62,7 +67,8 @@ impl Front {
 
     pub(super) fn delete(&self, call: &Call) -> Answer {
         let receipt: Receipt = call.parse()?;
-        self.model().delete(&call.queue()?, receipt.handle()?, self.clock.now())?;
+        self.model()
+            .delete(&call.queue()?, receipt.handle()?, self.clock.now())?;
         self.wake();
         Ok(json!({}))
     }
@@ -72,7 +78,9 @@ impl Front {
         let entries = batch.entries.iter();
         let entries = entries.map(|r| Ok((r.id.clone(), r.handle()?.to_owned())));
         let entries: Vec<_> = entries.collect::<Result<_, Refusal>>()?;
-        let results = self.model().delete_batch(&call.queue()?, &entries, self.clock.now())?;
+        let results = self
+            .model()
+            .delete_batch(&call.queue()?, &entries, self.clock.now())?;
         self.wake();
         Ok(results_of(results, |()| Map::new()))
     }
@@ -81,7 +89,8 @@ impl Front {
         let receipt: Receipt = call.parse()?;
         let (handle, seconds) = (receipt.handle()?, receipt.seconds()?);
         let now = self.clock.now();
-        self.model().change_visibility(&call.queue()?, handle, seconds, now)?;
+        self.model()
+            .change_visibility(&call.queue()?, handle, seconds, now)?;
         self.wake();
         Ok(json!({}))
     }
@@ -96,7 +105,9 @@ impl Front {
         });
         let entries: Vec<_> = entries.collect::<Result<_, Refusal>>()?;
         let now = self.clock.now();
-        let results = self.model().change_visibility_batch(&call.queue()?, &entries, now)?;
+        let results = self
+            .model()
+            .change_visibility_batch(&call.queue()?, &entries, now)?;
         self.wake();
         Ok(results_of(results, |()| Map::new()))
     }

@@ -104,7 +104,10 @@ impl Front {
         fault: Option<EntryFault>,
     ) -> Answer {
         self.authenticate(parts)?;
-        let host = parts.headers.get("host").and_then(|host| host.to_str().ok());
+        let host = parts
+            .headers
+            .get("host")
+            .and_then(|host| host.to_str().ok());
         let account = self.model().account().to_owned();
         let call = Call {
             fields: serde_json::from_slice(body).map_err(|e| Refusal::malformed(&e))?,

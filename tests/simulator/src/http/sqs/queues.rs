@@ -34,13 +34,18 @@ impl Fields {
 
     fn pairs(&self) -> Vec<(&str, &str)> {
         let pairs = self.attributes.iter();
-        pairs.map(|(name, value)| (name.as_str(), value.as_str())).collect()
+        pairs
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+            .collect()
     }
 
     /// One page of names, and where the next one starts.
     fn page(&self, names: Vec<String>) -> (Vec<String>, Option<String>) {
         let after = self.next_token.as_deref().unwrap_or_default();
-        let mut rest: Vec<_> = names.into_iter().filter(|name| name.as_str() > after).collect();
+        let mut rest: Vec<_> = names
+            .into_iter()
+            .filter(|name| name.as_str() > after)
+            .collect();
         let size = self.max_results.unwrap_or(1_000);
         let more = rest.len() > size;
         rest.truncate(size);
@@ -53,12 +58,14 @@ impl Front {
     pub(super) fn create_queue(&self, call: &Call) -> Answer {
         let fields: Fields = call.parse()?;
         let name = fields.name()?;
-        self.model().create_queue(name, &fields.pairs(), self.clock.now())?;
+        self.model()
+            .create_queue(name, &fields.pairs(), self.clock.now())?;
         Ok(json!({ "QueueUrl": call.url(name) }))
     }
 
     pub(super) fn delete_queue(&self, call: &Call) -> Answer {
-        self.model().delete_queue(&call.queue()?, self.clock.now())?;
+        self.model()
+            .delete_queue(&call.queue()?, self.clock.now())?;
         self.wake();
         Ok(json!({}))
     }
@@ -82,7 +89,9 @@ impl Front {
     }
 
     pub(super) fn dead_letter_sources(&self, call: &Call) -> Answer {
-        let names = self.model().list_dead_letter_source_queues(&call.queue()?)?;
+        let names = self
+            .model()
+            .list_dead_letter_source_queues(&call.queue()?)?;
         // The API spells this one small.
         Ok(paged(call, &call.parse()?, names, "queueUrls"))
     }
@@ -108,7 +117,8 @@ impl Front {
     pub(super) fn set_queue_attributes(&self, call: &Call) -> Answer {
         let fields: Fields = call.parse()?;
         let now = self.clock.now();
-        self.model().set_attributes(&call.queue()?, &fields.pairs(), now)?;
+        self.model()
+            .set_attributes(&call.queue()?, &fields.pairs(), now)?;
         self.wake();
         Ok(json!({}))
     }
@@ -117,7 +127,9 @@ impl Front {
         let fields: Fields = call.parse()?;
         let destination = fields.destination_arn.as_deref();
         let now = self.clock.now();
-        let task = self.model().start_message_move_task(fields.source()?, destination, now)?;
+        let task = self
+            .model()
+            .start_message_move_task(fields.source()?, destination, now)?;
         self.wake();
         Ok(json!({ "TaskHandle": task.handle }))
     }

@@ -55,7 +55,12 @@ impl Refusal {
 
     pub(super) fn bad_address(url: &str) -> Self {
         let message = format!("The address {url} is not valid for this endpoint.");
-        Self::new(404, "com.amazonaws.sqs#InvalidAddress", "InvalidAddress", &message)
+        Self::new(
+            404,
+            "com.amazonaws.sqs#InvalidAddress",
+            "InvalidAddress",
+            &message,
+        )
     }
 
     pub(super) fn malformed(error: &serde_json::Error) -> Self {
@@ -98,7 +103,11 @@ impl Refusal {
     pub(in crate::http) fn into_response(self) -> Response<Reply> {
         let body = json!({ "__type": self.kind, "message": self.message });
         let mut response = json_response(self.status, &body);
-        let whose = if self.status < 500 { "Sender" } else { "Receiver" };
+        let whose = if self.status < 500 {
+            "Sender"
+        } else {
+            "Receiver"
+        };
         let header = HeaderValue::from_str(&format!("{};{whose}", self.query_code));
         if let Ok(header) = header {
             response.headers_mut().insert("x-amzn-query-error", header);

@@ -20,6 +20,7 @@ pub(super) struct Attribute {
 /// The fields of a send, alone or in a batch.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
+#[allow(clippy::struct_field_names)] // The API's own.
 pub(super) struct Message {
     pub(super) id: String,
     message_body: Option<String>,
@@ -42,7 +43,9 @@ impl Message {
                 attributes: attributes.collect::<Result<_, Refusal>>()?,
             },
             // What is below 0 is as wrong as what is above the limit.
-            delay: self.delay_seconds.map(|delay| u32::try_from(delay).unwrap_or(u32::MAX)),
+            delay: self
+                .delay_seconds
+                .map(|delay| u32::try_from(delay).unwrap_or(u32::MAX)),
             group: self.message_group_id,
             deduplication: self.message_deduplication_id,
             trace: trace.and_then(|attribute| attribute.string_value),
@@ -92,6 +95,7 @@ fn trace_digest(trace: &str) -> String {
 /// Which attributes a receiver asked for.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
+#[allow(clippy::struct_field_names)] // The API's own.
 pub(super) struct Wanted {
     attribute_names: Vec<String>,
     message_system_attribute_names: Vec<String>,
@@ -100,8 +104,13 @@ pub(super) struct Wanted {
 
 impl Wanted {
     fn system(&self, name: &str) -> bool {
-        let names = self.attribute_names.iter().chain(&self.message_system_attribute_names);
-        names.into_iter().any(|wanted| wanted == "All" || wanted == name)
+        let names = self
+            .attribute_names
+            .iter()
+            .chain(&self.message_system_attribute_names);
+        names
+            .into_iter()
+            .any(|wanted| wanted == "All" || wanted == name)
     }
 
     fn custom(&self, name: &str) -> bool {
@@ -129,8 +138,13 @@ pub(super) fn received(message: &Received, wanted: &Wanted) -> Value {
     if !system.is_empty() {
         shown["Attributes"] = Value::from(system);
     }
-    let custom = payload.attributes.iter().filter(|(name, _)| wanted.custom(name));
-    let custom: Map<_, _> = custom.map(|(name, value)| (name.clone(), attribute(value))).collect();
+    let custom = payload
+        .attributes
+        .iter()
+        .filter(|(name, _)| wanted.custom(name));
+    let custom: Map<_, _> = custom
+        .map(|(name, value)| (name.clone(), attribute(value)))
+        .collect();
     if !custom.is_empty() {
         shown["MessageAttributes"] = Value::from(custom);
         shown["MD5OfMessageAttributes"] = payload.md5_of_some(|name| wanted.custom(name)).into();
@@ -151,16 +165,27 @@ fn system_attributes(message: &Received) -> Vec<(&'static str, String)> {
     let always = [
         ("ApproximateReceiveCount", message.receive_count.to_string()),
         ("SentTimestamp", message.sent_at.0.to_string()),
-        ("ApproximateFirstReceiveTimestamp", message.first_received_at.0.to_string()),
+        (
+            "ApproximateFirstReceiveTimestamp",
+            message.first_received_at.0.to_string(),
+        ),
         ("SenderId", "simulator".to_owned()),
     ];
     let sometimes = [
         ("AWSTraceHeader", text(&message.trace)),
         ("MessageGroupId", text(&message.group)),
         ("MessageDeduplicationId", text(&message.deduplication)),
-        ("SequenceNumber", message.sequence.map(|n| format!("{n:020}"))),
-        ("DeadLetterQueueSourceArn", text(&message.dead_letter_source)),
+        (
+            "SequenceNumber",
+            message.sequence.map(|n| format!("{n:020}")),
+        ),
+        (
+            "DeadLetterQueueSourceArn",
+            text(&message.dead_letter_source),
+        ),
     ];
-    let sometimes = sometimes.into_iter().filter_map(|(name, value)| Some((name, value?)));
+    let sometimes = sometimes
+        .into_iter()
+        .filter_map(|(name, value)| Some((name, value?)));
     always.into_iter().chain(sometimes).collect()
 }

@@ -12,12 +12,18 @@ fn if_none_match_on_every_write() {
             conditions: WriteConditions::absent(),
             ..PutObjectRequest::new("b", "put", "p")
         };
-        assert_eq!(s3.put_object(put_request, NOW).err().map(|e| e.code), expected);
+        assert_eq!(
+            s3.put_object(put_request, NOW).err().map(|e| e.code),
+            expected
+        );
         let copy_request = CopyObjectRequest {
             conditions: WriteConditions::absent(),
             ..CopyObjectRequest::new(CopySource::new("b", "source"), "b", "copy")
         };
-        assert_eq!(s3.copy_object(copy_request, NOW).err().map(|e| e.code), expected);
+        assert_eq!(
+            s3.copy_object(copy_request, NOW).err().map(|e| e.code),
+            expected
+        );
         let upload = create(&mut s3, "complete", None);
         copy_part(&mut s3, "complete", &upload, 1, "source").unwrap();
         let request = CompleteUploadRequest {
@@ -106,7 +112,11 @@ fn conditional_deletes_look_at_the_current_version_only() {
     s3.delete_object(&by_version, NOW).unwrap();
     assert_eq!(s3.bucket("b").unwrap().versions("k").len(), 1);
 
-    let entries = [("k", old.etag()), ("k", new.etag()), ("missing", new.etag())];
+    let entries = [
+        ("k", old.etag()),
+        ("k", new.etag()),
+        ("missing", new.etag()),
+    ];
     let entries = entries.map(|(key, etag)| DeleteObjectsEntry {
         key: key.into(),
         version: None,

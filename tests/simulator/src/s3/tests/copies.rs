@@ -63,7 +63,10 @@ fn a_copy_keeps_metadata_tags_and_annotations_and_nothing_else() {
     assert_eq!(copy.redirect, None);
     // The source's ETag hid its MD5; the copy's shows it.
     assert_ne!(copy.etag, source.etag);
-    assert_eq!(copied.source_version, s3.bucket("b").unwrap().versions("source")[0].id.into());
+    assert_eq!(
+        copied.source_version,
+        s3.bucket("b").unwrap().versions("source")[0].id.into()
+    );
 }
 
 #[test]
@@ -133,8 +136,13 @@ fn archived_objects_are_restored_first() {
         let read = |s3: &S3, at| s3.get_object(&request, at).map(|_| ());
         let source = CopySource::new("b", "k");
         let copied = |s3: &S3, at| s3.source(&source, at).map(|_| ());
-        for (at, readable) in [(0, false), (99, false), (100, true), (86_499, true), (86_500, false)]
-        {
+        for (at, readable) in [
+            (0, false),
+            (99, false),
+            (100, true),
+            (86_499, true),
+            (86_500, false),
+        ] {
             if at == 0 {
                 assert_eq!(code(read(&s3, NOW)), ErrorCode::InvalidObjectState);
                 let restore = RestoreRequest {

@@ -57,7 +57,9 @@ fn versions_newest_first() {
         loop {
             let page = s3.list_object_versions(&request, NOW).unwrap();
             seen.extend(page.versions);
-            let Some((key, version)) = page.next else { break };
+            let Some((key, version)) = page.next else {
+                break;
+            };
             request.key_marker = Some(key);
             request.version_marker = version;
         }
@@ -97,7 +99,9 @@ fn uploads_by_key_and_age() {
             let page = s3.list_multipart_uploads(&request, NOW).unwrap();
             keys.extend(page.uploads.into_iter().map(|u| u.key));
             common.extend(page.common_prefixes);
-            let Some((key, upload)) = page.next else { break };
+            let Some((key, upload)) = page.next else {
+                break;
+            };
             request.key_marker = Some(key);
             request.upload_id_marker = Some(upload);
         }

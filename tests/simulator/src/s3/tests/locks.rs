@@ -18,10 +18,28 @@ fn a_locked_version_stays() {
         (None, Some(true), true, NOW, false),
         (None, Some(false), false, NOW, true),
         (retention(RetentionMode::Compliance), None, true, NOW, false),
-        (retention(RetentionMode::Compliance), None, false, until, true),
-        (retention(RetentionMode::Governance), None, false, NOW, false),
+        (
+            retention(RetentionMode::Compliance),
+            None,
+            false,
+            until,
+            true,
+        ),
+        (
+            retention(RetentionMode::Governance),
+            None,
+            false,
+            NOW,
+            false,
+        ),
         (retention(RetentionMode::Governance), None, true, NOW, true),
-        (retention(RetentionMode::Governance), Some(true), true, NOW, false),
+        (
+            retention(RetentionMode::Governance),
+            Some(true),
+            true,
+            NOW,
+            false,
+        ),
     ] {
         let mut s3 = lockable();
         let request = PutObjectRequest {
@@ -107,7 +125,7 @@ fn new_objects_get_the_buckets_retention() {
     let mut s3 = lockable();
     let default = DefaultRetention {
         mode: RetentionMode::Governance,
-        period: Duration::from_secs(60),
+        period: Duration::from_mins(1),
     };
     s3.put_object_lock_configuration("b", Some(default), NOW)
         .unwrap();

@@ -131,7 +131,10 @@ fn a_refused_request_changes_nothing() {
         conditions: WriteConditions::absent(),
         ..CopyObjectRequest::new(CopySource::new("b", "a"), "b", "taken")
     };
-    assert_eq!(code(s3.copy_object(request, NOW)), ErrorCode::PreconditionFailed);
+    assert_eq!(
+        code(s3.copy_object(request, NOW)),
+        ErrorCode::PreconditionFailed
+    );
     assert_eq!(code(copy(&mut s3, "a", "a")), ErrorCode::InvalidRequest);
     assert_eq!(code(copy(&mut s3, "nothing", "x")), ErrorCode::NoSuchKey);
     assert_eq!(format!("{:?}", s3.bucket("b")), before);

@@ -33,7 +33,7 @@ fn upload_part(s3: &mut S3, upload: &str, number: u32, content: Content) -> S3Re
 fn copy_in_parts(s3: &mut S3, from: &str, to: &str, part: u64) -> WriteResponse {
     let upload = create(s3, to, Some(FULL));
     let size = current(s3, from).unwrap().content.size();
-    for (number, first) in (1..).zip((0..size).step_by(part as usize)) {
+    for (number, first) in (1..).zip((0..size.div_ceil(part)).map(|i| i * part)) {
         let request = UploadPartCopyRequest {
             source: CopySource::new("b", from),
             range: Some((first, (first + part).min(size) - 1)),

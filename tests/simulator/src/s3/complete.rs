@@ -1,0 +1,175 @@
+//! `CompleteMultipartUpload`.
+
+use std::sync::Arc;
+
+use super::checksum::{bad_digest, base64, composite};
+use super::limits::{MAX_OBJECT, MIN_PART};
+use super::put::Draft;
+use super::{
+    ChecksumType, CompletePart, CompleteUploadRequest, Content, ETag, ErrorCode, ObjectPart, S3,
+    S3Error, S3Result, Upload, WriteResponse,
+};
+use crate::clock::Millis;
+
+impl S3 {
+    /// `CompleteMultipartUpload`. When refused, the upload stays.
+    pub fn complete_multipart_upload(
+        &mut self,
+        request: &CompleteUploadRequest,
+        now: Millis,
+    ) -> S3Result<WriteResponse> {
+        let quirks = self.quirks;
+        let bucket = self.bucket_or_err(&request.bucket)?;
+        let upload = match bucket.upload(&request.key, &request.upload_id) {
+            Ok(upload) => upload,
+            Err(gone) => {
+                return match self.completed.get(&request.upload_id) {
+                    Some(done) if quirks.repeated_complete_ok => Ok(done.clone()),
+                    _ => Err(gone),
+                };
+            }
+        };
+        let parts = chosen_parts(upload, &request.parts)?;
+        let content = Content::concat(parts.iter().map(|p| &p.content));
+        if content.size() > MAX_OBJECT {
+            return Err(S3Error::new(
+                ErrorCode::EntityTooLarge,
+                "Your proposed upload exceeds the maximum allowed object size.",
+            ));
+        }
+        if let Some(expected) = request.object_size
+            && expected != content.size()
+        {
+            return Err(S3Error::request(format!(
+                "The provided 'x-amz-mp-object-size' header value {expected} does not match what \
+                 was computed: {}",
+                content.size()
+            )));
+        }
+        if !quirks.no_checksums {
+            check_checksums(upload, request, &parts, &content)?;
+        }
+        if !quirks.ignore_conditions_on_complete {
+            request.conditions.check(bucket.latest(&request.key))?;
+        }
+
+        let properties = upload.properties.clone();
+        let draft = Draft {
+            parts: Some(parts),
+            checksum: Some(upload.kept()),
+            origin: upload.origin(request.parts.iter().map(|p| p.number)),
+            ..Draft::new(&properties, content, upload.initiated)
+        };
+        let written = self.write(&request.bucket, &request.key, draft, now)?;
+        self.bucket_mut(&request.bucket)?
+            .uploads
+            .remove(&request.upload_id);
+        if quirks.repeated_complete_ok {
+            self.completed
+                .insert(request.upload_id.clone(), written.clone());
+        }
+        Ok(written)
+    }
+}
+
+/// The parts that the object is made of, each there, of the right ETag, in
+/// order, and none but the last too small.
+fn chosen_parts(upload: &Upload, wanted: &[CompletePart]) -> S3Result<Arc<[ObjectPart]>> {
+    if wanted.is_empty() {
+        return Err(S3Error::new(
+            ErrorCode::MalformedXml,
+            "You must specify at least one part",
+        ));
+    }
+    if wanted.windows(2).any(|w| w[0].number >= w[1].number) {
+        return Err(S3Error::new(
+            ErrorCode::InvalidPartOrder,
+            "The list of parts was not in ascending order. The parts list must be specified in \
+             order by part number.",
+        ));
+    }
+    let mut parts = Vec::with_capacity(wanted.len());
+    for part in wanted {
+        let stored = upload
+            .parts
+            .get(&part.number)
+            .filter(|stored| ETag::new(&part.etag) == stored.etag)
+            .ok_or_else(|| {
+                S3Error::new(
+                    ErrorCode::InvalidPart,
+                    "One or more of the specified parts could not be found. The part may not have \
+                     been uploaded, or the specified entity tag may not match the part's entity \
+                     tag.",
+                )
+            })?;
+        parts.push(ObjectPart {
+            number: part.number,
+            content: stored.content.clone(),
+        });
+    }
+    let but_last = &parts[..parts.len() - 1];
+    if but_last.iter().any(|p| p.content.size() < MIN_PART) {
+        return Err(S3Error::new(
+            ErrorCode::EntityTooSmall,
+            "Your proposed upload is smaller than the minimum allowed size",
+        ));
+    }
+    Ok(parts.into())
+}
+
+fn check_checksums(
+    upload: &Upload,
+    request: &CompleteUploadRequest,
+    parts: &[ObjectPart],
+    content: &Content,
+) -> S3Result<()> {
+    let kept = upload.kept();
+    for (wanted, part) in request.parts.iter().zip(parts) {
+        match &wanted.checksum {
+            Some((algorithm, value))
+                if *algorithm != kept.algorithm
+                    || *value != base64(part.content.digest(*algorithm)) =>
+            {
+                return Err(S3Error::new(
+                    ErrorCode::InvalidPart,
+                    "One or more of the specified parts could not be found. The part may not have \
+                     been uploaded, or the specified checksum may not match the part's checksum.",
+                ));
+            }
+            None if kept.kind == ChecksumType::Composite => {
+                return Err(S3Error::request(format!(
+                    "The upload was created using a {} checksum. The complete request must \
+                     include the checksum for each part. It was missing for part {} in the \
+                     request.",
+                    kept.algorithm.as_str().to_lowercase(),
+                    wanted.number
+                )));
+            }
+            Some(_) | None => {}
+        }
+    }
+    if kept.kind == ChecksumType::Composite && !(1..).zip(parts).all(|(n, p)| n == p.number) {
+        return Err(S3Error::new(
+            ErrorCode::InternalError,
+            "We encountered an internal error. Please try again.",
+        ));
+    }
+    if request.checksum_type.is_some_and(|kind| kind != kept.kind) {
+        return Err(S3Error::request(
+            "The checksum type of the request is not that of the upload.",
+        ));
+    }
+    if let Some((algorithm, value)) = &request.checksum {
+        if *algorithm != kept.algorithm {
+            return Err(bad_digest(algorithm.as_str()));
+        }
+        let computed = match kept.kind {
+            ChecksumType::FullObject => base64(content.digest(*algorithm)),
+            ChecksumType::Composite => composite(*algorithm, parts.iter().map(|p| &p.content)),
+        };
+        if *value != computed {
+            return Err(bad_digest(algorithm.as_str()));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,5 @@
+//! Deterministic simulation: random schedules, and every death.
+
+mod deaths;
+mod random;
+mod regressions;

@@ -1,0 +1,71 @@
+//! What the simulation found, each as a test of its own.
+
+use rebucket_protocol::{Outcome, Reason};
+use rebucket_tests::simulation::deaths::{Enacted, enact};
+use rebucket_tests::simulation::fate::{Fate, Moment};
+use rebucket_tests::simulation::outsider::{Act, Appointment};
+use rebucket_tests::simulation::scenarios::{Scenario, all};
+
+fn scenario(name: &str) -> Scenario {
+    all()
+        .into_iter()
+        .find(|scenario| scenario.name == name)
+        .unwrap()
+}
+
+/// The first request of this operation of the first worker.
+fn first(scenario: &Scenario, operation: &str) -> u32 {
+    let plain = enact(scenario, &[], &[], false);
+    let mut asked = plain.asked[0].iter();
+    let at = asked.position(|(asked, _)| *asked == operation);
+    u32::try_from(at.unwrap()).unwrap()
+}
+
+fn outcome(enacted: &Enacted) -> (Outcome, Option<Reason>) {
+    assert_eq!(enacted.played.violations, Vec::<String>::new());
+    enacted.played.ended.outcomes[0].unwrap()
+}
+
+#[test]
+fn a_duplicate_that_looks_new_does_not_overwrite_what_came_after_its_copy() {
+    let scenario = scenario("sent_twice_overwrite");
+    let copy = first(&scenario, "CopyObject");
+    let theirs = scenario.outsider_acts().into_iter().find(|(place, act)| {
+        *place == scenario.scene.jobs[0].destination && matches!(act, Act::Put(_))
+    });
+    let (place, act) = theirs.unwrap();
+    let appointment = Appointment {
+        process: 0,
+        request: copy,
+        place,
+        act,
+    };
+    let fates = [(0, copy, Fate::Death(Moment::Applied))];
+    let enacted = enact(&scenario, &fates, &[appointment], false);
+    assert_eq!(
+        outcome(&enacted),
+        (Outcome::Failed, Some(Reason::DestinationExists))
+    );
+}
+
+#[test]
+fn a_purge_whose_answer_was_lost_is_done_although_an_older_version_shows() {
+    let scenario = scenario("purge");
+    let delete = first(&scenario, "DeleteObject");
+    let enacted = enact(&scenario, &[(0, delete, Fate::ReplyLost)], &[], false);
+    assert_eq!(outcome(&enacted), (Outcome::Renamed, None));
+}
+
+#[test]
+fn a_proof_with_another_checksum_than_the_source_s_is_not_refused() {
+    let scenario = scenario("foreign_proof");
+    let enacted = enact(&scenario, &[], &[], false);
+    assert_eq!(
+        outcome(&enacted),
+        (Outcome::Failed, Some(Reason::DestinationExists))
+    );
+    let proved = enacted.asked[0].iter().any(|(asked, target)| {
+        *asked == "CompleteMultipartUpload" && target.contains(".rebucket/")
+    });
+    assert!(proved, "{:?}", enacted.asked);
+}
