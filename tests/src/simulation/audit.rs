@@ -117,7 +117,7 @@ pub struct Audit {
     looks_there: BTreeMap<(u16, usize), Millis>,
     /// When each process last looked at a task's source, and what it asked of
     /// the task's objects since.
-    looks: BTreeMap<(u16, usize), Look>,
+    looks: BTreeMap<(u16, usize), Vec<Look>>,
     /// Who began each upload that is not ended.
     pub uploads: BTreeMap<String, u16>,
     /// Processes that may leave an upload or a scratch object behind.
@@ -263,12 +263,15 @@ impl Audit {
         if head && !at_source {
             self.looks_there.insert((worker, number), now);
         }
-        let look = self.looks.entry((worker, number)).or_default();
+        // Two messages of one task may be worked on by one process at once.
+        let looks = self.looks.entry((worker, number)).or_default();
         if head && at_source {
             let since = BTreeSet::new();
-            *look = Look { at: now, since };
+            looks.push(Look { at: now, since });
         } else {
-            look.since.insert((operation, at_source));
+            for look in looks {
+                look.since.insert((operation, at_source));
+            }
         }
     }
 
@@ -278,10 +281,14 @@ impl Audit {
     /// the one that was seen (`docs/SEMANTICS.md`, "What remains").
     fn came_unseen(&self, worker: u16, number: usize, origin: u64) -> bool {
         let born = self.births.get(&origin).map(|birth| birth.at);
-        self.looks.get(&(worker, number)).is_some_and(|look| {
-            let single = look.since.contains(&("CopyObject", false));
-            let soon = look.since.is_empty() || (single && look.since.len() <= REQUESTS_OF_SINGLE);
-            soon && born.is_some_and(|born| born >= look.at)
+        let looks = self.looks.get(&(worker, number));
+        looks.is_some_and(|looks| {
+            looks.iter().any(|look| {
+                let single = look.since.contains(&("CopyObject", false));
+                let soon =
+                    look.since.is_empty() || (single && look.since.len() <= REQUESTS_OF_SINGLE);
+                soon && born.is_some_and(|born| born >= look.at)
+            })
         })
     }
 
@@ -410,21 +417,24 @@ pub fn difference(source: &Object, copy: &Object) -> Option<&'static str> {
         ("grants", source.acl == copy.acl),
         ("storage class", source.storage_class == copy.storage_class),
         ("encryption", source.encryption == copy.encryption),
-        ("retention", source.retention == copy.retention),
+        // A lock that the copy has in addition does no harm.
+        (
+            "retention",
+            source.retention.is_none() || source.retention == copy.retention,
+        ),
         (
             "legal hold",
-            source.legal_hold.unwrap_or(false) == copy.legal_hold.unwrap_or(false),
+            source.legal_hold != Some(true) || copy.legal_hold == Some(true),
         ),
         ("redirect", source.redirect == copy.redirect),
         ("checksum", kept(source) == kept(copy)),
+        // So does an annotation.
         (
             "annotations",
-            source.annotations.len() == copy.annotations.len()
-                && source
-                    .annotations
-                    .iter()
-                    .zip(copy.annotations.iter())
-                    .all(|((a, one), (b, other))| a == b && one.payload == other.payload),
+            source.annotations.iter().all(|(name, own)| {
+                let there = copy.annotations.get(name);
+                there.is_some_and(|there| there.payload == own.payload)
+            }),
         ),
     ];
     checks

@@ -167,7 +167,7 @@ fn told_the_truth(state: &State, claim: &Claim, record: &OutcomeRecord, wrong: &
         Outcome::Failed if record.reason == Some(Reason::RetriesExhausted) => {}
         // Nobody can tell any more which version it was: the one before it may
         // look like another object, or like a new one.
-        Outcome::Failed
+        Outcome::Failed | Outcome::Skipped
             if claim.task.options.versioned == VersionPolicy::Purge
                 && claim.task.pins.version.is_none() => {}
         // An equal object was at the destination before the job, and took the

@@ -312,9 +312,21 @@ impl Attempt<'_> {
             inspect::Inspected::Absent(absence) => return self.settle(absence, None).await,
         };
         let size = source.head.size;
-        self.carry(source)
-            .await
-            .map_err(|error| error.of_size(size))
+        let seen = source.clone();
+        let ended = match self.carry(source).await {
+            // It went away after it was inspected, at whatever step that
+            // shows: perhaps another worker has finished the rename.
+            Err(RenameError::Failed {
+                reason: reason @ Reason::SourceMissing,
+                detail,
+                ..
+            }) => {
+                let absence = inspect::Absence { reason, detail };
+                self.settle(absence, Some(&seen)).await
+            }
+            other => other,
+        };
+        ended.map_err(|error| error.of_size(size))
     }
 
     async fn carry(&self, source: Source) -> Result<Finished, RenameError> {

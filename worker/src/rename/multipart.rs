@@ -166,18 +166,16 @@ impl Attempt<'_> {
         }
     }
 
-    /// Carries the annotations over to a copy in parts, be it of this attempt
-    /// or of an earlier one that may have died before it did.
+    /// Carries the annotations over to a copy in parts, and to one that was
+    /// found: whoever made it may have died before, or not have known of them.
     pub(crate) async fn carry_annotations(
         &self,
         source: &Source,
         copy: &Copy,
     ) -> Result<(), RenameError> {
-        // A copy that was found may have been made in parts by a worker with
-        // another threshold.
-        let in_parts = source.plan != CopyPlan::Single
-            || (copy.origin == Origin::Recognised && copy.etag.part_count().is_some());
-        if !in_parts {
+        // A copy that was found may have been made in parts, or by somebody
+        // else: nothing is known of its annotations.
+        if source.plan == CopyPlan::Single && copy.origin == Origin::ThisAttempt {
             return Ok(());
         }
         let names = match &source.annotations {

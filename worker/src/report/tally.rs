@@ -34,11 +34,11 @@ impl Tally {
         match outcome {
             Outcome::Renamed => {
                 self.renamed += 1;
-                self.bytes += bytes;
+                self.add_bytes(bytes);
             }
             Outcome::AlreadyRenamed => {
                 self.already_renamed += 1;
-                self.bytes += bytes;
+                self.add_bytes(bytes);
             }
             Outcome::Skipped => self.skipped += 1,
             Outcome::Failed => self.failed += 1,
@@ -56,10 +56,15 @@ impl Tally {
         self.skipped += other.skipped;
         self.failed += other.failed;
         self.pending += other.pending;
-        self.bytes += other.bytes;
+        self.add_bytes(other.bytes);
         for (reason, count) in &other.by_reason {
             *self.by_reason.entry(reason).or_default() += count;
         }
+    }
+
+    /// Sizes are read from reports, which may claim any.
+    fn add_bytes(&mut self, bytes: u64) {
+        self.bytes = self.bytes.saturating_add(bytes);
     }
 
     /// Tasks that ended.

@@ -7,6 +7,9 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use crate::error::{ErrorClass, Fault};
 
+/// The code of an answer that came, but not whole.
+pub const UNREADABLE: &str = "UnreadableResponse";
+
 /// Classifies a failed request.
 pub fn classify<E>(error: &SdkError<E, HttpResponse>) -> Fault
 where
@@ -48,7 +51,7 @@ where
         SdkError::DispatchFailure(_) => local(ErrorClass::Transient, "ConnectionFailed"),
         // The status line came, but not an answer that can be read. What the
         // service did is unknown.
-        SdkError::ResponseError(_) => local(ErrorClass::Transient, "UnreadableResponse"),
+        SdkError::ResponseError(_) => local(ErrorClass::Transient, UNREADABLE),
         _ if lacks_credentials(error) => local(ErrorClass::Transient, "NoCredentials"),
         _ => local(ErrorClass::Invalid, "RequestNotSent"),
     }

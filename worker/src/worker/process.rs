@@ -1,10 +1,13 @@
 //! One message: from its delivery to its acknowledgement.
 
+use std::any::Any;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use rebucket_protocol::{Outcome, RenameTask, Timestamp};
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
@@ -111,6 +114,9 @@ impl Context {
         }
     }
 
+    /// A rename that panics ends like one that met a transient failure. What
+    /// it held is gone with its future, and nothing that it shares with others
+    /// is left half-written: so unwinding is safe, and no request follows.
     async fn rename(&self, task: &RenameTask, message: &Received, kept: &Kept) -> Verdict {
         let shared = &*self.worker.shared;
         let delivery = Delivery {
@@ -120,7 +126,17 @@ impl Context {
             lease: kept.lease().clone(),
             stop: kept.lease().stop().clone(),
         };
-        match shared.renamer.rename(task, &delivery).await {
+        let renaming = AssertUnwindSafe(shared.renamer.rename(task, &delivery));
+        let renamed = match renaming.catch_unwind().await {
+            Ok(renamed) => renamed,
+            Err(panic) => {
+                let panic = words(&*panic);
+                tracing::error!(panic, task = %task.id(), "a rename panicked");
+                let detail = format!("the worker met a bug of its own; please report it: {panic}");
+                return Verdict::Retry { detail };
+            }
+        };
+        match renamed {
             Ok(finished) => Verdict::Finished(finished),
             Err(RenameError::Interrupted) => Verdict::Interrupted,
             Err(RenameError::Retry(error)) => Verdict::Retry {
@@ -237,4 +253,11 @@ impl Context {
             tracing::warn!(%error, message = message.id, "could not hand a message back; it returns when its visibility timeout ends");
         }
     }
+}
+
+/// The words of a panic, as far as it has some.
+fn words(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or("a panic without words")
 }

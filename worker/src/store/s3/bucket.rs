@@ -5,6 +5,7 @@ use rebucket_protocol::{BucketName, S3Prefix};
 
 use super::S3Store;
 use crate::error::ErrorClass;
+use crate::store::classify::UNREADABLE;
 use crate::store::{BucketFacts, StoreResult};
 
 impl S3Store {
@@ -67,8 +68,9 @@ impl S3Store {
             Err(error) => match error.class() {
                 ErrorClass::Denied => Ok(true),
                 ErrorClass::NotFound | ErrorClass::Invalid | ErrorClass::Unsupported => Ok(false),
-                // Endpoints that do not know the query answer another one.
-                _ if error.fault.status == Some(200) => Ok(false),
+                // Endpoints that do not know the query answer another one,
+                // and say so completely.
+                _ if error.fault.status == Some(200) && error.fault.code != UNREADABLE => Ok(false),
                 _ => Err(error),
             },
         }

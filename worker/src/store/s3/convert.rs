@@ -121,6 +121,11 @@ pub(super) fn sdk_algorithm(algorithm: ChecksumAlgorithm) -> sdk::ChecksumAlgori
     }
 }
 
+/// A status that nobody knows is a hold: it must not go unseen.
+pub(super) fn is_hold(status: Option<&sdk::ObjectLockLegalHoldStatus>) -> bool {
+    status.is_some_and(|status| !matches!(status.as_str(), "OFF" | ""))
+}
+
 pub(super) fn timestamp(at: &DateTime) -> Option<Timestamp> {
     Timestamp::from_unix(at.secs(), at.subsec_nanos())
 }
@@ -192,8 +197,7 @@ pub(super) fn object_head(object: &ObjectUri, out: &HeadObjectOutput) -> StoreRe
         lock: ObjectLock {
             mode: out.object_lock_mode().map(|mode| mode.as_str().to_owned()),
             retain_until: out.object_lock_retain_until_date().and_then(timestamp),
-            legal_hold: out.object_lock_legal_hold_status()
-                == Some(&sdk::ObjectLockLegalHoldStatus::On),
+            legal_hold: is_hold(out.object_lock_legal_hold_status()),
         },
         redirect: owned(out.website_redirect_location()),
         checksums,

@@ -1,5 +1,6 @@
 //! The object store over the AWS SDK. One method, one request.
 
+mod answer;
 mod bucket;
 mod convert;
 mod read;
@@ -24,6 +25,7 @@ use super::{
 };
 use crate::error::{ErrorClass, ServiceError};
 use crate::metrics::Metrics;
+use answer::AnswerCheck;
 
 /// S3, or a store that speaks its protocol.
 #[derive(Debug, Clone)]
@@ -33,9 +35,12 @@ pub struct S3Store {
 }
 
 impl S3Store {
-    /// Wraps a client whose own retries are off ([`crate::clients`]).
+    /// Wraps a client whose own retries are off ([`crate::clients`]), and has
+    /// every answer checked.
     #[must_use]
     pub fn new(client: Client, metrics: Metrics) -> Self {
+        let config = client.config().to_builder().interceptor(AnswerCheck);
+        let client = Client::from_conf(config.build());
         Self { client, metrics }
     }
 
@@ -53,7 +58,8 @@ impl S3Store {
         let result = request.await.map_err(|error| ServiceError {
             operation,
             target: target.to_string(),
-            fault: classify(&error),
+            fault: answer::refused(&error, error.raw_response())
+                .unwrap_or_else(|| classify(&error)),
         });
         let class = result.as_ref().err().map(ServiceError::class);
         self.metrics.s3_request(operation, class, sent.elapsed());

@@ -1,6 +1,6 @@
 //! Requests that read: HEAD, tags, grants, annotations.
 
-use aws_sdk_s3::types::{ChecksumMode, ObjectLockLegalHoldStatus};
+use aws_sdk_s3::types::ChecksumMode;
 use rebucket_protocol::{ETag, ObjectUri, VersionId};
 
 use super::S3Store;
@@ -129,7 +129,7 @@ impl S3Store {
             .send("GetObjectLegalHold", object, request.send())
             .await?;
         let status = answer.legal_hold().and_then(|hold| hold.status());
-        Ok(status == Some(&ObjectLockLegalHoldStatus::On))
+        Ok(convert::is_hold(status))
     }
 
     pub(super) async fn list_annotations(
