@@ -24,7 +24,7 @@ export PIP_NO_INPUT := 1
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: venv
 venv: $(VENV)/.servers ## make .venv with the pinned, hashed test servers
@@ -63,6 +63,28 @@ demo: $(VENV)/.servers build ## rename 1,000 objects on local servers, kill a wo
 test: $(VENV)/.servers ## run every test, with the local servers up
 	cargo build --locked --workspace --bins
 	$(RUN) scripts/with_servers.py -- env RUST_TEST_THREADS=6 cargo test --workspace --locked --no-fail-fast
+
+# Random schedules of the simulation: which, and how many.
+FROM ?= 0
+COUNT ?= 1000000
+.PHONY: soak
+soak: ## play random schedules of the deterministic simulation (FROM=0 COUNT=1000000)
+	cargo build --locked --release -p rebucket-tests --bin rebucket-soak
+	target/release/rebucket-soak --from $(FROM) --count $(COUNT)
+
+# How often each property is tried; 256 in `make test`.
+CASES ?= 4096
+.PHONY: fuzz
+fuzz: ## try the properties of everything that is read from others for longer (CASES=4096)
+	PROPTEST_CASES=$(CASES) cargo test --locked -p rebucket-tests --test fuzz
+
+.PHONY: chaos
+chaos: $(VENV)/.servers build ## rename 20,000 objects while 200 workers are killed, then audit (CHAOS="--objects 500 --kills 12")
+	$(RUN) scripts/chaos.py --profile $(PROFILE) $(CHAOS)
+
+.PHONY: mutations
+mutations: $(VENV)/.servers ## break each gate and pin in a scratch clone, and see a test fail (hours)
+	$(RUN) tests/mutations/run.py
 
 .PHONY: lint
 lint: lint-format lint-clippy lint-deny ## check the formatting, clippy, and the dependencies (ADVISORIES=1: known vulnerabilities too)

@@ -278,7 +278,7 @@ impl Audit {
     /// True when the object came to its place after the process had looked
     /// there for the last time, right before its delete, or right before a copy
     /// in one request: with the same bytes, no condition of S3 can tell it from
-    /// the one that was seen (`docs/SEMANTICS.md`, "What remains").
+    /// the one that was seen (`docs/SEMANTICS.md`, "Known limits").
     fn came_unseen(&self, worker: u16, number: usize, origin: u64) -> bool {
         let born = self.births.get(&origin).map(|birth| birth.at);
         let looks = self.looks.get(&(worker, number));
@@ -294,7 +294,7 @@ impl Audit {
 
     /// True when the object came to the destination after the process had
     /// looked there for the last time: two workers had the same task at once,
-    /// by way of two messages (`docs/SEMANTICS.md`, "What remains").
+    /// by way of two messages (`docs/SEMANTICS.md`, "Known limits").
     fn came_there_unseen(&self, worker: u16, number: usize, origin: u64) -> bool {
         let looked = self.looks_there.get(&(worker, number));
         self.births

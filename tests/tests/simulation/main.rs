@@ -1,5 +1,7 @@
 //! Deterministic simulation: random schedules, and every death.
 
+mod counting;
 mod deaths;
 mod random;
 mod regressions;
+mod table;
