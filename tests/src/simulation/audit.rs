@@ -212,12 +212,23 @@ impl Audit {
     /// Everything is there that was there before the first step.
     pub fn begin(&mut self, s3: &S3) {
         for (bucket, there) in s3.buckets() {
-            for (key, version, object) in there.current_objects() {
+            for key in there.keys() {
                 let place = Place {
                     bucket: bucket.to_owned(),
                     key: key.to_owned(),
                 };
-                self.born(&place, version.modified, object);
+                let versions = there.versions(key);
+                for version in versions {
+                    let Some(object) = &version.object else {
+                        continue;
+                    };
+                    self.born(&place, version.modified, object);
+                    // Older versions are found by their versions' ids, not by
+                    // a look at the keys.
+                    if Some(version) != versions.last() {
+                        self.meddled.insert(object.origin);
+                    }
+                }
             }
         }
         for number in 0..self.claims.len() {
@@ -265,6 +276,9 @@ impl Audit {
         }
         // Two messages of one task may be worked on by one process at once.
         let looks = self.looks.entry((worker, number)).or_default();
+        if operation == "DeleteObject" {
+            return;
+        }
         if head && at_source {
             let since = BTreeSet::new();
             looks.push(Look { at: now, since });

@@ -293,7 +293,8 @@ fn properties(chance: &mut Rng, setting: Setting) -> NewObject {
             .then(|| Encryption::kms("arn:aws:kms:us-east-1:1:key/a")),
         retention: (setting.lock && chance.bool()).then(|| Retention {
             mode: RetentionMode::Governance,
-            until: Millis(SENT.0 + chance.u64(0..=100_000_000)),
+            // Longer than the clocks differ: an expired one is not carried.
+            until: Millis(SENT.0 + chance.u64(3_600_000..=100_000_000)),
         }),
         legal_hold: (setting.lock && chance.u8(0..4) == 0).then_some(true),
         ..NewObject::default()

@@ -5,7 +5,7 @@ use rebucket_protocol::{JobOptions, Reason, Timestamp, Waiver};
 
 use super::plan::CopyPlan;
 use super::{Attempt, RenameError};
-use crate::error::ErrorClass;
+use crate::error::{ErrorClass, ServiceError};
 use crate::retry::{CallError, Policy};
 use crate::store::object::{
     Acl, Attributes, Encryption, ObjectHead, ObjectLock, Permission, PinnedSource, Tags,
@@ -113,9 +113,24 @@ impl Attempt<'_> {
             return Ok(Tags::new());
         }
         let version = object.version.as_ref();
-        let read = self
-            .caller
-            .call(Policy::READ, || self.store.tags(&object.object, version));
+        let uri = &object.object;
+        let read = self.caller.call(Policy::READ, || async {
+            let tags = self.store.tags(uri, version).await?;
+            match head.tag_count {
+                Some(counted) if u32::try_from(tags.len()) != Ok(counted) => {
+                    let message = format!("{} tags, where HEAD counts {counted}", tags.len());
+                    let (class, code) = (ErrorClass::Transient, "IncompleteResponse");
+                    Err(ServiceError::local(
+                        "GetObjectTagging",
+                        uri,
+                        class,
+                        code,
+                        message,
+                    ))
+                }
+                _ => Ok(tags),
+            }
+        });
         read.await.map_err(|error| match error {
             CallError::Failed(error) if error.class() == ErrorClass::Denied => {
                 let detail = format!(

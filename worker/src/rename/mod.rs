@@ -306,27 +306,36 @@ impl Renamer {
 }
 
 impl Attempt<'_> {
+    /// The source may go away at any step after it was inspected, perhaps
+    /// because another worker has finished the rename. Whichever request finds
+    /// that out, the destination decides what it means.
     async fn run(&self) -> Result<Finished, RenameError> {
-        let source = match self.inspect().await? {
-            inspect::Inspected::Found(source) => *source,
-            inspect::Inspected::Absent(absence) => return self.settle(absence, None).await,
+        let source = match self.inspect().await {
+            Ok(inspect::Inspected::Found(source)) => *source,
+            Ok(inspect::Inspected::Absent(absence)) => return self.settle(absence, None).await,
+            Err(error) => return self.settle_if_missing(error, None).await,
         };
-        let size = source.head.size;
-        let seen = source.clone();
+        let (size, seen) = (source.head.size, source.clone());
         let ended = match self.carry(source).await {
-            // It went away after it was inspected, at whatever step that
-            // shows: perhaps another worker has finished the rename.
-            Err(RenameError::Failed {
+            Err(error) => self.settle_if_missing(error, Some(&seen)).await,
+            finished => finished,
+        };
+        ended.map_err(|error| error.of_size(size))
+    }
+
+    async fn settle_if_missing(
+        &self,
+        error: RenameError,
+        seen: Option<&Source>,
+    ) -> Result<Finished, RenameError> {
+        match error {
+            RenameError::Failed {
                 reason: reason @ Reason::SourceMissing,
                 detail,
                 ..
-            }) => {
-                let absence = inspect::Absence { reason, detail };
-                self.settle(absence, Some(&seen)).await
-            }
-            other => other,
-        };
-        ended.map_err(|error| error.of_size(size))
+            } => self.settle(inspect::Absence { reason, detail }, seen).await,
+            other => Err(other),
+        }
     }
 
     async fn carry(&self, source: Source) -> Result<Finished, RenameError> {

@@ -15,6 +15,10 @@ use crate::retry::{CallError, Policy};
 use crate::store::object::{Attributes, ObjectHead, ObjectLock, PinnedSource, Tags};
 use crate::store::{CopyReceipt, DeleteRequest, HeadScope};
 
+/// A scratch copy is made at most as often as its policy permits attempts, and
+/// its removal looks as often for what is left.
+const MOST_COPIES: u32 = 20;
+
 impl Attempt<'_> {
     /// Compares the source with the object at the destination by way of a
     /// scratch copy, which is removed again. `None` when that copy was refused:
@@ -104,33 +108,40 @@ impl Attempt<'_> {
     }
 
     /// Removes what is under the scratch key, which nobody else uses, also
-    /// when the copy's answer was lost.
+    /// when the copy's answer was lost. In a bucket with versions each copy
+    /// that was made has left one.
     async fn remove_scratch(&self, scratch: &ObjectUri) {
         let caller = self.caller.with_stop(CancellationToken::new());
-        let head = || self.store.head(scratch, HeadScope::default());
-        let head = match caller.call(Policy::CLEAN_UP, head).await {
-            Ok(head) => head,
-            Err(CallError::Failed(error)) if error.class() == ErrorClass::NotFound => return,
-            Err(error) => {
-                tracing::warn!(%error, %scratch, "could not look for a scratch copy");
+        for _ in 0..MOST_COPIES {
+            let head = || self.store.head(scratch, HeadScope::default());
+            let head = match caller.call(Policy::CLEAN_UP, head).await {
+                Ok(head) => head,
+                Err(CallError::Failed(error)) if error.class() == ErrorClass::NotFound => return,
+                Err(error) => {
+                    tracing::warn!(%error, %scratch, "could not look for a scratch copy");
+                    return;
+                }
+            };
+            let request = match &head.version {
+                Some(version) => DeleteRequest::Version {
+                    object: scratch,
+                    version,
+                },
+                None => DeleteRequest::IfMatch {
+                    object: scratch,
+                    etag: &head.etag,
+                },
+            };
+            if let Err(error) = caller
+                .call(Policy::CLEAN_UP, || self.store.delete(request))
+                .await
+            {
+                tracing::warn!(%error, %scratch, "could not remove a scratch copy");
                 return;
             }
-        };
-        let request = match &head.version {
-            Some(version) => DeleteRequest::Version {
-                object: scratch,
-                version,
-            },
-            None => DeleteRequest::IfMatch {
-                object: scratch,
-                etag: &head.etag,
-            },
-        };
-        if let Err(error) = caller
-            .call(Policy::CLEAN_UP, || self.store.delete(request))
-            .await
-        {
-            tracing::warn!(%error, %scratch, "could not remove a scratch copy");
+            if head.version.is_none() {
+                return;
+            }
         }
     }
 }

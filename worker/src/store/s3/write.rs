@@ -12,9 +12,7 @@ use super::convert::{
 };
 use super::{S3Store, required_etag};
 use crate::error::{ErrorClass, ServiceError};
-use crate::store::object::{
-    Attributes, Encryption, Permission, PinnedSource, Tags,
-};
+use crate::store::object::{Attributes, Encryption, Permission, PinnedSource, Tags};
 use crate::store::{
     CompleteRequest, CopyReceipt, CopyRequest, DeleteRequest, PartRange, PartReceipt, StoreResult,
     UploadId,
