@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use aws_sdk_s3::config::{
     BehaviorVersion, Credentials, Region, RequestChecksumCalculation, ResponseChecksumValidation,
 };
+use rebucket_simulator::http::Simulator;
 
 /// Any region does; the servers sign for whichever they are asked in.
 pub const REGION: &str = "us-east-1";
@@ -33,6 +34,19 @@ fn variable(name: &str) -> String {
     })
 }
 
+/// Where the built programs are: as the environment says, or else where cargo
+/// puts them, one folder above the test.
+fn programs() -> PathBuf {
+    std::env::var_os("REBUCKET_TEST_BIN").map_or_else(
+        || {
+            let test = std::env::current_exe().expect("a test is a program");
+            let folder = test.ancestors().nth(2).expect("target/PROFILE/deps/TEST");
+            folder.to_owned()
+        },
+        PathBuf::from,
+    )
+}
+
 impl Servers {
     /// Reads the environment.
     ///
@@ -47,6 +61,20 @@ impl Servers {
             access_key: variable("REBUCKET_TEST_ACCESS_KEY"),
             secret_key: variable("REBUCKET_TEST_SECRET_KEY"),
             programs: variable("REBUCKET_TEST_BIN").into(),
+        }
+    }
+
+    /// The servers of a simulator, which take any credentials.
+    #[must_use]
+    pub fn simulated(simulator: &Simulator) -> Self {
+        let any = || "any".to_owned();
+        Self {
+            s3: simulator.s3_url().to_owned(),
+            sqs: simulator.sqs_url().to_owned(),
+            moto: simulator.s3_url().to_owned(),
+            access_key: any(),
+            secret_key: any(),
+            programs: programs(),
         }
     }
 

@@ -1,10 +1,13 @@
 //! What nearly every test begins with.
 
+use rebucket_simulator::http::Simulator;
+use rebucket_simulator::s3::BucketSettings;
+
 use crate::bucket::Bucket;
 use crate::proxy::Proxy;
 use crate::queue::Queue;
 use crate::report::Report;
-use crate::servers::Servers;
+use crate::servers::{Servers, unique};
 use crate::task::Task;
 use crate::worker::WorkerBuilder;
 
@@ -40,6 +43,20 @@ impl World {
             s3: servers.moto.clone(),
             ..servers
         };
+        Self::around(servers, bucket).await
+    }
+
+    /// A bucket with these settings on a simulator.
+    pub async fn simulated(simulator: &Simulator, settings: BucketSettings) -> Self {
+        let servers = Servers::simulated(simulator);
+        let bucket = Bucket {
+            client: servers.s3_client(&servers.s3),
+            name: unique("simulated"),
+        };
+        let made = simulator
+            .s3()
+            .create_bucket(&bucket.name, settings, simulator.clock().now());
+        made.expect("a bucket");
         Self::around(servers, bucket).await
     }
 

@@ -51,13 +51,11 @@ impl Clock {
     /// The time.
     #[must_use]
     pub fn now(&self) -> Millis {
-        match &self.manual {
-            Some(clock) => Millis(clock.load(Ordering::SeqCst)),
-            None => {
-                let since = SystemTime::now().duration_since(UNIX_EPOCH);
-                Millis(since.map_or(0, |d| u64::try_from(d.as_millis()).unwrap_or(u64::MAX)))
-            }
+        if let Some(clock) = &self.manual {
+            return Millis(clock.load(Ordering::SeqCst));
         }
+        let since = SystemTime::now().duration_since(UNIX_EPOCH);
+        Millis(since.map_or(0, |d| u64::try_from(d.as_millis()).unwrap_or(u64::MAX)))
     }
 
     /// Moves a manual clock; the machine's clock stays as it is.

@@ -37,7 +37,7 @@ pub enum Happening {
         /// Where.
         place: Place,
         /// What is done.
-        act: Act,
+        act: Box<Act>,
     },
     /// The submitter sends a task once more, as another message.
     SentTwice {
@@ -153,7 +153,10 @@ pub fn draw(schedule: &Schedule) -> Drawn {
                         });
                         continue;
                     }
-                    _ => Happening::Outsider { place, act },
+                    _ => Happening::Outsider {
+                        place,
+                        act: Box::new(act),
+                    },
                 }
             }
         };
@@ -297,7 +300,6 @@ fn properties(chance: &mut Rng, setting: Setting) -> NewObject {
             until: Millis(SENT.0 + chance.u64(3_600_000..=100_000_000)),
         }),
         legal_hold: (setting.lock && chance.u8(0..4) == 0).then_some(true),
-        ..NewObject::default()
     }
 }
 
@@ -360,9 +362,9 @@ fn subject(
         1 => IfExists::Overwrite,
         _ => IfExists::Fail,
     };
-    job.pin_etag = chance.u8(0..3) == 0;
-    job.pin_modified = job.pin_etag && chance.bool();
-    job.pin_version = setting.versioned && chance.bool();
+    job.pins.etag = chance.u8(0..3) == 0;
+    job.pins.modified = job.pins.etag && chance.bool();
+    job.pins.version = setting.versioned && chance.bool();
     job.submitted = chance.u8(0..4) > 0;
     if setting.versioned && chance.u8(0..3) == 0 {
         job.versioned = VersionPolicy::Purge;
@@ -375,7 +377,7 @@ fn subject(
     if setting.versioned && chance.bool() {
         // An older version: perhaps the same bytes, perhaps not.
         let mut older = source.clone();
-        older.age = Duration::from_secs(7_200);
+        older.age = Duration::from_hours(2);
         if chance.bool() {
             older.made = plain(b"older");
         }

@@ -144,7 +144,7 @@ impl Scenario {
         self.scene.old = bucket(Versioning::Enabled);
         self.scene.new = bucket(Versioning::Enabled);
         self.scene.jobs[0].versioned = policy;
-        self.scene.jobs[0].pin_version = policy == VersionPolicy::Purge;
+        self.scene.jobs[0].pins.version = policy == VersionPolicy::Purge;
         self
     }
 
@@ -157,8 +157,8 @@ impl Scenario {
     }
 
     fn pinned(mut self) -> Self {
-        self.scene.jobs[0].pin_etag = true;
-        self.scene.jobs[0].pin_modified = true;
+        self.scene.jobs[0].pins.etag = true;
+        self.scene.jobs[0].pins.modified = true;
         self
     }
 
@@ -188,41 +188,57 @@ impl Scenario {
 /// All of them.
 #[must_use]
 pub fn all() -> Vec<Scenario> {
-    let source = || object(OLD, small(), rich(), None);
-    let bare = || object(OLD, small(), NewObject::default(), None);
-    let whole = || object(OLD, large(), rich(), None);
-    let in_parts = || object(OLD, large(), rich(), Some(PART + (4 << 20)));
-    let taken = || object(NEW, Content::literal(b"other".to_vec()), rich(), None);
-    let equal = || object(NEW, small(), rich(), None);
-    let mut other_properties = equal();
-    other_properties.made.new = NewObject::default();
-    let mut second = bare();
-    second.place.key = "k2".to_owned();
-    let mut two = plain(
-        "two_tasks",
-        "two tasks on one worker",
-        vec![source(), second],
-    );
-    two.scene.jobs.push(Job::plain("k2"));
+    [
+        undisturbed(),
+        taken_destinations(),
+        versions(),
+        retries(),
+        redeliveries(),
+        several(),
+    ]
+    .concat()
+}
+
+fn source() -> Put {
+    object(OLD, small(), rich(), None)
+}
+
+fn bare() -> Put {
+    object(OLD, small(), NewObject::default(), None)
+}
+
+fn whole() -> Put {
+    object(OLD, large(), rich(), None)
+}
+
+/// A copy of it in parts has a checksum of its parts only.
+fn hashed() -> Put {
+    let mut hashed = whole();
+    hashed.made.checksum = Some(ChecksumAlgorithm::Sha256);
+    hashed
+}
+
+/// Another object at the destination.
+fn taken() -> Put {
+    object(NEW, Content::literal(b"other".to_vec()), rich(), None)
+}
+
+/// A version before the source's own.
+fn older() -> Put {
     let mut older = source();
     older.age = HOUR * 2;
     older.made.content = Content::literal(b"older".to_vec());
+    older
+}
+
+/// Nothing is in the way.
+fn undisturbed() -> Vec<Scenario> {
+    let in_parts = object(OLD, large(), rich(), Some(PART + (4 << 20)));
     let mut annotated = whole();
     annotated.made.annotation = Some("a note".to_owned());
-    let hashed = || {
-        let mut hashed = whole();
-        hashed.made.checksum = Some(ChecksumAlgorithm::Sha256);
-        hashed
-    };
-    let mut foreign = object(NEW, large(), rich(), Some(PART));
-    foreign.made.checksum = Some(ChecksumAlgorithm::Sha256);
-    let mut rewritten = source();
-    rewritten.age = Duration::ZERO;
-    let died_after = |operation| (operation, Fate::Death(Moment::Applied));
-    let died = |scenario: Scenario, operation| {
-        let (operation, fate) = died_after(operation);
-        scenario.trouble(operation, fate)
-    };
+    let ours = "with the source's own parts";
+    let kms = "under a KMS key: ETags say nothing";
+    let composite = "in parts, with a checksum that only covers parts";
     vec![
         plain("single", "one CopyObject, on AWS", vec![source()]),
         plain(
@@ -244,57 +260,45 @@ pub fn all() -> Vec<Scenario> {
         .pinned(),
         plain(
             "multipart",
-            "three parts; the source was put in one piece",
+            "three parts, of a source in one piece",
             vec![whole()],
         ),
         plain("multipart_elsewhere", "the same, not on AWS", vec![whole()]).elsewhere(),
-        plain(
-            "multipart_own_parts",
-            "with the source's own parts",
-            vec![in_parts()],
-        )
-        .verified(VerifyMode::Strict),
-        plain(
-            "encrypted",
-            "under a KMS key: ETags say nothing",
-            vec![source()],
-        )
-        .encrypted(),
+        plain("multipart_own_parts", ours, vec![in_parts]).verified(VerifyMode::Strict),
+        plain("encrypted", kms, vec![source()]).encrypted(),
         plain("annotated", "with an annotation, in parts", vec![annotated]),
-        plain(
-            "composite",
-            "in parts, with a checksum that only covers parts",
-            vec![hashed()],
-        ),
+        plain("composite", composite, vec![hashed()]),
+        plain("missing", "there is no source", vec![]).ends(Outcome::Failed),
+    ]
+}
+
+/// Something is at the destination, or could be.
+fn taken_destinations() -> Vec<Scenario> {
+    let mut other_properties = object(NEW, small(), rich(), None);
+    other_properties.made.new = NewObject::default();
+    let mut foreign = object(NEW, large(), rich(), Some(PART));
+    foreign.made.checksum = Some(ChecksumAlgorithm::Sha256);
+    let both = || vec![taken(), source()];
+    let alike = vec![other_properties, source()];
+    let equal = "equal bytes in other parts, with another checksum";
+    let bytes_only = "the destination has the bytes, not the properties";
+    vec![
         plain(
             "skip_free",
             "`skip`, and the destination is free",
             vec![source()],
         )
         .if_exists(IfExists::Skip),
-        plain(
-            "skip_taken",
-            "`skip`, and the destination is taken",
-            vec![taken(), source()],
-        )
-        .if_exists(IfExists::Skip)
-        .ends(Outcome::Skipped),
-        plain(
-            "fail_taken",
-            "`fail`, and the destination is taken",
-            vec![taken(), source()],
-        )
-        .ends(Outcome::Failed),
-        plain(
-            "fail_properties",
-            "the destination has the bytes, not the properties",
-            vec![other_properties, source()],
-        )
-        .ends(Outcome::Failed),
+        plain("skip_taken", "`skip`, and the destination is taken", both())
+            .if_exists(IfExists::Skip)
+            .ends(Outcome::Skipped),
+        plain("fail_taken", "`fail`, and the destination is taken", both()).ends(Outcome::Failed),
+        plain("fail_properties", bytes_only, alike).ends(Outcome::Failed),
+        plain("foreign_proof", equal, vec![foreign, whole()]).ends(Outcome::Failed),
         plain(
             "overwrite",
             "`overwrite`, and the destination is taken",
-            vec![taken(), source()],
+            both(),
         )
         .if_exists(IfExists::Overwrite),
         plain(
@@ -303,97 +307,76 @@ pub fn all() -> Vec<Scenario> {
             vec![taken(), whole()],
         )
         .if_exists(IfExists::Overwrite),
-        plain(
-            "foreign_proof",
-            "equal bytes in other parts, with another checksum",
-            vec![foreign, whole()],
-        )
-        .ends(Outcome::Failed),
-        plain("missing", "there is no source", vec![]).ends(Outcome::Failed),
-        plain(
-            "marker",
-            "versions: the source gets a delete marker",
-            vec![older.clone(), source()],
-        )
-        .versioned(VersionPolicy::Marker),
-        plain(
-            "purge",
-            "versions: exactly the named one is removed",
-            vec![older, source()],
-        )
-        .versioned(VersionPolicy::Purge),
-        plain(
-            "retry_after_412",
-            "the copy's answer is lost, and the next one hears 412",
+    ]
+}
+
+/// Buckets with versions.
+fn versions() -> Vec<Scenario> {
+    let marker = "versions: the source gets a delete marker";
+    let purge = "versions: exactly the named one is removed";
+    vec![
+        plain("marker", marker, vec![older(), source()]).versioned(VersionPolicy::Marker),
+        plain("purge", purge, vec![older(), source()]).versioned(VersionPolicy::Purge),
+    ]
+}
+
+/// An answer was lost, and the next attempt hears 412.
+fn retries() -> Vec<Scenario> {
+    let copy = "the copy's answer is lost, and the next one hears 412";
+    let complete = "the same of the completion of an upload";
+    vec![
+        plain("retry_after_412", copy, vec![source()]).trouble("CopyObject", Fate::ReplyLost),
+        plain("retry_after_412_multipart", complete, vec![whole()])
+            .trouble("CompleteMultipartUpload", Fate::ReplyLost),
+    ]
+}
+
+/// A worker has died already.
+fn redeliveries() -> Vec<Scenario> {
+    let died =
+        |scenario: Scenario, operation| scenario.trouble(operation, Fate::Death(Moment::Applied));
+    let mut rewritten = source();
+    rewritten.age = Duration::ZERO;
+    let again = |name, about, objects| died(plain(name, about, objects), "CopyObject");
+    let in_parts =
+        |name, about, objects| died(plain(name, about, objects), "CompleteMultipartUpload");
+    let proof = "nothing can be compared: a scratch copy proves it";
+    vec![
+        again(
+            "redelivery",
+            "a worker died between copy and delete",
+            vec![source()],
+        ),
+        again(
+            "redelivery_elsewhere",
+            "the same, not on AWS",
             vec![source()],
         )
-        .trouble("CopyObject", Fate::ReplyLost),
-        plain(
-            "retry_after_412_multipart",
-            "the same of the completion of an upload",
+        .elsewhere(),
+        in_parts(
+            "redelivery_multipart",
+            "the same with three parts",
             vec![whole()],
+        ),
+        again(
+            "redelivery_encrypted",
+            "the same under a KMS key",
+            vec![source()],
         )
-        .trouble("CompleteMultipartUpload", Fate::ReplyLost),
-        died(
-            plain(
-                "redelivery",
-                "a worker died between copy and delete",
-                vec![source()],
-            ),
-            "CopyObject",
-        ),
-        died(
-            plain(
-                "redelivery_elsewhere",
-                "the same, not on AWS",
-                vec![source()],
-            )
-            .elsewhere(),
-            "CopyObject",
-        ),
-        died(
-            plain(
-                "redelivery_multipart",
-                "the same with three parts",
-                vec![whole()],
-            ),
-            "CompleteMultipartUpload",
-        ),
-        died(
-            plain(
-                "redelivery_encrypted",
-                "the same under a KMS key",
-                vec![source()],
-            )
-            .encrypted(),
-            "CopyObject",
-        ),
-        died(
-            plain(
-                "redelivery_proof",
-                "nothing can be compared: a scratch copy proves it",
-                vec![hashed()],
-            ),
-            "CompleteMultipartUpload",
-        ),
-        died(
-            plain(
-                "redelivery_overwrite",
-                "the same with `overwrite`",
-                vec![taken(), source()],
-            )
-            .if_exists(IfExists::Overwrite),
-            "CopyObject",
-        ),
-        died(
-            plain(
-                "redelivery_purge",
-                "the same, to purge a named version",
-                vec![source()],
-            )
-            .versioned(VersionPolicy::Purge),
-            "CopyObject",
-        ),
+        .encrypted(),
+        in_parts("redelivery_proof", proof, vec![hashed()]),
+        again(
+            "redelivery_overwrite",
+            "the same with `overwrite`",
+            vec![taken(), source()],
+        )
+        .if_exists(IfExists::Overwrite),
+        again(
+            "redelivery_purge",
+            "the same, to purge a named version",
+            vec![source()],
+        )
+        .versioned(VersionPolicy::Purge),
         died(
             plain(
                 "redelivery_done",
@@ -413,12 +396,27 @@ pub fn all() -> Vec<Scenario> {
         ),
         died(
             plain(
-                "redelivery_rewritten",
-                "the source is dated at the job's start",
+                "redelivery_early",
+                "the source was written right before the job",
                 vec![rewritten],
             ),
             "HeadObject",
         ),
+    ]
+}
+
+/// Shutdowns, two tasks, two messages.
+fn several() -> Vec<Scenario> {
+    let mut second = bare();
+    "k2".clone_into(&mut second.place.key);
+    let mut two = plain(
+        "two_tasks",
+        "two tasks on one worker",
+        vec![source(), second],
+    );
+    two.scene.jobs.push(Job::plain("k2"));
+    let twice = "the submitter sent the task twice";
+    vec![
         Scenario {
             stop_after: Some(Duration::from_millis(10)),
             ..plain(
@@ -435,12 +433,7 @@ pub fn all() -> Vec<Scenario> {
                 vec![whole()],
             )
         },
-        plain(
-            "sent_twice",
-            "the submitter sent the task twice",
-            vec![source()],
-        )
-        .sent_twice(),
+        plain("sent_twice", twice, vec![source()]).sent_twice(),
         plain(
             "sent_twice_overwrite",
             "the same with `overwrite`",

@@ -34,6 +34,17 @@ pub struct Put {
     pub age: Duration,
 }
 
+/// What a message pins of its source.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Pinned {
+    /// ETag and size.
+    pub etag: bool,
+    /// The version.
+    pub version: bool,
+    /// The date.
+    pub modified: bool,
+}
+
 /// A task in the making.
 #[derive(Debug, Clone)]
 pub struct Job {
@@ -45,12 +56,8 @@ pub struct Job {
     pub if_exists: IfExists,
     /// What a delete means.
     pub versioned: VersionPolicy,
-    /// Whether the message names ETag and size.
-    pub pin_etag: bool,
-    /// Whether it names the version.
-    pub pin_version: bool,
-    /// Whether it names the date.
-    pub pin_modified: bool,
+    /// What the message pins.
+    pub pins: Pinned,
     /// Whether it names the job's start.
     pub submitted: bool,
 }
@@ -64,9 +71,7 @@ impl Job {
             destination: place(NEW, key),
             if_exists: IfExists::Fail,
             versioned: VersionPolicy::Marker,
-            pin_etag: false,
-            pin_version: false,
-            pin_modified: false,
+            pins: Pinned::default(),
             submitted: true,
         }
     }
@@ -128,14 +133,14 @@ fn task(number: usize, job: &Job, s3: &S3) -> RenameTask {
     if let Some(version) = history.last()
         && let Some(object) = &version.object
     {
-        if job.pin_etag {
+        if job.pins.etag {
             task.pins.etag = ETag::new(&object.etag.to_string()).ok();
             task.pins.size = Some(object.content.size());
         }
-        if job.pin_modified {
+        if job.pins.modified {
             task.pins.modified = Some(timestamp_seconds(version.modified));
         }
-        if job.pin_version {
+        if job.pins.version {
             task.pins.version = VersionId::new(version.id.to_string()).ok();
         }
     }

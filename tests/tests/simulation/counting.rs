@@ -34,7 +34,9 @@ pub(crate) fn count(scenario: &Scenario) -> Counted {
     let plain = enact(scenario, &[], &[], false);
     let mut trouble = Fates::new();
     if let Some((operation, fate)) = scenario.trouble {
-        let at = plain.asked[0].iter().position(|(asked, _)| *asked == operation);
+        let at = plain.asked[0]
+            .iter()
+            .position(|(asked, _)| *asked == operation);
         let at = at.expect("the operation that goes wrong");
         trouble.push((0, u32::try_from(at).unwrap(), fate));
     }

@@ -5,3 +5,4 @@ mod deaths;
 mod random;
 mod regressions;
 mod table;
+mod wire;

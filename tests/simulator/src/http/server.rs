@@ -231,13 +231,17 @@ impl Exchange {
         let response = match self.operation.service {
             Service::S3 => {
                 let (mut parts, mut body) = (self.parts, self.body);
-                if rest.shared.strip {
+                let express = unsigned::express_key(&parts.headers);
+                if rest.shared.strip || express.is_some() {
                     if unsigned::is_chunked(&parts.headers) {
                         let packed = collect(body).await?;
                         let bytes = unsigned::unpack(&mut parts.headers, packed)?;
                         body = Received::Right(http_body_util::Full::new(bytes));
                     }
                     unsigned::strip(&mut parts);
+                }
+                if let Some(access_key) = express {
+                    parts.extensions.insert(super::s3::Unchecked(access_key));
                 }
                 let body = s3s::Body::http_body_unsync(body);
                 let request = Request::from_parts(parts, body);

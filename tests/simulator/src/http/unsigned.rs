@@ -45,6 +45,17 @@ pub(super) fn strip(parts: &mut Parts) {
     }
 }
 
+/// The access key of a request that is signed for `s3express`, as SDKs sign for
+/// directory buckets. `s3s` does not know that scope: of such a request the
+/// access key alone can be checked.
+pub(super) fn express_key(headers: &HeaderMap) -> Option<String> {
+    let signature = headers.get("authorization")?.to_str().ok()?;
+    let (_, scope) = signature.split_once("Credential=")?;
+    let mut scope = scope.split(',').next()?.split('/');
+    let access_key = scope.next()?;
+    (scope.nth(2) == Some("s3express")).then(|| access_key.to_owned())
+}
+
 /// Whether the body of a request comes in chunks of its own (`aws-chunked`).
 /// To be asked before [`strip`].
 pub(super) fn is_chunked(headers: &HeaderMap) -> bool {

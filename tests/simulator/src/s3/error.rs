@@ -74,6 +74,8 @@ codes! {
     InvalidRange "InvalidRange" 416;
     /// The request contradicts itself or the object.
     InvalidRequest "InvalidRequest" 400;
+    /// No such storage class.
+    InvalidStorageClass "InvalidStorageClass" 400;
     /// A tag's key or value is not allowed.
     InvalidTag "InvalidTag" 400;
     /// The bucket's state does not allow this.

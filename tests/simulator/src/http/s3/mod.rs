@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use hyper::http::Extensions;
 use hyper::{HeaderMap, Method, Uri};
-use s3s::auth::SimpleAuth;
+use s3s::auth::{S3Auth, SecretKey};
 use s3s::route::S3Route;
 use s3s::service::{S3Service, S3ServiceBuilder};
 use s3s::validation::NameValidation;
@@ -47,13 +47,44 @@ pub fn service(model: Arc<Mutex<S3>>, clock: Clock, auth: Option<(String, String
     builder.set_route(Front {
         model,
         clock,
-        signed: auth.is_some(),
+        access_key: auth.as_ref().map(|(access, _)| access.clone()),
     });
     if let Some((access, secret)) = auth {
-        builder.set_auth(SimpleAuth::from_single(access, secret));
+        builder.set_auth(Pair {
+            access,
+            secret: secret.into(),
+        });
     }
     builder.build()
 }
+
+/// The one key pair that is accepted.
+struct Pair {
+    access: String,
+    secret: SecretKey,
+}
+
+#[async_trait::async_trait]
+impl S3Auth for Pair {
+    async fn get_secret_key(&self, access_key: &str) -> s3s::S3Result<SecretKey> {
+        if access_key == self.access {
+            return Ok(self.secret.clone());
+        }
+        Err(unknown_key())
+    }
+}
+
+fn unknown_key() -> s3s::S3Error {
+    s3s::s3_error!(
+        InvalidAccessKeyId,
+        "The AWS Access Key Id you provided does not exist in our records."
+    )
+}
+
+/// On a request whose signature was taken off unchecked: the access key that it
+/// named.
+#[derive(Debug, Clone)]
+pub(super) struct Unchecked(pub(super) String);
 
 /// What `s3s` would call for requests that [`Front`] leaves to it: there are none.
 struct Nothing;
@@ -72,7 +103,8 @@ impl NameValidation for AnyName {
 struct Front {
     model: Arc<Mutex<S3>>,
     clock: Clock,
-    signed: bool,
+    /// Of the key pair that requests have to be signed with, if there is one.
+    access_key: Option<String>,
 }
 
 #[async_trait::async_trait]
@@ -82,10 +114,15 @@ impl S3Route for Front {
     }
 
     async fn check_access(&self, request: &mut S3Request<Body>) -> s3s::S3Result<()> {
-        if self.signed && request.credentials.is_none() {
-            return Err(s3s::s3_error!(AccessDenied, "Signature is required"));
+        let Some(access_key) = &self.access_key else {
+            return Ok(());
+        };
+        match request.extensions.get::<Unchecked>() {
+            Some(Unchecked(named)) if named == access_key => Ok(()),
+            Some(_) => Err(unknown_key()),
+            None if request.credentials.is_some() => Ok(()),
+            None => Err(s3s::s3_error!(AccessDenied, "Signature is required")),
         }
-        Ok(())
     }
 
     async fn call(&self, request: S3Request<Body>) -> s3s::S3Result<S3Response<Body>> {

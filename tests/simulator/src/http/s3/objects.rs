@@ -14,6 +14,15 @@ use crate::s3::{
 
 pub(super) fn put(s3: &mut S3, call: &Call) -> S3Result<Reply> {
     let checksum = call.checksum()?;
+    let has_digest = checksum.content_md5.is_some()
+        || checksum.algorithm.is_some()
+        || checksum.expected.is_some();
+    if !has_digest && call.header("x-amz-object-lock-mode").is_some() {
+        return Err(S3Error::request(
+            "Content-MD5 OR x-amz-checksum- HTTP header is required for Put Object requests with \
+             Object Lock parameters",
+        ));
+    }
     let written = s3.put_object(
         PutObjectRequest {
             bucket: call.bucket.clone(),

@@ -12,8 +12,8 @@ use super::dates;
 use crate::clock::Millis;
 use crate::s3::{
     AclRequest, CannedAcl, ChecksumAlgorithm, ChecksumRequest, CopySource, CustomerKey, Encryption,
-    Grant, Grantee, Metadata, NewObject, ObjectRef, Permission, ReadConditions, Retention,
-    RetentionMode, S3Error, S3Result, StorageClass, VersionId, WriteConditions,
+    ErrorCode, Grant, Grantee, Metadata, NewObject, ObjectRef, Permission, ReadConditions,
+    Retention, RetentionMode, S3Error, S3Result, StorageClass, VersionId, WriteConditions,
 };
 
 /// A request whose signature was checked and whose body was read.
@@ -197,7 +197,12 @@ impl Call {
     pub(super) fn new_object(&self) -> S3Result<NewObject> {
         Ok(NewObject {
             metadata: Arc::new(self.metadata()),
-            storage_class: self.choice("x-amz-storage-class", StorageClass::parse)?,
+            storage_class: self
+                .choice("x-amz-storage-class", StorageClass::parse)
+                .map_err(|_| {
+                    let message = "The storage class you specified is not valid";
+                    S3Error::new(ErrorCode::InvalidStorageClass, message)
+                })?,
             encryption: self.encryption()?,
             tags: Arc::new(self.header("x-amz-tagging").map(tags).unwrap_or_default()),
             acl: self.acl()?,

@@ -1,0 +1,494 @@
+//! Gates and pins as they go over the wire: a condition that the engine asks
+//! for and that is not in the request protects nothing.
+
+use std::collections::BTreeMap;
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::thread::JoinHandle;
+
+use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region};
+use rebucket_protocol::{ETag, ObjectUri, StorageClass, Timestamp, VersionId};
+use rebucket_worker::metrics::Metrics;
+use rebucket_worker::store::object::{
+    Acl, Attributes, ChecksumAlgorithm, ChecksumKind, Checksums, ContentHeaders, Encryption,
+    Grantee, ObjectLock, Permission, PinnedSource, Tags,
+};
+use rebucket_worker::store::s3::S3Store;
+use rebucket_worker::store::{
+    CompleteRequest, CopyRequest, DeleteRequest, HeadScope, ObjectStore as _, PartRange,
+    PartReceipt, UploadId,
+};
+
+const TAG: &str = "9b2cf535f27731c974343645a3985328";
+const QUOTED: &str = "\"9b2cf535f27731c974343645a3985328\"";
+const COPIED: &str = "<CopyObjectResult><ETag>&quot;9b2cf535f27731c974343645a3985328&quot;</ETag>\
+                      </CopyObjectResult>";
+const PART: &str = "<CopyPartResult><ETag>&quot;9b2cf535f27731c974343645a3985328&quot;</ETag>\
+                    </CopyPartResult>";
+const COMPLETED: &str = "<CompleteMultipartUploadResult>\
+                         <ETag>&quot;9b2cf535f27731c974343645a3985328-1&quot;</ETag>\
+                         </CompleteMultipartUploadResult>";
+const CREATED: &str = "<InitiateMultipartUploadResult><UploadId>u</UploadId>\
+                       </InitiateMultipartUploadResult>";
+
+/// A request as it was sent.
+#[derive(Debug)]
+struct Sent {
+    /// Method, path and query.
+    line: String,
+    headers: BTreeMap<String, String>,
+    body: String,
+}
+
+impl Sent {
+    fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(String::as_str)
+    }
+
+    fn asks(&self, parameter: &str) -> bool {
+        let target = self.line.split(' ').nth(1).unwrap();
+        let query = target.split_once('?').map_or("", |(_, query)| query);
+        query.split('&').any(|pair| pair == parameter)
+    }
+}
+
+fn receive(mut stream: TcpStream, answer: &[u8]) -> Sent {
+    let mut bytes = Vec::new();
+    let mut buffer = [0; 4_096];
+    let (head, length) = loop {
+        let read = stream.read(&mut buffer).unwrap();
+        assert!(read > 0, "the request is cut off");
+        bytes.extend_from_slice(&buffer[..read]);
+        if let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") {
+            let head = String::from_utf8(bytes[..end].to_vec()).unwrap();
+            let length = head
+                .lines()
+                .filter_map(|line| line.split_once(':'))
+                .find(|(name, _)| name.eq_ignore_ascii_case("content-length"))
+                .map_or(0, |(_, value)| value.trim().parse::<usize>().unwrap());
+            if bytes.len() >= end + 4 + length {
+                break (head, end + 4);
+            }
+        }
+    };
+    stream.write_all(answer).unwrap();
+    let mut lines = head.lines();
+    let line = lines.next().unwrap().to_owned();
+    let headers = lines
+        .filter_map(|line| line.split_once(':'))
+        .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
+        .collect();
+    let body = String::from_utf8_lossy(&bytes[length..]).into_owned();
+    Sent {
+        line,
+        headers,
+        body,
+    }
+}
+
+/// A service that gives these answers, one a connection, and the requests
+/// that it got.
+fn service(answers: Vec<Vec<u8>>) -> (String, JoinHandle<Vec<Sent>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let serving = std::thread::spawn(move || {
+        answers
+            .iter()
+            .map(|answer| receive(listener.accept().unwrap().0, answer))
+            .collect()
+    });
+    (url, serving)
+}
+
+fn answer(headers: &[(&str, &str)], body: &str) -> Vec<u8> {
+    let mut text = "HTTP/1.1 200 OK\r\nconnection: close\r\n".to_owned();
+    for (name, value) in headers {
+        text.extend([name, ": ", value, "\r\n"]);
+    }
+    if !headers.iter().any(|(name, _)| *name == "content-length") {
+        text.extend(["content-length: ", &body.len().to_string(), "\r\n"]);
+    }
+    text.extend(["\r\n", body]);
+    text.into_bytes()
+}
+
+fn credentials() -> Credentials {
+    Credentials::new("key", "secret", None, None, "test")
+}
+
+/// What one call of the store sends, and what it makes of this answer.
+fn send<T>(answers: Vec<Vec<u8>>, call: impl AsyncFnOnce(&S3Store) -> T) -> (Vec<Sent>, T) {
+    let (url, serving) = service(answers);
+    let config = aws_sdk_s3::Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new("us-east-1"))
+        .credentials_provider(credentials())
+        .force_path_style(true)
+        .endpoint_url(url)
+        .retry_config(aws_sdk_s3::config::retry::RetryConfig::disabled())
+        .build();
+    let store = S3Store::new(
+        &aws_sdk_s3::Client::from_conf(config),
+        Metrics::new().unwrap(),
+    );
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let told = runtime.block_on(call(&store));
+    (serving.join().unwrap(), told)
+}
+
+fn uri(text: &str) -> ObjectUri {
+    text.parse().unwrap()
+}
+
+fn version() -> VersionId {
+    VersionId::new("v1").unwrap()
+}
+
+fn pinned() -> PinnedSource {
+    PinnedSource {
+        object: uri("s3://bkt/old"),
+        etag: ETag::new(TAG).unwrap(),
+        version: Some(version()),
+    }
+}
+
+fn bare() -> Attributes {
+    Attributes {
+        headers: ContentHeaders::default(),
+        metadata: BTreeMap::new(),
+        tags: Tags::new(),
+        acl: None,
+        storage_class: StorageClass::standard(),
+        encryption: Encryption::Unstated,
+        lock: ObjectLock::default(),
+        redirect: None,
+        checksum: None,
+    }
+}
+
+fn rich() -> Attributes {
+    let text = |text: &str| Some(text.to_owned());
+    let grants = [
+        (
+            Permission::FullControl,
+            Grantee::Canonical("me".to_owned()),
+        ),
+        (Permission::Read, Grantee::Group("http://all".to_owned())),
+    ];
+    Attributes {
+        headers: ContentHeaders {
+            content_type: text("text/plain"),
+            cache_control: text("no-cache"),
+            content_disposition: text("inline"),
+            content_encoding: text("gzip"),
+            content_language: text("de"),
+            expires: text("whenever"),
+        },
+        metadata: BTreeMap::from([("owner".to_owned(), "me".to_owned())]),
+        tags: Tags::from([("team".to_owned(), "a&b".to_owned())]),
+        acl: Some(Acl {
+            owner: text("me"),
+            grants: grants.into(),
+        }),
+        storage_class: StorageClass::new("STANDARD_IA").unwrap(),
+        encryption: Encryption::Kms {
+            algorithm: "aws:kms".to_owned(),
+            key: text("k"),
+            bucket_key: true,
+        },
+        lock: ObjectLock {
+            mode: text("GOVERNANCE"),
+            retain_until: Timestamp::from_unix(2_000_000_000, 0),
+            legal_hold: true,
+        },
+        redirect: text("/elsewhere"),
+        checksum: Some((ChecksumAlgorithm::Crc64Nvme, Some(ChecksumKind::FullObject))),
+    }
+}
+
+/// Headers that a copy in one request and the creation of an upload share.
+const UNKEPT: [(&str, &str); 11] = [
+    ("x-amz-storage-class", "STANDARD_IA"),
+    ("x-amz-server-side-encryption", "aws:kms"),
+    ("x-amz-server-side-encryption-aws-kms-key-id", "k"),
+    (
+        "x-amz-server-side-encryption-bucket-key-enabled",
+        "true",
+    ),
+    ("x-amz-grant-full-control", "id=\"me\""),
+    ("x-amz-grant-read", "uri=\"http://all\""),
+    ("x-amz-object-lock-mode", "GOVERNANCE"),
+    (
+        "x-amz-object-lock-retain-until-date",
+        "2033-05-18T03:33:20Z",
+    ),
+    ("x-amz-object-lock-legal-hold", "ON"),
+    ("x-amz-website-redirect-location", "/elsewhere"),
+    ("content-length", "0"),
+];
+
+fn assert_headers(sent: &Sent, expected: &[(&str, &str)]) {
+    for (name, value) in expected {
+        assert_eq!(sent.header(name), Some(*value), "{name} of {sent:?}");
+    }
+}
+
+fn copy(create_only: bool, keep_tags: bool, attributes: &Attributes) -> Sent {
+    let (source, destination) = (pinned(), uri("s3://bkt/new"));
+    let request = CopyRequest {
+        source: &source,
+        destination: &destination,
+        create_only,
+        attributes,
+        keep_tags,
+    };
+    let (mut sent, told) = send(vec![answer(&[], COPIED)], async |store| {
+        store.copy(request).await
+    });
+    told.unwrap();
+    sent.remove(0)
+}
+
+#[test]
+fn a_copy_is_pinned_and_creates_only() {
+    let sent = copy(true, true, &bare());
+    assert!(sent.line.starts_with("PUT /bkt/new"), "{sent:?}");
+    assert_headers(
+        &sent,
+        &[
+            ("x-amz-copy-source", "bkt/old?versionId=v1"),
+            ("x-amz-copy-source-if-match", QUOTED),
+            ("if-none-match", "*"),
+            ("x-amz-metadata-directive", "COPY"),
+            ("x-amz-tagging-directive", "COPY"),
+        ],
+    );
+}
+
+#[test]
+fn a_copy_that_may_replace_is_pinned_all_the_same() {
+    let sent = copy(false, false, &bare());
+    assert_headers(
+        &sent,
+        &[
+            ("x-amz-copy-source", "bkt/old?versionId=v1"),
+            ("x-amz-copy-source-if-match", QUOTED),
+            ("x-amz-tagging-directive", "REPLACE"),
+        ],
+    );
+    assert_eq!(sent.header("if-none-match"), None);
+}
+
+#[test]
+fn a_copy_names_what_the_service_would_not_keep() {
+    assert_headers(&copy(true, true, &rich()), &UNKEPT);
+}
+
+#[test]
+fn an_upload_is_created_with_every_property() {
+    let (sent, told) = send(vec![answer(&[], CREATED)], async |store| {
+        store.create_upload(&uri("s3://bkt/new"), &rich()).await
+    });
+    assert_eq!(told.unwrap(), UploadId("u".to_owned()));
+    assert_headers(&sent[0], &UNKEPT);
+    assert_headers(
+        &sent[0],
+        &[
+            ("content-type", "text/plain"),
+            ("cache-control", "no-cache"),
+            ("content-disposition", "inline"),
+            ("content-encoding", "gzip"),
+            ("content-language", "de"),
+            ("expires", "whenever"),
+            ("x-amz-meta-owner", "me"),
+            ("x-amz-tagging", "team=a%26b"),
+            ("x-amz-checksum-algorithm", "CRC64NVME"),
+            ("x-amz-checksum-type", "FULL_OBJECT"),
+        ],
+    );
+}
+
+#[test]
+fn every_part_is_pinned_and_exactly_its_range() {
+    let range = PartRange {
+        number: 2,
+        start: 5,
+        len: 9,
+    };
+    let (sent, told) = send(vec![answer(&[], PART)], async |store| {
+        let (source, destination) = (pinned(), uri("s3://bkt/new"));
+        let upload = UploadId("u".to_owned());
+        store.copy_part(&source, &destination, &upload, range).await
+    });
+    told.unwrap();
+    assert!(sent[0].asks("partNumber=2") && sent[0].asks("uploadId=u"));
+    assert_headers(
+        &sent[0],
+        &[
+            ("x-amz-copy-source", "bkt/old?versionId=v1"),
+            ("x-amz-copy-source-if-match", QUOTED),
+            ("x-amz-copy-source-range", "bytes=5-13"),
+        ],
+    );
+}
+
+fn complete(create_only: bool) -> Sent {
+    let mut expected = Checksums {
+        kind: Some(ChecksumKind::FullObject),
+        ..Checksums::default()
+    };
+    expected.insert(ChecksumAlgorithm::Crc64Nvme, "UpX9kykq4BQ=");
+    let part = PartReceipt {
+        number: 1,
+        etag: ETag::new(TAG).unwrap(),
+        checksums: expected.clone(),
+    };
+    let request = CompleteRequest {
+        destination: &uri("s3://bkt/new"),
+        upload: &UploadId("u".to_owned()),
+        parts: &[part],
+        create_only,
+        size: 9,
+        expected: &expected,
+    };
+    let (mut sent, told) = send(vec![answer(&[], COMPLETED)], async |store| {
+        store.complete_upload(request).await
+    });
+    told.unwrap();
+    sent.remove(0)
+}
+
+#[test]
+fn an_upload_is_completed_as_what_it_must_be_and_creates_only() {
+    let sent = complete(true);
+    assert!(sent.asks("uploadId=u"));
+    assert_headers(
+        &sent,
+        &[
+            ("if-none-match", "*"),
+            ("x-amz-mp-object-size", "9"),
+            ("x-amz-checksum-type", "FULL_OBJECT"),
+            ("x-amz-checksum-crc64nvme", "UpX9kykq4BQ="),
+        ],
+    );
+    for text in [
+        "<PartNumber>1</PartNumber>",
+        "9b2cf535f27731c974343645a3985328",
+        "<ChecksumCRC64NVME>UpX9kykq4BQ=</ChecksumCRC64NVME>",
+    ] {
+        assert!(sent.body.contains(text), "{text} in {}", sent.body);
+    }
+    assert_eq!(complete(false).header("if-none-match"), None);
+}
+
+#[test]
+fn a_delete_names_the_tag_or_the_version() {
+    let object = uri("s3://bkt/old");
+    let etag = ETag::new(TAG).unwrap();
+    let request = DeleteRequest::IfMatch {
+        object: &object,
+        etag: &etag,
+    };
+    let (sent, told) = send(vec![answer(&[], "")], async |store| {
+        store.delete(request).await
+    });
+    told.unwrap();
+    assert_headers(&sent[0], &[("if-match", QUOTED)]);
+    assert!(!sent[0].line.contains("versionId"), "{sent:?}");
+
+    let request = DeleteRequest::Version {
+        object: &object,
+        version: &version(),
+    };
+    let (sent, told) = send(vec![answer(&[], "")], async |store| {
+        store.delete(request).await
+    });
+    told.unwrap();
+    assert!(sent[0].asks("versionId=v1"), "{sent:?}");
+}
+
+#[test]
+fn a_head_names_the_version_and_the_part_and_asks_for_checksums() {
+    let headers = [("etag", QUOTED), ("content-length", "9")];
+    let scope = HeadScope {
+        version: Some(&version()),
+        part: Some(1),
+    };
+    let (sent, told) = send(vec![answer(&headers, "")], async |store| {
+        store.head(&uri("s3://bkt/old"), scope).await
+    });
+    assert_eq!(told.unwrap().size, 9);
+    assert!(sent[0].asks("versionId=v1") && sent[0].asks("partNumber=1"));
+    assert_headers(&sent[0], &[("x-amz-checksum-mode", "ENABLED")]);
+}
+
+#[test]
+fn properties_are_read_of_the_version_that_was_inspected() {
+    let object = uri("s3://bkt/old");
+    let of = Some(version());
+    let tags = "<Tagging><TagSet></TagSet></Tagging>";
+    let (sent, told) = send(vec![answer(&[], tags)], async |store| {
+        store.tags(&object, of.as_ref()).await
+    });
+    assert!(told.unwrap().is_empty());
+    assert!(sent[0].asks("versionId=v1"), "{sent:?}");
+    let acl = "<AccessControlPolicy><Owner><ID>me</ID></Owner><AccessControlList>\
+               </AccessControlList></AccessControlPolicy>";
+    let (sent, told) = send(vec![answer(&[], acl)], async |store| {
+        store.acl(&object, of.as_ref()).await
+    });
+    assert!(told.unwrap().is_private());
+    assert!(sent[0].asks("versionId=v1"), "{sent:?}");
+    let hold = "<LegalHold><Status>ON</Status></LegalHold>";
+    let (sent, told) = send(vec![answer(&[], hold)], async |store| {
+        store.legal_hold(&object, of.as_ref()).await
+    });
+    assert!(told.unwrap());
+    assert!(sent[0].asks("versionId=v1"), "{sent:?}");
+    let retention = "<Retention><Mode>GOVERNANCE</Mode>\
+                     <RetainUntilDate>2033-05-18T03:33:20Z</RetainUntilDate></Retention>";
+    let (sent, told) = send(vec![answer(&[], retention)], async |store| {
+        store.retention(&object, of.as_ref()).await
+    });
+    assert_eq!(told.unwrap().mode.as_deref(), Some("GOVERNANCE"));
+    assert!(sent[0].asks("versionId=v1"), "{sent:?}");
+}
+
+#[test]
+fn an_annotation_is_put_on_the_copy_only() {
+    let answers = vec![answer(&[], "a note"), answer(&[], "")];
+    let (sent, told) = send(answers, async |store| {
+        let etag = ETag::new(TAG).unwrap();
+        let destination = uri("s3://bkt/new");
+        store
+            .carry_annotation(&pinned(), &destination, &etag, "note")
+            .await
+    });
+    told.unwrap();
+    assert!(sent[0].asks("versionId=v1"), "{sent:?}");
+    assert_headers(&sent[1], &[("x-amz-object-if-match", QUOTED)]);
+    assert!(sent[1].body.contains("a note"), "{sent:?}");
+}
+
+#[test]
+fn the_version_null_of_a_copy_is_no_pin() {
+    for (told, expected) in [("null", None), ("v2", Some("v2"))] {
+        let answers = vec![answer(&[("x-amz-version-id", told)], COPIED)];
+        let (_, receipt) = send(answers, async |store| {
+            let (source, destination) = (pinned(), uri("s3://bkt/new"));
+            let request = CopyRequest {
+                source: &source,
+                destination: &destination,
+                create_only: true,
+                attributes: &bare(),
+                keep_tags: true,
+            };
+            store.copy(request).await
+        });
+        let version = receipt.unwrap().version;
+        assert_eq!(version.as_ref().map(VersionId::as_str), expected);
+    }
+}
