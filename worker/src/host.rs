@@ -2,13 +2,18 @@
 //! chance. Everything else of it follows from the answers of store and queue,
 //! so that a simulation that sets these three repeats a run exactly.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use rebucket_protocol::Timestamp;
 use tokio::time::Instant;
 
-/// The machine, as a worker sees it. Clones are equal.
+/// The machine, as a worker sees it. Clones share it.
 #[derive(Debug, Clone)]
 pub struct Host {
     name: String,
+    /// How many unique numbers were given out.
+    given: Arc<AtomicU64>,
     simulated: Option<(Timestamp, Instant)>,
 }
 
@@ -30,6 +35,7 @@ impl Host {
         let started = started.map_or(0, |since| since.as_millis());
         Self {
             name: format!("{host}-{}-{started:x}", std::process::id()),
+            given: Arc::default(),
             simulated: None,
         }
     }
@@ -40,6 +46,7 @@ impl Host {
     pub fn simulated(name: String, now: Timestamp) -> Self {
         Self {
             name,
+            given: Arc::default(),
             simulated: Some((now, Instant::now())),
         }
     }
@@ -48,6 +55,12 @@ impl Host {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// A number that this process gives out once.
+    #[must_use]
+    pub fn unique(&self) -> u64 {
+        self.given.fetch_add(1, Ordering::Relaxed)
     }
 
     /// The time by this machine's clock.

@@ -411,7 +411,8 @@ impl Audit {
         }
         let excused = unseen
             || (self.touched_last.contains(destination)
-                && self.copied.contains(&(number, object.origin)));
+                && (self.copied.contains(&(number, object.origin))
+                    || self.made.contains(&(number, object.origin))));
         self.copied.insert((number, object.origin));
         if let Some(wrong) = wrong.filter(|_| !excused) {
             let what = format!("w{worker} deleted {place} while {destination} holds {wrong}");

@@ -194,6 +194,7 @@ pub fn rough_requests(schedule: &Schedule, workers: u16, requests: u32) -> Vec<D
 }
 
 fn fleet(chance: &mut Rng, setting: Setting) -> Fleet {
+    let trusted = chance.bool();
     let verify = [
         None,
         Some(VerifyMode::Response),
@@ -211,7 +212,8 @@ fn fleet(chance: &mut Rng, setting: Setting) -> Fleet {
         max_renames: chance.usize(1..=4),
         verify: verify[chance.usize(0..verify.len())],
         abilities: Abilities {
-            trusted: chance.bool(),
+            trusted,
+            replaces_conditionally: trusted,
             counts_tags: chance.u8(0..4) > 0,
             ..Abilities::aws()
         },

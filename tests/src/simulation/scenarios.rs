@@ -132,6 +132,7 @@ impl Scenario {
     /// On an endpoint that is not AWS: every copy is read back.
     fn elsewhere(mut self) -> Self {
         self.scene.fleet.abilities.trusted = false;
+        self.scene.fleet.abilities.replaces_conditionally = false;
         self
     }
 

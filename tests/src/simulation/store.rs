@@ -14,7 +14,7 @@ use rebucket_worker::store::object::{
 };
 use rebucket_worker::store::{
     BucketFacts, CompleteRequest, CopyReceipt, CopyRequest, DeleteRequest, HeadScope, ObjectStore,
-    PartRange, PartReceipt, StoreResult, UploadId,
+    PartRange, PartReceipt, Replaces, StoreResult, UploadId,
 };
 
 use super::audit::Place;
@@ -153,11 +153,10 @@ fn copy_source(source: &PinnedSource) -> s3::CopySource {
     found.if_match(source.etag.to_header())
 }
 
-fn conditions(create_only: bool) -> s3::WriteConditions {
-    if create_only {
-        s3::WriteConditions::absent()
-    } else {
-        s3::WriteConditions::default()
+fn conditions(replaces: Replaces<'_>) -> s3::WriteConditions {
+    s3::WriteConditions {
+        if_match: replaces.if_match(),
+        if_none_match: replaces.if_none_match(),
     }
 }
 
@@ -271,7 +270,7 @@ impl ObjectStore for SimStore {
             } else {
                 s3::Directive::Replace
             },
-            conditions: conditions(request.create_only),
+            conditions: conditions(request.replaces),
             checksum_algorithm: request
                 .attributes
                 .checksum
@@ -358,7 +357,7 @@ impl ObjectStore for SimStore {
             key: place.key.clone(),
             upload_id: request.upload.0.clone(),
             parts: request.parts.iter().map(part).collect(),
-            conditions: conditions(request.create_only),
+            conditions: conditions(request.replaces),
             checksum: sent_checksum(request.expected),
             checksum_type: request.expected.kind.map(to_kind),
             object_size: Some(request.size),

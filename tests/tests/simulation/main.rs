@@ -2,6 +2,7 @@
 
 mod counting;
 mod deaths;
+mod gates;
 mod random;
 mod regressions;
 mod table;

@@ -3,18 +3,19 @@
 use rebucket_protocol::{IfExists, ObjectUri, Reason, Waiver};
 
 use super::plan::CopyPlan;
+use super::recognise::Overwritten;
 use super::{Attempt, Copy, Origin, RenameError, Source};
 use crate::error::{ErrorClass, ServiceError};
 use crate::retry::{CallError, Policy};
 use crate::store::endpoint::Precondition;
 use crate::store::object::Encryption;
-use crate::store::{CopyReceipt, CopyRequest, HeadScope, StoreResult};
+use crate::store::{CopyReceipt, CopyRequest, HeadScope, Replaces, StoreResult};
 
 /// Where a copy goes, and whether it may replace what is there.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Target<'a> {
     pub(crate) object: &'a ObjectUri,
-    pub(crate) create_only: bool,
+    pub(crate) replaces: Replaces<'a>,
 }
 
 impl Attempt<'_> {
@@ -22,19 +23,24 @@ impl Attempt<'_> {
     /// hold: the source changed, or an object is at the destination, perhaps
     /// our own from an attempt whose answer was lost.
     pub(crate) async fn copy(&self, source: &Source) -> Result<Option<Copy>, RenameError> {
+        let replaced = match self.task.if_exists {
+            IfExists::Fail | IfExists::Skip => None,
+            IfExists::Overwrite => match self.before_overwrite(source).await? {
+                Overwritten::Already(copy) => return Ok(Some(*copy)),
+                Overwritten::NotYet(there) => there,
+            },
+        };
         let target = Target {
             object: self.task.destination(),
-            create_only: self.task.if_exists != IfExists::Overwrite,
+            replaces: replaced
+                .as_ref()
+                .map_or(Replaces::Nothing, Replaces::Object),
         };
-        if !target.create_only
-            && let Some(copy) = self.overwritten_earlier(source).await?
-        {
-            return Ok(Some(copy));
-        }
         // Copying all parts only to hear at the end that the key is taken
         // would be a waste.
         let parts = matches!(source.plan, CopyPlan::Parts(_));
-        if target.create_only && parts && self.is_taken(target.object).await? {
+        let overwrites = self.task.if_exists == IfExists::Overwrite;
+        if !overwrites && parts && self.is_taken(target.object).await? {
             return Ok(None);
         }
         let receipt = self.copy_to(source, target, source.plan).await?;
@@ -72,7 +78,7 @@ impl Attempt<'_> {
         let request = CopyRequest {
             source: &source.pinned,
             destination: target.object,
-            create_only: target.create_only,
+            replaces: self.condition(target),
             attributes: &source.attributes,
             keep_tags: !self.task.options.waives(Waiver::Tags),
         };
@@ -127,7 +133,19 @@ impl Attempt<'_> {
         ))
     }
 
-    /// Where the endpoint ignores the condition that keeps a request from
+    /// The condition that a write to the target is sent with.
+    pub(crate) fn condition<'t>(&self, target: Target<'t>) -> Replaces<'t> {
+        match target.replaces {
+            Replaces::Object(_) if !self.replaces_conditionally() => Replaces::Anything,
+            other => other,
+        }
+    }
+
+    fn replaces_conditionally(&self) -> bool {
+        self.destination_bucket.abilities.replaces_conditionally
+    }
+
+    /// Where the endpoint may ignore the condition that keeps a request from
     /// replacing an object, a HEAD right before each attempt stands in for it.
     pub(crate) async fn not_taken(
         &self,
@@ -135,20 +153,24 @@ impl Attempt<'_> {
         target: Target<'_>,
         condition: Precondition,
     ) -> StoreResult<()> {
-        if !target.create_only || !self.lacks(condition) {
+        let expected = match target.replaces {
+            Replaces::Nothing if self.lacks(condition) => None,
+            Replaces::Object(etag) if !self.replaces_conditionally() => Some(etag),
+            _ => return Ok(()),
+        };
+        let object = target.object;
+        let found = match self.store.head(object, HeadScope::default()).await {
+            Ok(head) => Some(head.etag),
+            Err(error) if error.class() == ErrorClass::NotFound => None,
+            Err(other) => return Err(other),
+        };
+        if found.as_ref() == expected {
             return Ok(());
         }
-        match self.store.head(target.object, HeadScope::default()).await {
-            Ok(_) => {
-                let (class, message) = (ErrorClass::Precondition, "an object is there");
-                let object = target.object;
-                Err(ServiceError::local(
-                    operation, object, class, "Taken", message,
-                ))
-            }
-            Err(error) if error.class() == ErrorClass::NotFound => Ok(()),
-            Err(other) => Err(other),
-        }
+        let (class, message) = (ErrorClass::Precondition, "another object is there");
+        Err(ServiceError::local(
+            operation, object, class, "Taken", message,
+        ))
     }
 
     async fn is_taken(&self, object: &ObjectUri) -> Result<bool, RenameError> {

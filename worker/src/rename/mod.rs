@@ -333,7 +333,17 @@ impl Attempt<'_> {
                 reason: reason @ Reason::SourceMissing,
                 detail,
                 ..
-            } => self.settle(inspect::Absence { reason, detail }, seen).await,
+            } => {
+                let source = self.task.source();
+                let scope = self.source_scope();
+                if self.head_if_there(source, scope).await?.is_none() {
+                    return self.settle(inspect::Absence { reason, detail }, seen).await;
+                }
+                // It was something else that was missing, and may not be soon.
+                let class = ErrorClass::Transient;
+                let error = ServiceError::local("Rename", source, class, "Unsettled", detail);
+                Err(RenameError::Retry(error))
+            }
             other => Err(other),
         }
     }

@@ -125,7 +125,7 @@ impl Attempt<'_> {
             destination: target.object,
             upload,
             parts: &parts,
-            create_only: target.create_only,
+            replaces: self.condition(target),
             size: source.head.size,
             expected: &expected,
         };

@@ -10,10 +10,10 @@ use super::compare::{Comparison, Fingerprint};
 use super::copy::Target;
 use super::plan::{CopyPlan, MAX_SINGLE_COPY, PartPlan};
 use super::{Attempt, RenameError, Source};
-use crate::error::ErrorClass;
+use crate::error::{ErrorClass, ServiceError};
 use crate::retry::{CallError, Policy};
 use crate::store::object::{Attributes, ObjectHead, ObjectLock, PinnedSource, Tags};
-use crate::store::{CopyReceipt, DeleteRequest, HeadScope};
+use crate::store::{CopyReceipt, DeleteRequest, HeadScope, Replaces};
 
 /// A scratch copy is made at most as often as its policy permits attempts, and
 /// its removal looks as often for what is left.
@@ -47,7 +47,7 @@ impl Attempt<'_> {
         };
         let target = Target {
             object: &scratch,
-            create_only: false,
+            replaces: Replaces::Anything,
         };
         let compared = match self.copy_to(&plain, target, plan).await {
             Ok(Some(receipt)) => self
@@ -71,7 +71,11 @@ impl Attempt<'_> {
             version: receipt.version.as_ref(),
             part: None,
         };
-        let copied = self.head(scratch, scope).await?;
+        let Some(copied) = self.head_if_there(scratch, scope).await? else {
+            let (class, message) = (ErrorClass::Transient, "somebody removed the scratch copy");
+            let error = ServiceError::local("HeadObject", scratch, class, "Unsettled", message);
+            return Err(RenameError::Retry(error));
+        };
         Ok(self.compare(Fingerprint::of(&copied), Fingerprint::of(head)))
     }
 
@@ -95,9 +99,10 @@ impl Attempt<'_> {
     fn scratch_key(&self) -> Result<ObjectUri, RenameError> {
         let id = self.task.id();
         let suffix = format!(
-            "proof/{id}-{}-{}",
+            "proof/{id}-{}-{}-{}",
             self.delivery.receive_count,
-            self.settings.host.name()
+            self.settings.host.name(),
+            self.settings.host.unique()
         );
         self.destination_bucket
             .scratch

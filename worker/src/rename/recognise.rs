@@ -2,7 +2,7 @@
 //! attempt that died or whose answer was lost (facts 1.5)? "The object exists"
 //! is no proof that we wrote it.
 
-use rebucket_protocol::{IfExists, Reason};
+use rebucket_protocol::{ETag, IfExists, Reason};
 
 use super::compare::{Comparison, Fingerprint};
 use super::inspect::Absence;
@@ -20,6 +20,14 @@ fn recognised(head: &ObjectHead) -> Copy {
         encryption: head.encryption.clone(),
         origin: Origin::Recognised,
     }
+}
+
+/// What is at the destination of a task that overwrites.
+pub(crate) enum Overwritten {
+    /// The copy, by an earlier delivery.
+    Already(Box<Copy>),
+    /// What is to be replaced, by its entity tag, if anything is there.
+    NotYet(Option<ETag>),
 }
 
 /// What a refused copy means.
@@ -102,16 +110,17 @@ impl Attempt<'_> {
         })
     }
 
-    /// Whether an earlier delivery of a task that overwrites has made the copy
-    /// already: it must not be made again over what came after it.
-    pub(crate) async fn overwritten_earlier(
+    /// What a task that overwrites is to replace, unless an earlier delivery
+    /// has made the copy already: it must not be made again over what came
+    /// after it.
+    pub(crate) async fn before_overwrite(
         &self,
         source: &Source,
-    ) -> Result<Option<Copy>, RenameError> {
+    ) -> Result<Overwritten, RenameError> {
         let destination = self.task.destination();
         let head = self.head_if_there(destination, HeadScope::default());
         let Some(head) = head.await? else {
-            return Ok(None);
+            return Ok(Overwritten::NotYet(None));
         };
         // Dated before the task was sent, it is what the task is to replace;
         // what follows tells the exceptions. A duplicate of a message need not
@@ -119,7 +128,7 @@ impl Attempt<'_> {
         let since = self.first_sent().zip(head.modified);
         let later = since.filter(|(sent, at)| at >= sent);
         if later.is_none() && !self.delivery.redelivered {
-            return Ok(None);
+            return Ok(Overwritten::NotYet(Some(head.etag)));
         }
         let copy = recognised(&head);
         let same = match self.compare(Fingerprint::of(&source.head), Fingerprint::of(&head)) {
@@ -136,10 +145,10 @@ impl Attempt<'_> {
                 .await?
                 .is_empty();
         if ours {
-            return Ok(Some(copy));
+            return Ok(Overwritten::Already(Box::new(copy)));
         }
         match later {
-            None => Ok(None),
+            None => Ok(Overwritten::NotYet(Some(head.etag))),
             Some((sent, at)) => {
                 let detail = format!(
                     "{destination} was written at {at}, after the task was first sent at {sent}, \

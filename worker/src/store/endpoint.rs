@@ -53,6 +53,11 @@ pub struct Abilities {
     /// Conditions that the endpoint ignores. Empty on AWS; never acted on
     /// unless the operator said `emulate`.
     pub ignored: Vec<Precondition>,
+    /// Whether `If-Match` on a copy and on the completion of an upload keeps
+    /// them from replacing another object (API references of `CopyObject` and
+    /// `CompleteMultipartUpload`). Not probed: elsewhere than on AWS a HEAD
+    /// right before stands in for it.
+    pub replaces_conditionally: bool,
     /// Whether success responses may be believed without a HEAD.
     pub trusted: bool,
     /// Whether the ETag of an unencrypted object is the MD5 of its bytes, and
@@ -79,6 +84,7 @@ impl Abilities {
     pub fn aws() -> Self {
         Self {
             ignored: Vec::new(),
+            replaces_conditionally: true,
             trusted: true,
             etag_is_md5: true,
             counts_tags: true,

@@ -35,6 +35,35 @@ pub struct HeadScope<'a> {
     pub part: Option<u32>,
 }
 
+/// What a write may replace. The service itself refuses anything else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Replaces<'a> {
+    /// No object: `If-None-Match: *`.
+    Nothing,
+    /// The object with this entity tag: `If-Match`.
+    Object(&'a ETag),
+    /// Whatever is there. For scratch keys, and for a task that overwrites on
+    /// an endpoint where nothing better is known to work.
+    Anything,
+}
+
+impl Replaces<'_> {
+    /// The value of `If-None-Match`, if it is sent.
+    #[must_use]
+    pub fn if_none_match(self) -> Option<String> {
+        (self == Self::Nothing).then(|| "*".to_owned())
+    }
+
+    /// The value of `If-Match`, if it is sent.
+    #[must_use]
+    pub fn if_match(self) -> Option<String> {
+        match self {
+            Self::Object(etag) => Some(etag.to_header()),
+            Self::Nothing | Self::Anything => None,
+        }
+    }
+}
+
 /// A copy in one request.
 #[derive(Debug, Clone, Copy)]
 pub struct CopyRequest<'a> {
@@ -42,8 +71,8 @@ pub struct CopyRequest<'a> {
     pub source: &'a PinnedSource,
     /// Where to.
     pub destination: &'a ObjectUri,
-    /// `If-None-Match: *`: fail rather than replace an object.
-    pub create_only: bool,
+    /// What it may replace.
+    pub replaces: Replaces<'a>,
     /// What to carry besides the bytes. The content's headers, the metadata
     /// and the tags are carried by the service itself.
     pub attributes: &'a Attributes,
@@ -96,8 +125,8 @@ pub struct CompleteRequest<'a> {
     pub upload: &'a UploadId,
     /// Every part, in the order of their numbers.
     pub parts: &'a [PartReceipt],
-    /// `If-None-Match: *`: fail rather than replace an object.
-    pub create_only: bool,
+    /// What it may replace.
+    pub replaces: Replaces<'a>,
     /// The size in bytes that the whole must have.
     pub size: u64,
     /// The checksum of all bytes that the whole must have, if the source has

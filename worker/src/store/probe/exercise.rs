@@ -13,7 +13,7 @@ use crate::store::object::{
 };
 use crate::store::{
     CompleteRequest, CopyReceipt, CopyRequest, DeleteRequest, HeadScope, ObjectStore, PartRange,
-    StoreResult, UploadId,
+    Replaces, StoreResult, UploadId,
 };
 
 /// What the scratch objects hold. A constant, so that its MD5 can be one.
@@ -77,6 +77,7 @@ impl<'a> Probe<'a> {
     pub(super) async fn run(&self) -> (Abilities, Result<(), ProbeError>) {
         let mut abilities = Abilities {
             trusted: false,
+            replaces_conditionally: false,
             ..Abilities::aws()
         };
         let names = ["source", "wrong", "copy", "parts", "whole"];
@@ -137,7 +138,7 @@ impl<'a> Probe<'a> {
         let request = |from, to| CopyRequest {
             source: from,
             destination: to,
-            create_only: true,
+            replaces: Replaces::Nothing,
             attributes: &attributes,
             keep_tags: true,
         };
@@ -291,7 +292,7 @@ impl<'a> Probe<'a> {
                 destination: parts,
                 upload: &upload,
                 parts: &copied,
-                create_only: true,
+                replaces: Replaces::Nothing,
                 size: range.len,
                 expected: &Checksums::default(),
             };
@@ -349,7 +350,7 @@ impl<'a> Probe<'a> {
             destination: whole,
             upload: &upload,
             parts: &copied,
-            create_only: true,
+            replaces: Replaces::Nothing,
             size: range.len,
             expected: &expected,
         };

@@ -106,7 +106,7 @@ impl S3Store {
         let CopyRequest {
             source,
             destination,
-            create_only,
+            replaces,
             attributes,
             keep_tags,
         } = request;
@@ -122,7 +122,8 @@ impl S3Store {
             .key(destination.key.as_str())
             .copy_source(source.object.copy_source(source.version.as_ref()).as_str())
             .copy_source_if_match(source.etag.to_header())
-            .set_if_none_match(create_only.then(|| "*".to_owned()))
+            .set_if_none_match(replaces.if_none_match())
+            .set_if_match(replaces.if_match())
             .metadata_directive(MetadataDirective::Copy)
             .tagging_directive(tagging);
         let locked = !attributes.lock.is_none();
@@ -254,7 +255,8 @@ impl S3Store {
             .key(destination.key.as_str())
             .upload_id(&request.upload.0)
             .multipart_upload(upload)
-            .set_if_none_match(request.create_only.then(|| "*".to_owned()))
+            .set_if_none_match(request.replaces.if_none_match())
+            .set_if_match(request.replaces.if_match())
             .set_mpu_object_size(i64::try_from(request.size).ok())
             .set_checksum_type(request.expected.kind.map(sdk_checksum_kind));
         let complete = set_checksums!(complete, request.expected);
