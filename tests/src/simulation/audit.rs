@@ -118,6 +118,9 @@ pub struct Audit {
     /// When each process last looked at a task's source, and what it asked of
     /// the task's objects since.
     looks: BTreeMap<(u16, usize), Vec<Look>>,
+    /// Tasks of which there are two messages, or two deliveries at once: what
+    /// one process asks for two of them cannot be told apart.
+    pub doubled: BTreeSet<usize>,
     /// Who began each upload that is not ended.
     pub uploads: BTreeMap<String, u16>,
     /// Processes that may leave an upload or a scratch object behind.
@@ -299,8 +302,9 @@ impl Audit {
         looks.is_some_and(|looks| {
             looks.iter().any(|look| {
                 let single = look.since.contains(&("CopyObject", false));
-                let soon =
-                    look.since.is_empty() || (single && look.since.len() <= REQUESTS_OF_SINGLE);
+                let soon = look.since.is_empty()
+                    || (single && look.since.len() <= REQUESTS_OF_SINGLE)
+                    || self.doubled.contains(&number);
                 soon && born.is_some_and(|born| born >= look.at)
             })
         })

@@ -195,12 +195,14 @@ async fn happen(cloud: &Cloud, events: &[Event], bodies: &[String]) {
                 cloud.with(|state, now| state.outsider(place, act, now));
             }
             Happening::SentTwice { task } => {
+                cloud.with(|state, _| state.audit.doubled.insert(*task));
                 if let Some(body) = bodies.get(*task) {
                     cloud.note(|| format!("task {task} is sent once more"));
                     send(cloud, std::slice::from_ref(body));
                 }
             }
             Happening::DeliveredTwice { task } => {
+                cloud.with(|state, _| state.audit.doubled.insert(*task));
                 cloud.note(|| format!("task {task} is delivered once more"));
                 cloud.with(|state, now| {
                     let messages = state.sqs.messages(QUEUE, now).unwrap_or_default();
