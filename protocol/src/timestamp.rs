@@ -4,13 +4,24 @@ use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
-use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
+use time::{Date, Month, OffsetDateTime, PrimitiveDateTime, Time};
 
 /// A point in time, written as RFC 3339 in UTC (`2026-11-20T10:00:00Z`).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Timestamp(OffsetDateTime);
+
+/// The first and the last time that RFC 3339 can write.
+const EARLIEST: OffsetDateTime = in_utc(0, Month::January, 1, Time::MIDNIGHT);
+const LATEST: OffsetDateTime = in_utc(9999, Month::December, 31, Time::MAX);
+
+const fn in_utc(year: i32, month: Month, day: u8, time: Time) -> OffsetDateTime {
+    match Date::from_calendar_date(year, month, day) {
+        Ok(date) => PrimitiveDateTime::new(date, time).assume_utc(),
+        Err(_) => OffsetDateTime::UNIX_EPOCH,
+    }
+}
 
 /// Why a string is not a timestamp.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -62,18 +73,19 @@ impl Timestamp {
         }
     }
 
-    /// This time less `by`, saturating at the earliest representable time.
+    /// This time less `by`, saturating at the earliest time that can be
+    /// written.
     #[must_use]
     pub fn saturating_sub(&self, by: Duration) -> Self {
         let by = time::Duration::try_from(by).unwrap_or(time::Duration::MAX);
-        Self(self.0.saturating_sub(by))
+        Self(self.0.saturating_sub(by).max(EARLIEST))
     }
 
-    /// This time and `by`, saturating at the latest representable time.
+    /// This time and `by`, saturating at the latest time that can be written.
     #[must_use]
     pub fn saturating_add(&self, by: Duration) -> Self {
         let by = time::Duration::try_from(by).unwrap_or(time::Duration::MAX);
-        Self(self.0.saturating_add(by))
+        Self(self.0.saturating_add(by).min(LATEST))
     }
 
     /// How long until this time, by the machine's clock; zero when it has
@@ -137,6 +149,21 @@ mod tests {
             "0000-01-01T00:00:00+01:00",
         ] {
             assert!(Timestamp::try_from(text.to_owned()).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn every_time_that_is_computed_can_be_written() {
+        let at = Timestamp::from_unix(0, 0).unwrap();
+        let (first, last) = (
+            at.saturating_sub(Duration::MAX),
+            at.saturating_add(Duration::MAX),
+        );
+        assert_eq!(first.to_string(), "0000-01-01T00:00:00Z");
+        assert_eq!(last.to_string(), "9999-12-31T23:59:59.999999999Z");
+        assert_eq!(last.ceil_second(), last);
+        for at in [first, last] {
+            assert_eq!(Timestamp::try_from(at.to_string()), Ok(at));
         }
     }
 

@@ -5,27 +5,33 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use rebucket_protocol::{Outcome, OutcomeRecord, Reason};
+use rebucket_protocol::{BucketName, Outcome, OutcomeRecord, Reason, decode};
+use rebucket_simulator::clock::Millis;
 use rebucket_simulator::s3::{Content, Quirks};
 use rebucket_simulator::sqs::Outgoing;
 use rebucket_tests::simulation::audit::Place;
-use rebucket_tests::simulation::cloud::State;
+use rebucket_tests::simulation::cloud::{EPOCH, State, timestamp};
 use rebucket_tests::simulation::deaths::{Asked, enact};
 use rebucket_tests::simulation::fate::{Fate, Moment, Script};
+use rebucket_tests::simulation::fleet::{Fleet, PART, THRESHOLD};
 use rebucket_tests::simulation::line::Process;
 use rebucket_tests::simulation::outsider::{Act, Appointment};
 use rebucket_tests::simulation::queue::QUEUE;
 use rebucket_tests::simulation::scenarios::{Scenario, all};
 use rebucket_tests::simulation::scene::SENT;
-use rebucket_tests::simulation::store::Blueprint;
+use rebucket_tests::simulation::store::{Blueprint, SimStore};
 use rebucket_worker::error::{ErrorClass, ServiceError};
+use rebucket_worker::host::Host;
 use rebucket_worker::metrics::Metrics;
-use rebucket_worker::queue::lease::{Kept, LeaseKeeper, LeaseSettings};
+use rebucket_worker::queue::lease::{Kept, Lease, LeaseKeeper, LeaseSettings};
 use rebucket_worker::queue::{
     Depth, EntryResult, MAX_INVISIBLE, ParkReason, Queue, ReceiptHandle, Received,
 };
+use rebucket_worker::rename::plan::PartSettings;
+use rebucket_worker::rename::{Bucket, Delivery, RenameSettings, Renamer};
 use rebucket_worker::store::endpoint::Precondition;
 use serde_json::{Value, json};
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -44,6 +50,8 @@ struct Told {
     asked: Vec<Asked>,
     /// Whether the source is the one that was there at first.
     source_stays: bool,
+    /// Whether there is any object at the source's place.
+    source_is_there: bool,
     /// Whether the destination is what was there at first, or nothing.
     destination_stays: bool,
 }
@@ -83,7 +91,7 @@ fn origin(place: &Place, state: &State) -> Option<u64> {
 /// changed before it starts.
 fn play(
     scenario: &Scenario,
-    change: impl FnOnce(&mut State),
+    change: impl FnOnce(&mut State, Millis),
     edit: impl FnOnce(&mut Value),
 ) -> Told {
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -101,12 +109,8 @@ fn play(
         let there = cloud.with(|state, now| {
             let message = Outgoing::new(message.to_string());
             state.sqs.send(QUEUE, message, now).unwrap();
-            let there = (
-                origin(&job.source, state),
-                origin(&job.destination, state),
-            );
-            change(state);
-            there
+            change(state, now);
+            (origin(&job.source, state), origin(&job.destination, state))
         });
         let director = Arc::new(Script::default());
         let process = Process::start(0, Arc::clone(cloud), director);
@@ -125,6 +129,7 @@ fn play(
                 reason: record.reason,
                 asked,
                 source_stays: origin(&job.source, state) == there.0,
+                source_is_there: origin(&job.source, state).is_some(),
                 destination_stays: origin(&job.destination, state) == there.1,
             }
         })
@@ -132,7 +137,7 @@ fn play(
 }
 
 fn played(scenario: &Scenario) -> Told {
-    play(scenario, |_| {}, |_| {})
+    play(scenario, |_, _| {}, |_| {})
 }
 
 const STEPS: [&str; 8] = [
@@ -180,10 +185,9 @@ fn a_copy_whose_answer_has_another_tag_than_the_source_is_not_verified() {
     for name in ["single", "single_elsewhere"] {
         let quirks = Quirks {
             etag_is_not_md5: true,
-            no_checksums: true,
             ..Quirks::default()
         };
-        let told = play(&scenario(name), |state| state.s3.quirks = quirks, |_| {});
+        let told = play(&scenario(name), |state, _| state.s3.quirks = quirks, |_| {});
         assert_eq!(told.reason, Some(Reason::VerificationFailed), "{told:?}");
         assert!(told.source_stays, "{told:?}");
     }
@@ -197,7 +201,7 @@ fn parts_that_are_stored_empty_do_not_cost_the_source() {
             no_checksums: true,
             ..Quirks::default()
         };
-        let told = play(&scenario(name), |state| state.s3.quirks = quirks, |_| {});
+        let told = play(&scenario(name), |state, _| state.s3.quirks = quirks, |_| {});
         assert_eq!(told.outcome, Outcome::Failed, "{told:?}");
         assert!(told.source_stays, "{told:?}");
     }
@@ -222,7 +226,7 @@ fn where_the_endpoint_ignores_a_copy_s_condition_a_look_stands_in_for_it() {
         ignore_conditions_on_copy: true,
         ..Quirks::default()
     };
-    let told = play(&scenario, |state| state.s3.quirks = quirks, |_| {});
+    let told = play(&scenario, |state, _| state.s3.quirks = quirks, |_| {});
     told.assert_refused(Reason::DestinationExists);
 }
 
@@ -231,11 +235,10 @@ fn where_the_endpoint_ignores_a_completion_s_condition_a_look_stands_in_for_it()
     let mut scenario = scenario("multipart");
     scenario.scene.fleet.abilities.ignored = vec![Precondition::CompleteCreates];
     let job = scenario.scene.jobs[0].clone();
-    let parts = played(&scenario).asked;
-    let last = parts.iter().rposition(|(asked, _)| *asked == "UploadPartCopy");
+    let parts = last(&scenario, "UploadPartCopy");
     let theirs = Appointment {
         process: 0,
-        request: u32::try_from(last.unwrap()).unwrap(),
+        request: parts,
         place: job.destination.clone(),
         act: Act::Put(Blueprint {
             content: Content::literal(b"the outsider's own".to_vec()),
@@ -248,7 +251,7 @@ fn where_the_endpoint_ignores_a_completion_s_condition_a_look_stands_in_for_it()
     };
     let told = play(
         &scenario,
-        |state| {
+        |state, _| {
             state.s3.quirks = quirks;
             state.appointments.push(theirs);
         },
@@ -256,6 +259,84 @@ fn where_the_endpoint_ignores_a_completion_s_condition_a_look_stands_in_for_it()
     );
     assert_eq!(told.reason, Some(Reason::DestinationExists), "{told:?}");
     assert!(told.source_stays, "{told:?}");
+}
+
+/// The last request of this operation, of a worker that nothing disturbs.
+fn last(scenario: &Scenario, operation: &str) -> u32 {
+    let asked = played(scenario).asked;
+    let at = asked.iter().rposition(|(asked, _)| *asked == operation);
+    u32::try_from(at.unwrap()).unwrap()
+}
+
+/// The source's own bytes once more, after this request.
+fn written_again(scenario: &Scenario, request: u32) -> Appointment {
+    let place = scenario.scene.jobs[0].source.clone();
+    let mut puts = scenario.scene.objects.iter().rev();
+    let same = puts.find(|put| put.place == place).unwrap();
+    Appointment {
+        process: 0,
+        request,
+        place,
+        act: Act::Put(same.made.clone()),
+    }
+}
+
+#[test]
+fn a_delete_whose_answer_was_lost_is_not_repeated_on_what_came_after_it() {
+    let scenario = scenario("single");
+    let delete = last(&scenario, "DeleteObject");
+    let again = written_again(&scenario, delete);
+    let enacted = enact(&scenario, &[(0, delete, Fate::ReplyLost)], &[again], false);
+    assert_eq!(enacted.played.violations, Vec::<String>::new());
+    assert_eq!(
+        enacted.played.ended.outcomes,
+        [Some((Outcome::Failed, Some(Reason::SourceChanged)))]
+    );
+}
+
+#[test]
+fn another_version_with_the_same_bytes_and_the_same_date_is_another_object() {
+    let versions = scenario("marker").scene.old;
+    let mut scenario = scenario("multipart");
+    scenario.scene.old = versions;
+    let again = written_again(&scenario, last(&scenario, "UploadPartCopy"));
+    let told = play(
+        &scenario,
+        |state, now| {
+            state.outsider(&again.place, &again.act, now);
+            state.appointments.push(again);
+        },
+        |_| {},
+    );
+    assert_eq!(told.reason, Some(Reason::SourceChanged), "{told:?}");
+    assert!(told.source_is_there, "{told:?}");
+}
+
+#[test]
+fn other_bytes_of_the_same_second_are_not_deleted_where_the_endpoint_would() {
+    let mut scenario = scenario("single");
+    scenario.scene.fleet.abilities.ignored = vec![Precondition::Delete];
+    let quirks = Quirks {
+        ignore_if_match_on_delete: true,
+        ..Quirks::default()
+    };
+    let mut again = written_again(&scenario, last(&scenario, "CopyObject"));
+    let first = again.act.clone();
+    again.act = Act::Put(Blueprint {
+        content: Content::literal(b"the outsider's own".to_vec()),
+        ..Blueprint::default()
+    });
+    let told = play(
+        &scenario,
+        |state, now| {
+            state.s3.quirks = quirks;
+            state.outsider(&again.place, &first, now);
+            state.appointments.push(again);
+        },
+        |_| {},
+    );
+    assert_eq!(told.reason, Some(Reason::SourceChanged), "{told:?}");
+    assert!(told.source_is_there, "{told:?}");
 }
 
 #[test]
@@ -269,22 +350,23 @@ fn a_source_that_contradicts_any_single_pin_is_not_renamed() {
     for (pin, value) in pins {
         let told = play(
             &scenario("single"),
-            |_| {},
+            |_, _| {},
             |message| message["src"][pin] = value,
         );
         told.assert_refused(Reason::SourceChanged);
-        assert_eq!(told.steps(&STEPS), ["Record", "SendMessage", "DeleteMessage"]);
+        assert_eq!(
+            told.steps(&STEPS),
+            ["Record", "SendMessage", "DeleteMessage"]
+        );
     }
 }
 
 #[test]
 fn a_purge_that_names_no_version_is_not_carried_on_with_by_another_delivery() {
     let mut scenario = scenario("purge");
-    scenario.scene.jobs[0].pin_version = false;
-    let asked = played(&scenario).asked;
-    let copy = asked.iter().position(|(asked, _)| *asked == "CopyObject");
-    let death = Fate::Death(Moment::Applied);
-    let fates = [(0, u32::try_from(copy.unwrap()).unwrap(), death)];
+    scenario.scene.jobs[0].pins.version = false;
+    let copy = last(&scenario, "CopyObject");
+    let fates = [(0, copy, Fate::Death(Moment::Applied))];
     let enacted = enact(&scenario, &fates, &[], false);
     assert_eq!(enacted.played.violations, Vec::<String>::new());
     assert_eq!(
@@ -352,7 +434,21 @@ impl Queue for Extender {
     }
 }
 
+/// How long a request of a [`Script`] takes to arrive.
+const WAY: Duration = Duration::from_millis(2);
+
 const VISIBILITY: Duration = Duration::from_secs(40);
+
+fn received(deadline: Instant) -> Received {
+    Received {
+        id: "m".to_owned(),
+        receipt: ReceiptHandle("r".to_owned()),
+        body: String::new(),
+        receive_count: 1,
+        sent: None,
+        deadline,
+    }
+}
 
 /// A lease that was just received and is kept by a queue of this kind.
 fn kept(takes: Duration, fails: Option<(ErrorClass, bool)>) -> (Arc<Extender>, Kept) {
@@ -362,14 +458,7 @@ fn kept(takes: Duration, fails: Option<(ErrorClass, bool)>) -> (Arc<Extender>, K
         until: Mutex::default(),
         asked: AtomicU64::new(0),
     });
-    let message = Received {
-        id: "m".to_owned(),
-        receipt: ReceiptHandle("r".to_owned()),
-        body: String::new(),
-        receive_count: 1,
-        sent: None,
-        deadline: Instant::now() + VISIBILITY,
-    };
+    let message = received(Instant::now() + VISIBILITY);
     let keeper = Arc::new(LeaseKeeper::new(
         Arc::clone(&queue) as Arc<dyn Queue>,
         LeaseSettings::new(VISIBILITY),
@@ -433,4 +522,120 @@ async fn a_lease_is_kept_for_hours_and_given_up_before_sqs_refuses_to_extend_it(
     assert!(kept.lease().is_lost() && kept.lease().stop().is_cancelled());
     let until = queue.until.lock().unwrap().unwrap();
     assert!(until <= began + MAX_INVISIBLE);
+}
+
+/// Requests that must not be sent without a lease.
+const WRITES: [&str; 4] = [
+    "CopyObject",
+    "CreateMultipartUpload",
+    "CompleteMultipartUpload",
+    "DeleteObject",
+];
+
+/// The engine alone, as a worker would set it up.
+fn engine(fleet: &Fleet, process: &Arc<Process>, host: Host) -> Renamer {
+    let bucket = |name: &BucketName| Bucket {
+        facts: fleet.facts,
+        abilities: fleet.abilities.clone(),
+        scratch: format!("s3://{name}/.rebucket/").parse().unwrap(),
+    };
+    let buckets = fleet.buckets.iter();
+    let settings = RenameSettings {
+        parts: PartSettings {
+            threshold: THRESHOLD,
+            part_size: PART,
+        },
+        parts_in_flight: 3,
+        verify: fleet.verify,
+        host,
+    };
+    Renamer::new(
+        Arc::new(SimStore::new(Arc::clone(process), true)),
+        buckets.map(|name| (name.clone(), bucket(name))).collect(),
+        settings,
+        Metrics::new().unwrap(),
+        Arc::new(Semaphore::new(64)),
+    )
+}
+
+/// Renames under a lease that is held for so long, and that nobody ends: when
+/// each write was sent, since the start, and whether the rename was finished.
+fn writes(scenario: &Scenario, held: Duration, fates: &[(u16, u32, Fate)]) -> (Vec<Write>, bool) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let stage = scenario.scene.set(true);
+        let cloud = &stage.cloud;
+        tokio::time::sleep_until(cloud.instant(SENT)).await;
+        let task = decode(&stage.bodies[0]).unwrap();
+        let director = Arc::new(Script {
+            fates: fates.to_vec(),
+        });
+        let process = Process::start(0, Arc::clone(cloud), director);
+        let host = Host::simulated("w0".to_owned(), timestamp(SENT));
+        let renamer = engine(&scenario.scene.fleet, &process, host);
+        let settings = LeaseSettings::new(VISIBILITY);
+        let message = received(Instant::now() + held + settings.margin);
+        let lease = Lease::new(&message, settings, &CancellationToken::new());
+        let delivery = Delivery {
+            receive_count: 1,
+            redelivered: false,
+            first_sent: None,
+            stop: lease.stop().clone(),
+            lease,
+        };
+        let finished = renamer.rename(&task, &delivery).await.is_ok();
+        let log = cloud.with(|state, _| state.log.take().unwrap());
+        let writes = log.iter().filter_map(|line| Write::of(line));
+        (writes.collect(), finished)
+    })
+}
+
+/// A write: when it arrived, in milliseconds since the start.
+#[derive(Debug)]
+struct Write {
+    at: u64,
+    line: String,
+}
+
+impl Write {
+    /// Reads a line of the log: time, worker, request, operation.
+    fn of(line: &str) -> Option<Self> {
+        let mut words = line.split_whitespace();
+        let (seconds, millis) = words.next()?.split_once('.')?;
+        let at = seconds.parse::<u64>().ok()? * 1_000 + millis.parse::<u64>().ok()?;
+        let operation = words.nth(2)?;
+        WRITES.contains(&operation).then(|| Self {
+            at: EPOCH.0 + at - SENT.0,
+            line: line.to_owned(),
+        })
+    }
+}
+
+#[test]
+fn no_write_is_sent_once_the_lease_is_not_held_with_margin() {
+    for name in ["single", "single_elsewhere", "multipart", "overwrite"] {
+        let scenario = scenario(name);
+        let delete = last(&scenario, "DeleteObject") - 1;
+        for fates in [vec![], vec![(0, delete, Fate::Throttled)]] {
+            let mut interrupted = 0;
+            for held in 1..200 {
+                let held = Duration::from_millis(held);
+                let (writes, finished) = writes(&scenario, held, &fates);
+                interrupted += u32::from(!finished);
+                for write in writes {
+                    let sent = Duration::from_millis(write.at) - WAY;
+                    assert!(sent <= held, "{name}, held for {held:?}: {}", write.line);
+                }
+                if finished {
+                    break;
+                }
+            }
+            assert!(interrupted > 5, "{name}: {interrupted}");
+            assert!(interrupted < 190, "{name}: {interrupted}");
+        }
+    }
 }

@@ -452,7 +452,7 @@ fn properties_are_read_of_the_version_that_was_inspected() {
 
 #[test]
 fn an_annotation_is_put_on_the_copy_only() {
-    let put = "<PutObjectAnnotationResult></PutObjectAnnotationResult>";
+    let put = "<PutObjectAnnotationOutput></PutObjectAnnotationOutput>";
     let answers = vec![answer(&[], "a note"), answer(&[], put)];
     let (sent, told) = send(answers, async |store| {
         let etag = ETag::new(TAG).unwrap();

@@ -148,14 +148,17 @@ fn is_complete(body: &[u8]) -> bool {
     let Some((tag, rest)) = root.split_once('>') else {
         return false;
     };
+    let name = tag.trim_start_matches('<');
+    let name = name.split(|c: char| c.is_whitespace() || c == '/').next();
+    let Some(name) = name.filter(|name| !name.is_empty()) else {
+        return false;
+    };
     if tag.ends_with('/') {
         return rest.is_empty();
     }
-    let name = tag.split(char::is_whitespace).next().unwrap_or(tag);
-    let name = name.trim_start_matches('<');
     let end = rest.strip_suffix('>').map(str::trim_end);
     let end = end.and_then(|end| end.strip_suffix(name));
-    !name.is_empty() && end.is_some_and(|end| end.ends_with("</"))
+    end.is_some_and(|end| end.ends_with("</"))
 }
 
 /// A document from its root element on. S3 sends white space before it, to

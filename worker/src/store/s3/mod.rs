@@ -38,7 +38,7 @@ impl S3Store {
     /// Wraps a client whose own retries are off ([`crate::clients`]), and has
     /// every answer checked.
     #[must_use]
-    pub fn new(client: Client, metrics: Metrics) -> Self {
+    pub fn new(client: &Client, metrics: Metrics) -> Self {
         let config = client.config().to_builder().interceptor(AnswerCheck);
         let client = Client::from_conf(config.build());
         Self { client, metrics }
