@@ -57,7 +57,8 @@ impl<F: FnOnce(&mut State, Millis) + Send + 'static> Drop for OnItsWay<'_, F> {
     }
 }
 
-/// Somebody who waits for the answer to a request about an upload. A process
+/// Somebody who waits for the answer to a request that leaves something behind.
+/// A process
 /// that went away before cannot know how it ended, and may leave it behind.
 struct Waiting<'a> {
     process: &'a Process,
@@ -205,15 +206,19 @@ impl Process {
             asked.push((operation, target()));
         }
         let course = self.director.course(self.number, number);
-        let of_upload = matches!(
-            operation,
-            "CreateMultipartUpload" | "CompleteMultipartUpload" | "AbortMultipartUpload"
-        ) || operation == "HeadObject"
-            || (operation == "DeleteObject" && target().contains(SCRATCH));
+        // Requests that make something which somebody must remove again.
+        let leaves_something = match operation {
+            "CreateMultipartUpload"
+            | "CompleteMultipartUpload"
+            | "AbortMultipartUpload"
+            | "HeadObject" => true,
+            "CopyObject" | "DeleteObject" => target().contains(SCRATCH),
+            _ => false,
+        };
         let troubled = match course.fate {
             Fate::Answered => false,
             Fate::Death(_) | Fate::Frozen(_) => true,
-            _ => of_upload,
+            _ => leaves_something,
         };
         if troubled {
             let number = self.number;
@@ -222,7 +227,7 @@ impl Process {
         }
         let mut waiting = Waiting {
             process: self,
-            heard: !of_upload,
+            heard: !leaves_something,
         };
         if course.fate == Fate::Death(Moment::Before) {
             self.name(number, operation, &target, "is never sent");
