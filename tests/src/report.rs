@@ -33,7 +33,7 @@ impl Report {
     /// The terminal outcome of every task, in the order of their numbers.
     pub async fn outcomes(&self) -> Vec<OutcomeRecord> {
         let location = self.path().to_str().expect("a UTF-8 path").parse();
-        let store = ReportStore::new(location.expect("a location"), self.s3.clone());
+        let store = ReportStore::new(location.expect("a location"), &self.s3);
         let jobs = read_report(&store).await;
         let jobs = jobs.unwrap_or_else(|error| panic!("no report could be read: {error}"));
         let report = jobs

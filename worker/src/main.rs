@@ -88,7 +88,7 @@ async fn run(args: WorkerArgs) -> Result<(), StartError> {
     let (recorder, recording) = match args.report {
         None => (Recorder::log_only(), None),
         Some(location) => {
-            let store = ReportStore::new(location, clients.s3.clone());
+            let store = ReportStore::new(location, &clients.s3);
             store.announce(host.name()).await?;
             let (recorder, task) = Recorder::start(store, host.name(), metrics.clone());
             (recorder, Some(task))

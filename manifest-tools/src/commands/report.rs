@@ -34,7 +34,7 @@ const COLUMNS: [&str; 13] = [
 /// Runs the command.
 pub(crate) async fn run(args: ReportArgs) -> Result<Exit, CommandError> {
     let clients = Clients::from_env(args.s3.s3_path_style).await;
-    let store = ReportStore::new(args.report.clone(), clients.s3.clone());
+    let store = ReportStore::new(args.report.clone(), &clients.s3);
     let mut jobs: Vec<(String, JobReport)> = read_report(&store).await?.into_iter().collect();
     if let Some(job) = &args.job {
         jobs.retain(|(name, _)| name == job.as_str());

@@ -53,7 +53,7 @@ pub(crate) async fn run(args: RunArgs) -> Result<Exit, CommandError> {
         () = shutdown.drain().cancelled() => return Ok(Exit::Interrupted),
     };
     let clients = Clients::from_env(path_style).await;
-    let store = ReportStore::new(location(&args)?, clients.s3.clone());
+    let store = ReportStore::new(location(&args)?, &clients.s3);
     let job = job_name(&args, &plan)?;
     let _lock = store.lock(&job).await?;
     let (record, earlier) = begin(&store, &job, &plan).await?;

@@ -59,7 +59,7 @@ async fn submit(args: &SubmitArgs, stop: CancellationToken) -> Result<Exit, Comm
     let submitted = match &args.report {
         None => now,
         Some(location) => {
-            let store = ReportStore::new(location.clone(), clients.s3.clone());
+            let store = ReportStore::new(location.clone(), &clients.s3);
             begin(&store, &job, &plan, now).await?
         }
     };

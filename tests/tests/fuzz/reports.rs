@@ -50,7 +50,7 @@ fn read(files: &[&[u8]]) -> Result<JobReport, ReportError> {
 fn read_folder(folder: &Path) -> Result<JobReport, ReportError> {
     let location = ReportLocation::Directory(folder.to_owned());
     // Never asked: the report is a directory.
-    let store = ReportStore::new(location, s3_client("http://127.0.0.1:1"));
+    let store = ReportStore::new(location, &s3_client("http://127.0.0.1:1"));
     block_on(read_report(&store)).map(|mut jobs| jobs.remove("job").unwrap_or_default())
 }
 

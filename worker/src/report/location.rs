@@ -12,6 +12,7 @@ use super::writer::Sink;
 use crate::error::{ErrorClass, Fault, ServiceError};
 use crate::retry::{CallError, Caller, Policy};
 use crate::store::classify::classify;
+use crate::store::s3::checked;
 
 /// A directory or an S3 prefix.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -126,10 +127,10 @@ impl Sink for ReportStore {
 impl ReportStore {
     /// The client is used only for locations on S3.
     #[must_use]
-    pub fn new(location: ReportLocation, s3: aws_sdk_s3::Client) -> Self {
+    pub fn new(location: ReportLocation, s3: &aws_sdk_s3::Client) -> Self {
         Self {
             location,
-            s3,
+            s3: checked(s3),
             caller: Caller::apart(),
         }
     }

@@ -34,13 +34,20 @@ pub struct S3Store {
     metrics: Metrics,
 }
 
+/// The same client, with every answer checked: one that stops early is an
+/// error, and not one without what was cut off.
+#[must_use]
+pub fn checked(client: &Client) -> Client {
+    let config = client.config().to_builder().interceptor(AnswerCheck);
+    Client::from_conf(config.build())
+}
+
 impl S3Store {
     /// Wraps a client whose own retries are off ([`crate::clients`]), and has
     /// every answer checked.
     #[must_use]
     pub fn new(client: &Client, metrics: Metrics) -> Self {
-        let config = client.config().to_builder().interceptor(AnswerCheck);
-        let client = Client::from_conf(config.build());
+        let client = checked(client);
         Self { client, metrics }
     }
 
