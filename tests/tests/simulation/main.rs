@@ -1,5 +1,11 @@
 //! Deterministic simulation: random schedules, and every death.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "in a test a failed unwrap is a failed test, helpers included"
+)]
+
 mod counting;
 mod deaths;
 mod gates;
