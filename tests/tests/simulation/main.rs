@@ -9,6 +9,7 @@
 mod counting;
 mod deaths;
 mod gates;
+mod leases;
 mod random;
 mod regressions;
 mod table;

@@ -4,14 +4,9 @@ use rebucket_protocol::{Outcome, Reason};
 use rebucket_tests::simulation::deaths::{Enacted, enact};
 use rebucket_tests::simulation::fate::{Fate, Moment};
 use rebucket_tests::simulation::outsider::{Act, Appointment};
-use rebucket_tests::simulation::scenarios::{Scenario, all};
+use rebucket_tests::simulation::scenarios::Scenario;
 
-fn scenario(name: &str) -> Scenario {
-    all()
-        .into_iter()
-        .find(|scenario| scenario.name == name)
-        .unwrap()
-}
+use crate::gates::scenario;
 
 /// The first request of this operation of the first worker.
 fn first(scenario: &Scenario, operation: &str) -> u32 {

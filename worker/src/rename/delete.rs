@@ -2,7 +2,8 @@
 //!
 //! 1. *Verified*: a [`Verified`] copy is the only thing this takes, so a copy
 //!    was made in this attempt, or was proven to be ours, and verified.
-//! 2. *Not cancelled*: neither shutdown nor a lost lease has stopped us.
+//! 2. *Not cancelled*: neither shutdown nor a lost lease has stopped us. The
+//!    caller sends nothing once it is told to stop (`retry.rs`).
 //! 3. *Source unchanged*: where time passed, where an earlier answer to this
 //!    very delete was lost, or where the endpoint ignores the condition of
 //!    gate 5, the source is looked at once more.
@@ -37,10 +38,6 @@ impl Attempt<'_> {
             bytes,
             etag: copy.etag.clone(),
         };
-        // Gate 2.
-        if self.delivery.stop.is_cancelled() {
-            return Err(RenameError::Interrupted);
-        }
         // A delete whose answer was lost may have been carried out, and the
         // key may hold another object by now: from the second attempt on,
         // gate 3 always looks.
@@ -49,6 +46,7 @@ impl Attempt<'_> {
         let deleted = self
             .caller
             .call(Policy::WRITE, || async {
+                // Gate 2 is the caller's.
                 // Gate 3.
                 if look.swap(true, Ordering::SeqCst)
                     && let Some(absence) = self.look_again(source).await?
