@@ -83,7 +83,7 @@ chaos: $(VENV)/.servers build ## rename 20,000 objects while 200 workers are kil
 	$(RUN) scripts/chaos.py --profile $(PROFILE) $(CHAOS)
 
 .PHONY: mutations
-mutations: $(VENV)/.servers ## break each gate and pin in a scratch clone, and see a test fail (hours)
+mutations: $(VENV)/.servers ## break each gate and pin in a scratch clone, and see a test fail (hours; Python 3.11)
 	$(RUN) tests/mutations/run.py
 
 .PHONY: lint

@@ -1,4 +1,5 @@
-//! The two ways in which S3 writes a date, both in whole seconds.
+//! The two ways in which S3 writes a date, both in whole seconds but for those
+//! of Object Lock.
 
 use time::OffsetDateTime;
 use time::format_description::well_known::{Rfc2822, Rfc3339};
@@ -24,10 +25,15 @@ pub(super) fn http(at: Millis) -> String {
     text.replace("+0000", "GMT")
 }
 
-/// `2015-10-21T07:28:00.000Z`: in bodies, and of Object Lock.
+/// `2015-10-21T07:28:00.000Z`: in bodies.
 pub(super) fn iso(at: Millis) -> String {
+    lock(Millis(at.seconds() * 1_000))
+}
+
+/// `2015-10-21T07:28:00.123Z`: of Object Lock, to the millisecond.
+pub(super) fn lock(at: Millis) -> String {
     let text = moment(at).format(&Rfc3339).unwrap_or_default();
-    text.replace('Z', ".000Z")
+    text.replace('Z', &format!(".{:03}Z", at.0 % 1_000))
 }
 
 /// Either of them.

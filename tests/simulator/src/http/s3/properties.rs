@@ -194,7 +194,7 @@ pub(super) fn retention(s3: &mut S3, call: &Call) -> S3Result<Reply> {
             let retention = s3.get_object_retention(&object, call.now)?;
             Ok(Reply::xml("Retention", |xml| {
                 xml.text("Mode", retention.mode.as_str());
-                xml.text("RetainUntilDate", dates::iso(retention.until));
+                xml.text("RetainUntilDate", dates::lock(retention.until));
             }))
         }
         Method::PUT => {

@@ -171,7 +171,7 @@ impl Reply {
             )
             .maybe(
                 "x-amz-object-lock-retain-until-date",
-                head.retention.map(|r| dates::iso(r.until)),
+                head.retention.map(|r| dates::lock(r.until)),
             )
             .maybe(
                 "x-amz-object-lock-legal-hold",
