@@ -160,9 +160,17 @@ pub fn start_logging(args: &LogArgs, default: &str) {
     use std::io::IsTerminal as _;
     use tracing_subscriber::EnvFilter;
     let mut filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
-    // Below this the SDK logs requests, and with them access key ids.
-    if let Ok(directive) = "aws=warn".parse() {
-        filter = filter.add_directive(directive);
+    let directives = [
+        // Below this the SDK logs requests, and with them access key ids.
+        "aws=warn",
+        // It calls it an error that one of ours is more exact than its own:
+        // that an answer stops early, and not that it lacks a root element.
+        "aws_smithy_runtime_api::client::interceptors=off",
+    ];
+    for directive in directives {
+        if let Ok(directive) = directive.parse() {
+            filter = filter.add_directive(directive);
+        }
     }
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
