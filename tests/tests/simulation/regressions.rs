@@ -1,10 +1,12 @@
 //! What the simulation found, each as a test of its own.
 
 use rebucket_protocol::{Outcome, Reason};
+use rebucket_simulator::s3::{Content, Versioning};
 use rebucket_tests::simulation::deaths::{Enacted, enact};
 use rebucket_tests::simulation::fate::{Fate, Moment};
 use rebucket_tests::simulation::outsider::{Act, Appointment};
 use rebucket_tests::simulation::scenarios::Scenario;
+use rebucket_tests::simulation::store::Blueprint;
 
 use crate::gates::scenario;
 
@@ -63,4 +65,29 @@ fn a_proof_with_another_checksum_than_the_source_s_is_not_refused() {
         *asked == "CompleteMultipartUpload" && target.contains(".rebucket/")
     });
     assert!(proved, "{:?}", enacted.asked);
+}
+
+#[test]
+fn what_replaced_the_version_null_is_not_purged_in_its_place() {
+    let mut scenario = scenario("purge");
+    scenario.scene.old.versioning = Versioning::Suspended;
+    scenario.scene.jobs[0].pins.version = false;
+    scenario.scene.objects.remove(0);
+    let copy = first(&scenario, "CopyObject");
+    let place = scenario.scene.jobs[0].source.clone();
+    let act = Act::Put(Blueprint {
+        content: Content::literal(b"the outsider's own".to_vec()),
+        ..Blueprint::default()
+    });
+    let appointment = Appointment {
+        process: 0,
+        request: copy,
+        place,
+        act,
+    };
+    let enacted = enact(&scenario, &[], &[appointment], false);
+    assert_eq!(
+        outcome(&enacted),
+        (Outcome::Failed, Some(Reason::SourceChanged))
+    );
 }
