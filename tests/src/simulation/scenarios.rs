@@ -308,6 +308,20 @@ fn taken_destinations() -> Vec<Scenario> {
             vec![taken(), whole()],
         )
         .if_exists(IfExists::Overwrite),
+        plain(
+            "overwrite_elsewhere",
+            "`overwrite`, not on AWS: a look stands in for If-Match",
+            both(),
+        )
+        .if_exists(IfExists::Overwrite)
+        .elsewhere(),
+        plain(
+            "overwrite_multipart_elsewhere",
+            "the same in parts",
+            vec![taken(), whole()],
+        )
+        .if_exists(IfExists::Overwrite)
+        .elsewhere(),
     ]
 }
 

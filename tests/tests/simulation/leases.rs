@@ -269,7 +269,15 @@ impl Write {
 
 #[test]
 fn no_write_is_sent_once_the_lease_is_not_held_with_margin() {
-    for name in ["single", "single_elsewhere", "multipart", "overwrite"] {
+    let scenarios = [
+        "single",
+        "single_elsewhere",
+        "multipart",
+        "overwrite",
+        "overwrite_elsewhere",
+        "overwrite_multipart_elsewhere",
+    ];
+    for name in scenarios {
         let scenario = scenario(name);
         let delete = last(&scenario, "DeleteObject") - 1;
         for fates in [vec![], vec![(0, delete, Fate::Throttled)]] {

@@ -85,9 +85,10 @@ impl Attempt<'_> {
         let copied = self
             .caller
             .call(Policy::copy(source.head.size), || async {
-                self.held_lease("CopyObject", target.object)?;
                 self.not_taken("CopyObject", target, Precondition::CopyCreates)
                     .await?;
+                // After every wait: the worker may have been frozen in it.
+                self.held_lease("CopyObject", target.object)?;
                 self.store.copy(request).await
             })
             .await;

@@ -132,9 +132,10 @@ impl Attempt<'_> {
         self.caller
             .call(Policy::COMPLETE, || async {
                 let operation = "CompleteMultipartUpload";
-                self.held_lease(operation, target.object)?;
                 self.not_taken(operation, target, Precondition::CompleteCreates)
                     .await?;
+                // After every wait: the worker may have been frozen in it.
+                self.held_lease(operation, target.object)?;
                 completing.store(true, Ordering::SeqCst);
                 self.store.complete_upload(request).await
             })
