@@ -162,6 +162,13 @@ impl Audit {
         self.touched.contains(place)
     }
 
+    /// True when there were two messages of a task, or two deliveries at once.
+    #[must_use]
+    pub fn is_doubled(&self, claim: &Claim) -> bool {
+        let number = self.by_source.get(&claim.source);
+        number.is_some_and(|number| self.doubled.contains(number))
+    }
+
     /// Objects that must exist at the end: all but those that an outsider or
     /// an overwriting task did away with.
     pub fn protected(&self) -> impl Iterator<Item = (u64, &Birth)> {
@@ -256,13 +263,13 @@ impl Audit {
         {
             self.copied.insert((number, there.origin));
         }
-        if let Some(source) = claim.source.current(s3)
-            && let Some(birth) = self.births.get(&source.origin)
-            && birth.at < claim.sent
-            && difference(source, there).is_none()
-        {
-            self.copied.insert((number, source.origin));
-        }
+        let equal = self.births.iter().filter(|(_, birth)| {
+            birth.place == claim.source
+                && birth.at < claim.sent
+                && difference(&birth.object, there).is_none()
+        });
+        let equal: Vec<_> = equal.map(|(origin, _)| (number, *origin)).collect();
+        self.copied.extend(equal);
     }
 
     /// A worker's request for an object was carried out.
@@ -358,6 +365,13 @@ impl Audit {
                 ));
             }
             self.replaced.insert(before.origin);
+        }
+        // The same, after the other had deleted the source.
+        let own = before.filter(|before| before.origin == after.origin);
+        if self.doubled.contains(&number)
+            && own.is_some_and(|own| difference(own, after) == Some("annotations"))
+        {
+            self.meddled.insert(after.origin);
         }
         self.made.insert((number, after.origin));
         self.touched_last.remove(place);

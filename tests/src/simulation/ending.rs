@@ -165,6 +165,9 @@ fn told_the_truth(state: &State, claim: &Claim, record: &OutcomeRecord, wrong: &
         }
         // Given up without knowing how far an earlier delivery came.
         Outcome::Failed if record.reason == Some(Reason::RetriesExhausted) => {}
+        // Of two deliveries at once, one did it and could not record it, and
+        // the other one saw too little of it.
+        Outcome::Failed | Outcome::Skipped if state.audit.is_doubled(claim) => {}
         // Nobody can tell any more which version it was: the one before it may
         // look like another object, or like a new one.
         Outcome::Failed | Outcome::Skipped
