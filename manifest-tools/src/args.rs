@@ -14,8 +14,7 @@ use rebucket_protocol::{BucketName, IfExists, JobId, StorageClass, VersionPolicy
 use rebucket_worker::config::{EngineArgs, LogArgs, S3Args};
 use rebucket_worker::report::ReportLocation;
 
-use crate::choices::JobChoices;
-use crate::manifest::ManifestOptions;
+use rebucket_planner::{JobChoices, ManifestOptions};
 
 /// How a manifest is read, and what is chosen for its job.
 #[derive(Debug, Clone, Args)]

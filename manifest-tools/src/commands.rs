@@ -10,7 +10,8 @@ pub(crate) mod submit;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-use rebucket_manifest::{Exit, ManifestError};
+use rebucket_manifest::Exit;
+use rebucket_planner::ManifestError;
 use rebucket_protocol::JobId;
 use rebucket_worker::error::ServiceError;
 use rebucket_worker::report::ReportError;

@@ -5,8 +5,9 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 
+use rebucket_manifest::Exit;
 use rebucket_manifest::args::{ManifestArgs, PlanArgs};
-use rebucket_manifest::{Exit, ManifestError, PlanWriter, Resolution, is_plan, resolve};
+use rebucket_planner::{ManifestError, PlanWriter, Resolution, is_plan, resolve};
 use rebucket_protocol::BucketName;
 use tempfile::{NamedTempFile, TempPath};
 

@@ -5,8 +5,9 @@ use std::fs::File;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rebucket_manifest::Exit;
 use rebucket_manifest::args::RunArgs;
-use rebucket_manifest::{Exit, ManifestError, PlanReader};
+use rebucket_planner::{ManifestError, PlanReader};
 use rebucket_protocol::{
     BucketName, IfExists, JobId, JobOptions, Outcome, S3Prefix, TaskId, Timestamp, encode,
 };

@@ -5,8 +5,8 @@ use std::io::{Seek, Write};
 use std::path::Path;
 
 use rebucket_manifest::args::ManifestArgs;
-use rebucket_manifest::input::Compression;
-use rebucket_manifest::{Input, ManifestError, PlanReader, open, open_reader, prepare};
+use rebucket_planner::input::Compression;
+use rebucket_planner::{Input, ManifestError, PlanReader, open, open_reader, prepare};
 use rebucket_protocol::{JobId, ObjectUri};
 use rebucket_worker::clients::Clients;
 use rebucket_worker::error::{ErrorClass, ServiceError};

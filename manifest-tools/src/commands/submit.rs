@@ -6,8 +6,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures_util::{StreamExt as _, TryStreamExt as _};
+use rebucket_manifest::Exit;
 use rebucket_manifest::args::SubmitArgs;
-use rebucket_manifest::{Exit, ManifestError, PlanReader};
+use rebucket_planner::{ManifestError, PlanReader};
 use rebucket_protocol::{JobId, MAX_MESSAGE_BYTES, Timestamp, encode};
 use rebucket_worker::clients::Clients;
 use rebucket_worker::metrics::Metrics;

@@ -4,7 +4,7 @@ use std::io::{Cursor, Read};
 
 use proptest::prelude::*;
 use proptest::sample::Index;
-use rebucket_manifest::{
+use rebucket_planner::{
     InvalidManifest, JobChoices, ManifestError, ManifestOptions, PlanReader, PlanWriter,
     PlannedRename, open_reader, resolve,
 };
