@@ -138,6 +138,7 @@ pub fn mishaps(scenario: &Scenario) -> Vec<Fate> {
         .map(Fate::Death)
         .chain([
             Fate::Throttled,
+            Fate::Conflict,
             Fate::Reset,
             Fate::ReplyLost,
             Fate::Silence { applied: false },

@@ -27,6 +27,9 @@ pub enum Fate {
     Answered,
     /// The service asks to slow down; not carried out.
     Throttled,
+    /// The service reports another request on the same key (409); not carried
+    /// out.
+    Conflict,
     /// The connection breaks; not carried out.
     Reset,
     /// The connection breaks; carried out.

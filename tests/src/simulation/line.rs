@@ -291,7 +291,7 @@ impl Process {
         };
         let refused = matches!(
             course.fate,
-            Fate::Throttled | Fate::Reset | Fate::Silence { applied: false }
+            Fate::Throttled | Fate::Conflict | Fate::Reset | Fate::Silence { applied: false }
         );
         let mut way = OnItsWay {
             cloud: &self.cloud,
@@ -319,6 +319,13 @@ impl Process {
                     ErrorClass::Throttled,
                     "SlowDown",
                     "reduce your request rate",
+                ),
+                Fate::Conflict => ServiceError::local(
+                    operation,
+                    target(),
+                    ErrorClass::Conflict,
+                    "ConditionalRequestConflict",
+                    "another request is at work on the key",
                 ),
                 _ => lost(operation, target),
             });

@@ -6,11 +6,14 @@
     reason = "in a test a failed unwrap is a failed test, helpers included"
 )]
 
+mod answers;
 mod counting;
 mod deaths;
 mod gates;
 mod leases;
 mod random;
+mod refusals;
 mod regressions;
 mod table;
+mod told;
 mod wire;

@@ -276,6 +276,16 @@ fn a_copy_that_may_replace_is_pinned_all_the_same() {
 }
 
 #[test]
+fn a_write_that_replaces_an_object_names_it() {
+    let tag = ETag::new(TAG).unwrap();
+    let replaces = Replaces::Object(&tag);
+    for sent in [copy(replaces, true, &bare()), complete(replaces)] {
+        assert_headers(&sent, &[("if-match", QUOTED)]);
+        assert_eq!(sent.header("if-none-match"), None);
+    }
+}
+
+#[test]
 fn a_copy_names_what_the_service_would_not_keep() {
     assert_headers(&copy(Replaces::Nothing, true, &rich()), &UNKEPT);
 }

@@ -1,0 +1,119 @@
+//! What follows from an answer: of the copy, of the delete, of an upload.
+
+use std::time::Duration;
+
+use rebucket_protocol::{Outcome, Reason};
+use rebucket_simulator::s3::Content;
+use rebucket_tests::simulation::deaths::{Asked, enact};
+use rebucket_tests::simulation::fate::Fate;
+use rebucket_tests::simulation::outsider::{Act, Appointment};
+use rebucket_tests::simulation::store::Blueprint;
+
+use crate::told::{last, play, scenario, written_again};
+
+fn theirs() -> Act {
+    Act::Put(Blueprint {
+        content: Content::literal(b"the outsider's own".to_vec()),
+        ..Blueprint::default()
+    })
+}
+
+fn count(asked: &[Asked], of: &str) -> usize {
+    asked.iter().filter(|(asked, _)| *asked == of).count()
+}
+
+#[test]
+fn a_source_that_is_gone_when_it_is_to_be_deleted_was_renamed() {
+    let scenario = scenario("single");
+    let gone = Appointment {
+        process: 0,
+        request: last(&scenario, "CopyObject"),
+        place: scenario.scene.jobs[0].source.clone(),
+        act: Act::Delete,
+    };
+    let told = play(&scenario, |state, _| state.appointments.push(gone), |_| {});
+    assert_eq!(told.outcome, Outcome::Renamed, "{told:?}");
+}
+
+#[test]
+fn a_delete_that_is_refused_though_the_source_looks_the_same_is_not_done() {
+    let scenario = scenario("single");
+    let copy = last(&scenario, "CopyObject");
+    let back = written_again(&scenario, copy + 1);
+    let mut away = back.clone();
+    (away.request, away.act) = (copy, theirs());
+    let first = back.act.clone();
+    let told = play(
+        &scenario,
+        |state, now| {
+            // All within a second, so that the date does not tell.
+            state.outsider(&back.place, &first, now);
+            state.appointments.extend([away, back]);
+        },
+        |_| {},
+    );
+    assert_eq!(
+        (told.outcome, told.reason),
+        (Outcome::Failed, Some(Reason::SourceRewritten)),
+        "{told:?}"
+    );
+    assert!(told.source_is_there, "{told:?}");
+}
+
+#[test]
+fn what_came_to_the_destination_after_it_was_looked_at_is_not_overwritten() {
+    for (name, write) in [
+        ("overwrite", "CopyObject"),
+        ("overwrite_multipart", "CompleteMultipartUpload"),
+    ] {
+        let scenario = scenario(name);
+        let came = Appointment {
+            process: 0,
+            request: last(&scenario, write) - 1,
+            place: scenario.scene.jobs[0].destination.clone(),
+            act: theirs(),
+        };
+        let told = play(&scenario, |state, _| state.appointments.push(came), |_| {});
+        assert_eq!(told.reason, Some(Reason::DestinationExists), "{told:?}");
+        assert!(told.source_stays && !told.destination_stays, "{told:?}");
+    }
+}
+
+#[test]
+fn an_upload_is_begun_anew_after_a_conflict_of_its_completion() {
+    let scenario = scenario("multipart");
+    let complete = last(&scenario, "CompleteMultipartUpload");
+    let enacted = enact(&scenario, &[(0, complete, Fate::Conflict)], &[], false);
+    assert_eq!(enacted.played.violations, Vec::<String>::new());
+    assert_eq!(
+        enacted.played.ended.outcomes,
+        [Some((Outcome::Renamed, None))]
+    );
+    let asked = &enacted.asked[0];
+    assert_eq!(count(asked, "CreateMultipartUpload"), 2, "{asked:?}");
+    assert_eq!(count(asked, "CompleteMultipartUpload"), 2, "{asked:?}");
+    assert_eq!(count(asked, "AbortMultipartUpload"), 1, "{asked:?}");
+}
+
+#[test]
+fn a_worker_that_is_told_to_stop_ends_the_upload_that_it_began() {
+    let mut scenario = scenario("multipart");
+    let mut stopped = 0;
+    for millis in 1..80 {
+        scenario.stop_after = Some(Duration::from_millis(millis));
+        let enacted = enact(&scenario, &[], &[], false);
+        assert_eq!(enacted.played.violations, Vec::<String>::new());
+        let asked = &enacted.asked[0];
+        let begun = count(asked, "CreateMultipartUpload");
+        let completed = count(asked, "CompleteMultipartUpload");
+        let aborted = count(asked, "AbortMultipartUpload");
+        // Not both: some endpoints would abort what they are putting together.
+        assert_eq!(
+            completed + aborted,
+            begun,
+            "stopped after {millis} ms: {asked:?}"
+        );
+        stopped += aborted;
+    }
+    assert!(stopped > 5, "{stopped}");
+}
