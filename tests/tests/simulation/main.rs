@@ -7,6 +7,7 @@
 )]
 
 mod answers;
+mod comparing;
 mod counting;
 mod deaths;
 mod gates;

@@ -25,6 +25,8 @@ pub struct Quirks {
     pub drop_tags_on_create: bool,
     /// `CopyObject` keeps the source's storage class when none is sent.
     pub keep_storage_class_on_copy: bool,
+    /// `CopyObject` answers well and stores an empty object.
+    pub empty_copies: bool,
     /// `UploadPartCopy` answers well and stores an empty part.
     pub empty_part_copies: bool,
     /// `PutObjectTagging` answers well and empties the object.
