@@ -6,18 +6,10 @@ use rebucket_protocol::{Outcome, Reason};
 use rebucket_simulator::s3::{AclRequest, CannedAcl, Content, NewObject, Quirks};
 use rebucket_tests::simulation::outsider::{Act, Appointment};
 use rebucket_tests::simulation::scenarios::Scenario;
-use rebucket_tests::simulation::scene::Put;
 use rebucket_tests::simulation::store::Blueprint;
 use rebucket_worker::rename::VerifyMode;
 
-use crate::told::{Told, last, play, played, scenario};
-
-/// The first task's source as it would be at the destination.
-fn copied(scenario: &Scenario) -> Put {
-    let mut put = scenario.scene.objects.last().unwrap().clone();
-    put.place = scenario.scene.jobs[0].destination.clone();
-    put
-}
+use crate::told::{Told, copied, last, play, played, scenario};
 
 /// Plays a scenario on an endpoint with these quirks, where the source was
 /// written too.
@@ -119,52 +111,6 @@ fn what_was_found_and_cannot_be_compared_is_not_our_copy_unless_that_is_proven()
     };
     assert!(told.asked.iter().any(proved), "{told:?}");
     assert_conflict(&told);
-}
-
-#[test]
-fn a_copy_that_is_refused_for_its_source_is_settled_at_once() {
-    let scenario = scenario("single");
-    let changed = Appointment {
-        process: 0,
-        request: last(&scenario, "CopyObject") - 1,
-        place: scenario.scene.jobs[0].source.clone(),
-        act: Act::Put(Blueprint {
-            content: Content::literal(b"the outsider's own".to_vec()),
-            ..Blueprint::default()
-        }),
-    };
-    let told = play(
-        &scenario,
-        |state, _| state.appointments.push(changed),
-        |_| {},
-    );
-    assert_eq!(told.reason, Some(Reason::SourceChanged), "{told:?}");
-    assert_eq!(told.steps(&["ChangeMessageVisibility"]), [""; 0]);
-}
-
-#[test]
-fn a_rename_that_another_worker_finishes_meanwhile_is_settled_at_once() {
-    let scenario = scenario("single");
-    let before = last(&scenario, "CopyObject") - 1;
-    let job = &scenario.scene.jobs[0];
-    let at = |place, act| Appointment {
-        process: 0,
-        request: before,
-        place,
-        act,
-    };
-    let copy = Act::Put(copied(&scenario).made);
-    let finished = [
-        at(job.destination.clone(), copy),
-        at(job.source.clone(), Act::Delete),
-    ];
-    let told = play(
-        &scenario,
-        |state, _| state.appointments.extend(finished),
-        |_| {},
-    );
-    assert_eq!(told.outcome, Outcome::AlreadyRenamed, "{told:?}");
-    assert_eq!(told.steps(&["ChangeMessageVisibility"]), [""; 0]);
 }
 
 #[test]

@@ -15,6 +15,7 @@ mod leases;
 mod random;
 mod refusals;
 mod regressions;
+mod settling;
 mod table;
 mod told;
 mod wire;

@@ -14,7 +14,7 @@ use rebucket_tests::simulation::line::Process;
 use rebucket_tests::simulation::outsider::{Act, Appointment};
 use rebucket_tests::simulation::queue::QUEUE;
 use rebucket_tests::simulation::scenarios::{Scenario, all};
-use rebucket_tests::simulation::scene::SENT;
+use rebucket_tests::simulation::scene::{Put, SENT};
 use serde_json::Value;
 
 pub(crate) fn scenario(name: &str) -> Scenario {
@@ -151,4 +151,11 @@ pub(crate) fn written_again(scenario: &Scenario, request: u32) -> Appointment {
         place,
         act: Act::Put(same.made.clone()),
     }
+}
+
+/// The first task's source as it would be at the destination.
+pub(crate) fn copied(scenario: &Scenario) -> Put {
+    let mut put = scenario.scene.objects.last().unwrap().clone();
+    put.place = scenario.scene.jobs[0].destination.clone();
+    put
 }
