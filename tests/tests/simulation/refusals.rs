@@ -3,7 +3,7 @@
 use rebucket_protocol::{IfExists, Reason};
 use rebucket_simulator::clock::Millis;
 use rebucket_simulator::s3::{
-    Content, NewObject, Retention, RetentionMode, StorageClass, Versioning,
+    Content, CustomerKey, Encryption, NewObject, Retention, RetentionMode, StorageClass, Versioning,
 };
 use rebucket_tests::simulation::cloud::{EPOCH, State};
 use rebucket_tests::simulation::outsider::Act;
@@ -34,6 +34,15 @@ fn an_archived_object() {
     let mut scenario = scenario("single");
     scenario.scene.objects[0].made.new.storage_class = Some(StorageClass::Glacier);
     assert_refused(&scenario, Reason::Archived, |_, _| {}, |_| {});
+}
+
+#[test]
+fn an_object_under_a_customer_s_key() {
+    let mut scenario = scenario("single");
+    let key = CustomerKey("a digest".to_owned());
+    scenario.scene.objects[0].made.new.encryption = Some(Encryption::Customer(key));
+    let shown = |state: &mut State, _| state.s3.quirks.head_needs_no_key = true;
+    assert_refused(&scenario, Reason::CustomerKey, shown, |_| {});
 }
 
 #[test]
