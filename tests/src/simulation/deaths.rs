@@ -145,6 +145,7 @@ pub fn mishaps(scenario: &Scenario) -> Vec<Fate> {
             Fate::Silence { applied: true },
             Fate::Frozen(Duration::from_secs(1)),
             Fate::Frozen(long),
+            Fate::Asleep(long),
         ])
         .collect()
 }

@@ -39,10 +39,16 @@ pub enum Fate {
         /// True if it was carried out.
         applied: bool,
     },
+    /// The worker meets a bug of its own, and panics.
+    Panic,
     /// The worker dies.
     Death(Moment),
     /// The worker is frozen when the answer is on its way, for so long.
     Frozen(Duration),
+    /// The worker stands still for so long when the answer has arrived, and
+    /// goes on with it before any timer of its own has run. Time passes for
+    /// everybody, so this is for worlds with one worker.
+    Asleep(Duration),
 }
 
 /// The course of one request.

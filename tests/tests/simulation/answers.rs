@@ -117,3 +117,46 @@ fn a_worker_that_is_told_to_stop_ends_the_upload_that_it_began() {
     }
     assert!(stopped > 5, "{stopped}");
 }
+
+#[test]
+fn a_worker_that_slept_through_its_lease_does_not_report_a_failure() {
+    let scenario = scenario("missing");
+    let head = last(&scenario, "HeadObject");
+    let long = scenario.scene.fleet.visibility * 3;
+    let enacted = enact(&scenario, &[(0, head, Fate::Asleep(long))], &[], false);
+    assert_eq!(enacted.played.violations, Vec::<String>::new());
+    let asked = &enacted.asked[0];
+    // Whoever has the message now sees further. Here it is the same worker.
+    assert_eq!(asked[head as usize + 1].0, "ReceiveMessage", "{asked:?}");
+    assert_eq!(count(asked, "Record"), 1, "{asked:?}");
+}
+
+#[test]
+fn a_rename_that_panics_is_handed_back_and_the_worker_goes_on() {
+    let scenario = scenario("single");
+    let copy = last(&scenario, "CopyObject");
+    let enacted = enact(&scenario, &[(0, copy, Fate::Panic)], &[], false);
+    assert_eq!(enacted.played.violations, Vec::<String>::new());
+    assert_eq!(
+        enacted.played.ended.outcomes,
+        [Some((Outcome::Renamed, None))]
+    );
+    let asked = &enacted.asked[0];
+    let after = asked[copy as usize + 1..].iter().map(|(asked, _)| *asked);
+    let first = after.clone().find(|asked| *asked != "ReceiveMessage");
+    assert_eq!(first, Some("ChangeMessageVisibility"), "{asked:?}");
+}
+
+#[test]
+fn the_last_delivery_of_a_task_whose_lease_is_lost_is_not_parked() {
+    let mut scenario = scenario("single");
+    scenario.scene.fleet.max_receive_count = 1;
+    let copy = last(&scenario, "CopyObject");
+    // The copy is not answered, and no extension gets through.
+    let mut fates = vec![(0, copy, Fate::Silence { applied: false })];
+    fates.extend((copy + 1..copy + 40).map(|n| (0, n, Fate::Reset)));
+    let enacted = enact(&scenario, &fates, &[], false);
+    assert_eq!(enacted.played.violations, Vec::<String>::new());
+    assert_eq!(count(&enacted.asked[0], "SendMessage"), 0);
+    assert_eq!(enacted.played.ended.unsaid, 1);
+}

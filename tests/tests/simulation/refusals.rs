@@ -1,18 +1,20 @@
 //! What is refused before anything is copied.
 
-use rebucket_protocol::{IfExists, Reason};
+use rebucket_protocol::{IfExists, Outcome, Reason};
 use rebucket_simulator::clock::Millis;
 use rebucket_simulator::s3::{
     Content, CustomerKey, Encryption, NewObject, Retention, RetentionMode, StorageClass, Versioning,
 };
 use rebucket_tests::simulation::cloud::{EPOCH, State};
-use rebucket_tests::simulation::outsider::Act;
+use rebucket_tests::simulation::deaths::enact;
+use rebucket_tests::simulation::fate::{Fate, Moment};
+use rebucket_tests::simulation::outsider::{Act, Appointment};
 use rebucket_tests::simulation::scenarios::Scenario;
 use rebucket_tests::simulation::scene::{OLD, place};
 use rebucket_tests::simulation::store::Blueprint;
 use serde_json::{Value, json};
 
-use crate::told::{play, scenario};
+use crate::told::{last, play, scenario};
 
 const WRITES: [&str; 3] = ["CopyObject", "CreateMultipartUpload", "DeleteObject"];
 
@@ -156,4 +158,26 @@ fn the_same_by_whichever_clock_is_the_earlier_one() {
     // The source itself is older than the message, and newer than this.
     let earlier = |message: &mut Value| message["submitted"] = json!("2025-12-31T22:00:00Z");
     assert_refused(&scenario, Reason::SourceRewritten, |_, _| {}, earlier);
+}
+
+#[test]
+fn a_source_that_was_written_while_a_worker_died() {
+    let scenario = scenario("single");
+    let head = last(&scenario, "HeadObject");
+    let again = Appointment {
+        process: 0,
+        request: head,
+        place: scenario.scene.jobs[0].source.clone(),
+        act: Act::Put(Blueprint {
+            content: Content::literal(b"the outsider's own".to_vec()),
+            ..Blueprint::default()
+        }),
+    };
+    let fates = [(0, head, Fate::Death(Moment::Applied))];
+    let enacted = enact(&scenario, &fates, &[again], false);
+    assert_eq!(enacted.played.violations, Vec::<String>::new());
+    assert_eq!(
+        enacted.played.ended.outcomes,
+        [Some((Outcome::Failed, Some(Reason::SourceRewritten)))]
+    );
 }
