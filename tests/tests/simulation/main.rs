@@ -17,5 +17,6 @@ mod refusals;
 mod regressions;
 mod settling;
 mod table;
+mod tapped;
 mod told;
 mod wire;
