@@ -160,3 +160,43 @@ fn the_last_delivery_of_a_task_whose_lease_is_lost_is_not_parked() {
     assert_eq!(count(&enacted.asked[0], "SendMessage"), 0);
     assert_eq!(enacted.played.ended.unsaid, 1);
 }
+
+#[test]
+fn a_message_whose_lease_ended_before_it_was_opened_is_not_opened() {
+    let scenario = scenario("single");
+    let long = scenario.scene.fleet.visibility * 3;
+    let enacted = enact(&scenario, &[(0, 0, Fate::Asleep(long))], &[], false);
+    assert_eq!(enacted.played.violations, Vec::<String>::new());
+    assert_eq!(enacted.asked[0][1].0, "ReceiveMessage");
+}
+
+#[test]
+fn a_message_that_is_handed_back_is_not_extended_meanwhile() {
+    let scenario = scenario("single");
+    let copy = last(&scenario, "CopyObject");
+    let fates = [
+        (0, copy, Fate::Panic),
+        (0, copy + 1, Fate::Silence { applied: false }),
+    ];
+    let enacted = enact(&scenario, &fates, &[], false);
+    assert_eq!(enacted.played.violations, Vec::<String>::new());
+    let whole = format!("{:?})", scenario.scene.fleet.visibility);
+    let mut asked = enacted.asked[0].iter();
+    let extended = asked.find(|(operation, target)| {
+        *operation == "ChangeMessageVisibility" && target.contains(&whole)
+    });
+    assert_eq!(extended, None);
+}
+
+#[test]
+fn an_acknowledgement_that_fails_is_repeated_and_the_rename_is_not() {
+    let scenario = scenario("single");
+    let acknowledged = last(&scenario, "DeleteMessage");
+    for fate in [Fate::Reset, Fate::Throttled, Fate::ReplyLost] {
+        let enacted = enact(&scenario, &[(0, acknowledged, fate)], &[], false);
+        assert_eq!(enacted.played.violations, Vec::<String>::new());
+        let asked = &enacted.asked[0];
+        assert_eq!(count(asked, "DeleteMessage"), 2, "{asked:?}");
+        assert_eq!(count(asked, "HeadObject"), 1, "{asked:?}");
+    }
+}

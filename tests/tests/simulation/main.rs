@@ -6,6 +6,7 @@
     reason = "in a test a failed unwrap is a failed test, helpers included"
 )]
 
+mod acknowledging;
 mod answers;
 mod comparing;
 mod counting;
