@@ -13,6 +13,7 @@ mod counting;
 mod deaths;
 mod gates;
 mod leases;
+mod queue_wire;
 mod random;
 mod refusals;
 mod regressions;

@@ -1,4 +1,4 @@
-//! The S3 adapter on a line that is listened in on.
+//! The adapters of S3 and SQS on a line that is listened in on.
 
 use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
@@ -7,11 +7,18 @@ use std::thread::JoinHandle;
 
 use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region};
 use rebucket_worker::metrics::Metrics;
+use rebucket_worker::queue::sqs::SqsQueue;
 use rebucket_worker::store::s3::S3Store;
+use serde_json::{Value, json};
+use tokio::runtime::Runtime;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 /// A request as it was sent.
 #[derive(Debug)]
 pub(crate) struct Sent {
+    /// When all of it had arrived.
+    pub(crate) at: Instant,
     /// Method, path and query.
     pub(crate) line: String,
     pub(crate) headers: BTreeMap<String, String>,
@@ -49,6 +56,7 @@ fn receive(mut stream: TcpStream, answer: &[u8]) -> Sent {
             }
         }
     };
+    let at = Instant::now();
     stream.write_all(answer).unwrap();
     let mut lines = head.lines();
     let line = lines.next().unwrap().to_owned();
@@ -58,6 +66,7 @@ fn receive(mut stream: TcpStream, answer: &[u8]) -> Sent {
         .collect();
     let body = String::from_utf8_lossy(&bytes[length..]).into_owned();
     Sent {
+        at,
         line,
         headers,
         body,
@@ -112,10 +121,44 @@ pub(crate) fn send<T>(
         &aws_sdk_s3::Client::from_conf(config),
         Metrics::new().unwrap(),
     );
-    let runtime = tokio::runtime::Builder::new_current_thread()
+    let told = runtime().block_on(call(&store));
+    (serving.join().unwrap(), told)
+}
+
+fn runtime() -> Runtime {
+    tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .unwrap();
-    let told = runtime.block_on(call(&store));
-    (serving.join().unwrap(), told)
+        .unwrap()
+}
+
+/// The same of an open queue, whose opening is answered as well.
+pub(crate) fn send_to_queue<T>(
+    answers: Vec<Value>,
+    call: impl AsyncFnOnce(&SqsQueue) -> T,
+) -> (Vec<Sent>, T) {
+    let policy = json!({"deadLetterTargetArn": "arn:aws:sqs:r:1:dead", "maxReceiveCount": 5});
+    let opening = [
+        json!({"Attributes": {"RedrivePolicy": policy.to_string()}}),
+        json!({"QueueUrl": "http://queue.test/1/dead"}),
+    ];
+    let kind = ("content-type", "application/x-amz-json-1.0");
+    let answers = opening.into_iter().chain(answers);
+    let answers = answers.map(|body| answer(&[kind], &body.to_string()));
+    let (url, serving) = service(answers.collect());
+    let config = aws_sdk_sqs::Config::builder()
+        .behavior_version(aws_sdk_sqs::config::BehaviorVersion::latest())
+        .region(aws_sdk_sqs::config::Region::new("us-east-1"))
+        .credentials_provider(credentials())
+        .endpoint_url(url)
+        .retry_config(aws_sdk_sqs::config::retry::RetryConfig::disabled())
+        .build();
+    let client = aws_sdk_sqs::Client::from_conf(config);
+    let told = runtime().block_on(async {
+        let (metrics, stop) = (Metrics::new().unwrap(), CancellationToken::new());
+        let queue = SqsQueue::open(client, "http://queue.test/1/jobs", metrics, &stop);
+        call(&queue.await.unwrap()).await
+    });
+    let sent = serving.join().unwrap();
+    (sent.into_iter().skip(2).collect(), told)
 }
