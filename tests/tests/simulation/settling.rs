@@ -114,3 +114,12 @@ fn what_has_another_size_than_the_task_names_is_not_the_finished_rename() {
     );
     assert_eq!(told.reason, Some(Reason::SourceMissing), "{told:?}");
 }
+
+#[test]
+fn by_its_pins_a_rename_is_known_to_be_done_whatever_is_at_the_source_now() {
+    let scenario = scenario("pinned");
+    let copy = Act::Put(copied(&scenario).made);
+    let told = changed(&scenario, other(), Some(copy));
+    assert_eq!(told.outcome, Outcome::AlreadyRenamed, "{told:?}");
+    assert!(told.source_is_there, "{told:?}");
+}
