@@ -122,4 +122,5 @@ fn by_its_pins_a_rename_is_known_to_be_done_whatever_is_at_the_source_now() {
     let told = changed(&scenario, other(), Some(copy));
     assert_eq!(told.outcome, Outcome::AlreadyRenamed, "{told:?}");
     assert!(told.source_is_there, "{told:?}");
+    assert_eq!(told.steps(&["ChangeMessageVisibility"]), [""; 0]);
 }
