@@ -384,3 +384,42 @@ fn the_version_null_of_a_copy_is_no_pin() {
         assert_eq!(version.as_ref().map(VersionId::as_str), expected);
     }
 }
+
+#[test]
+fn a_success_without_a_result_is_no_success_and_may_be_one_later() {
+    let (_, told) = send(vec![answer(&[], "")], async |store| {
+        let request = CopyRequest {
+            source: &pinned(),
+            destination: &uri("s3://bkt/new"),
+            replaces: Replaces::Nothing,
+            attributes: &bare(),
+            keep_tags: true,
+        };
+        store.copy(request).await
+    });
+    assert!(told.unwrap_err().class().is_retryable());
+}
+
+#[test]
+fn an_object_is_archived_until_it_is_restored() {
+    let restored = "ongoing-request=\"false\", expiry-date=\"Fri, 21 Dec 2040 00:00:00 GMT\"";
+    let ongoing = "ongoing-request=\"true\"";
+    for (class, restore, archived) in [
+        ("STANDARD", None, false),
+        ("GLACIER", None, true),
+        ("DEEP_ARCHIVE", Some(ongoing), true),
+        ("GLACIER", Some(restored), false),
+    ] {
+        let mut headers = vec![
+            ("etag", QUOTED),
+            ("content-length", "9"),
+            ("x-amz-storage-class", class),
+        ];
+        headers.extend(restore.map(|restore| ("x-amz-restore", restore)));
+        let (_, told) = send(vec![answer(&headers, "")], async |store| {
+            let object = uri("s3://bkt/old");
+            store.head(&object, HeadScope::default()).await
+        });
+        assert_eq!(told.unwrap().archived, archived, "{class} {restore:?}");
+    }
+}
