@@ -5,13 +5,18 @@
 //! three together and reports every [`problem`] with its line and column.
 
 pub mod choices;
-mod index;
+mod collisions;
+mod findings;
 pub mod input;
 pub mod manifest;
+mod names;
+mod pipeline;
 pub mod plan;
 pub mod problem;
 mod records;
 pub mod resolve;
+mod sorted;
+pub mod spill;
 mod validate;
 
 pub use choices::JobChoices;
@@ -19,4 +24,6 @@ pub use input::{Input, InputError, open, open_reader};
 pub use manifest::ManifestOptions;
 pub use plan::{PlanDigest, PlanError, PlanReader, PlanWriter, PlannedRename, Resolution, Totals};
 pub use problem::{Problem, ProblemKind, Problems};
-pub use resolve::{InvalidManifest, ManifestError, is_plan, prepare, resolve};
+pub use records::count_records;
+pub use resolve::{InvalidManifest, ManifestError, Resolved, Warnings, is_plan, prepare, resolve};
+pub use spill::SpillError;

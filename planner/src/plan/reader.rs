@@ -1,64 +1,70 @@
 //! Reading a plan, twice: to see that it is whole, and to use it.
 
-use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
+use std::io::{BufReader, Read, Seek, SeekFrom};
 
-use super::{
-    Checksum, MAGIC, PLAN_VERSION, PlanError, PlannedRename, Resolution, TRAILER, Totals,
-    WireHeader, WireRename, WireVersion,
-};
+use super::block::{BadBlock, BlockDecoder};
+use super::frame::{self, Opener, Part, Sums};
+use super::{PlanError, PlannedRename, Resolution, WireHeader, WireTrailer};
 use crate::choices::JobChoices;
+
+const BUFFER_BYTES: usize = 256 * 1024;
 
 /// Reads the renames of a plan that was found whole and unaltered.
 #[derive(Debug)]
 pub struct PlanReader<R> {
-    source: BufReader<R>,
+    rows: Rows<BufReader<R>>,
     choices: JobChoices,
     resolution: Resolution,
-    /// Where the first rename starts.
-    renames_at: u64,
-    line: Vec<u8>,
+    /// Where each block starts, and the renames before it.
+    blocks: Vec<(u64, u64)>,
     read: u64,
     failed: bool,
 }
 
 impl<R: Read + Seek> PlanReader<R> {
     /// Reads the whole plan once, from its start, and makes sure that not one
-    /// byte of it is missing or altered.
+    /// byte of it is missing or altered. In memory: 16 bytes for each 4,096
+    /// renames, and a few MiB.
     ///
     /// # Errors
     /// [`PlanError`] when it is no plan, or not all of it.
     pub fn open(source: R) -> Result<Self, PlanError> {
-        let mut source = BufReader::with_capacity(64 * 1024, source);
+        let mut source = BufReader::with_capacity(BUFFER_BYTES, source);
         source.rewind()?;
-        let mut header = Vec::new();
-        source.read_until(b'\n', &mut header)?;
-        let choices = parse_header(&header)?;
-        let (mut checksum, mut totals) = (Checksum::default(), Totals::default());
-        let mut line = Vec::new();
-        loop {
-            line.clear();
-            if source.read_until(b'\n', &mut line)? == 0 {
-                return Err(PlanError::CutShort(totals.rows));
+        let (header, json) = frame::read_header(&mut source)?;
+        let choices: WireHeader = serde_json::from_slice(&json).map_err(PlanError::Malformed)?;
+        let mut sums = Sums::default();
+        sums.header(&header);
+        let (mut blocks, mut before) = (Vec::new(), 0);
+        let mut compressed = Vec::new();
+        let (json, trailer) = loop {
+            let at = source.stream_position()?;
+            match frame::read_part(&mut source, &mut compressed, before)? {
+                Part::Block(head, checksum) => {
+                    blocks.push((at, before));
+                    before += u64::from(head.rows);
+                    sums.block(&head, checksum);
+                }
+                Part::Trailer(json, bytes) => break (json, bytes),
             }
-            if line.starts_with(TRAILER.as_bytes()) {
-                break;
-            }
-            totals.add(&parse_rename(&line, totals.rows)?);
-            checksum.rename(&line);
-        }
-        let (digest, trailer) = checksum.finish(&header, totals.rows);
-        if trailer.starts_with(&line) && trailer != line {
-            return Err(PlanError::CutShort(totals.rows));
-        }
-        if trailer != line || !source.fill_buf()?.is_empty() {
+        };
+        let digest = sums.digest();
+        if sums.trailer(&json)? != trailer || source.read(&mut [0])? > 0 {
             return Err(PlanError::Altered);
         }
+        let sums: WireTrailer = serde_json::from_slice(&json).map_err(PlanError::Malformed)?;
+        if sums.totals.rows != before || sums.digest != digest {
+            return Err(PlanError::Altered);
+        }
+        let resolution = Resolution {
+            totals: sums.totals,
+            digest,
+        };
         let mut plan = Self {
-            source,
-            choices,
-            resolution: Resolution { totals, digest },
-            renames_at: header.len() as u64,
-            line,
+            rows: Rows::new(source)?,
+            choices: choices.into(),
+            resolution,
+            blocks,
             read: 0,
             failed: false,
         };
@@ -90,8 +96,31 @@ impl<R: Read + Seek> PlanReader<R> {
     /// # Errors
     /// [`PlanError::Io`] when the file cannot be read.
     pub fn rewind(&mut self) -> Result<(), PlanError> {
-        self.source.seek(SeekFrom::Start(self.renames_at))?;
-        (self.read, self.failed) = (0, false);
+        self.start_after(0)
+    }
+
+    /// Goes to the rename after the first `renames`, without reading these;
+    /// behind the last one when there are not so many.
+    ///
+    /// # Errors
+    /// [`PlanError`] when the block with this rename cannot be read.
+    pub fn start_after(&mut self, renames: u64) -> Result<(), PlanError> {
+        let rows = self.resolution.totals.rows;
+        (self.read, self.failed) = (renames.min(rows), false);
+        if self.read == rows {
+            return Ok(());
+        }
+        let block = self
+            .blocks
+            .partition_point(|(_, before)| *before <= self.read)
+            .saturating_sub(1);
+        let Some((at, before)) = self.blocks.get(block).copied() else {
+            return Err(PlanError::Altered);
+        };
+        self.rows.seek(at)?;
+        for _ in before..self.read {
+            self.rows.advance(self.read)?;
+        }
         Ok(())
     }
 
@@ -99,13 +128,11 @@ impl<R: Read + Seek> PlanReader<R> {
         if self.read == self.resolution.totals.rows {
             return Ok(None);
         }
-        self.line.clear();
-        if self.source.read_until(b'\n', &mut self.line)? == 0 {
+        if !self.rows.advance(self.read)? {
             return Err(PlanError::CutShort(self.read));
         }
-        let rename = parse_rename(&self.line, self.read)?;
         self.read += 1;
-        Ok(Some(rename))
+        Ok(Some(self.rows.current().rename()?))
     }
 }
 
@@ -124,36 +151,57 @@ impl<R: Read + Seek> Iterator for PlanReader<R> {
     }
 }
 
-fn parse_header(line: &[u8]) -> Result<JobChoices, PlanError> {
-    if !line.starts_with(MAGIC) {
-        let short = line.len() < MAGIC.len() && MAGIC.starts_with(line) && !line.is_empty();
-        return Err(if short {
-            PlanError::CutShort(0)
-        } else {
-            PlanError::NotAPlan
-        });
-    }
-    if !line.ends_with(b"\n") {
-        return Err(PlanError::CutShort(0));
-    }
-    let malformed = |source| PlanError::Malformed { line: 1, source };
-    let version: WireVersion = serde_json::from_slice(line).map_err(malformed)?;
-    if version.rebucket_plan != PLAN_VERSION {
-        return Err(PlanError::Version(version.rebucket_plan));
-    }
-    let header: WireHeader = serde_json::from_slice(line).map_err(malformed)?;
-    Ok(header.into())
+/// The rows of consecutive blocks.
+#[derive(Debug)]
+pub(crate) struct Rows<R> {
+    source: R,
+    compressed: Vec<u8>,
+    opener: Opener,
+    decoder: BlockDecoder,
 }
 
-/// Reads the line of the rename after `before` others.
-fn parse_rename(line: &[u8], before: u64) -> Result<PlannedRename, PlanError> {
-    if !line.ends_with(b"\n") {
-        return Err(PlanError::CutShort(before));
-    }
-    let wire: WireRename<'_> =
-        serde_json::from_slice(line).map_err(|source| PlanError::Malformed {
-            line: before + 2,
+impl<R: Read + Seek> Rows<R> {
+    /// Reads nothing before [`seek`](Self::seek).
+    pub(crate) fn new(source: R) -> Result<Self, PlanError> {
+        Ok(Self {
             source,
-        })?;
-    Ok(wire.into())
+            compressed: Vec::new(),
+            opener: Opener::new()?,
+            decoder: BlockDecoder::default(),
+        })
+    }
+
+    /// Goes to the block that starts at `at`.
+    pub(crate) fn seek(&mut self, at: u64) -> Result<(), PlanError> {
+        self.source.seek(SeekFrom::Start(at))?;
+        self.decoder.load(|_| Ok(()))
+    }
+
+    /// Goes on to the next row; false behind the last block. `before` is for
+    /// the error: how many rows there were.
+    pub(crate) fn advance(&mut self, before: u64) -> Result<bool, PlanError> {
+        while !self.decoder.advance()? {
+            match frame::read_part(&mut self.source, &mut self.compressed, before)? {
+                Part::Trailer(..) => return Ok(false),
+                Part::Block(head, _) => {
+                    let (opener, compressed) = (&mut self.opener, &self.compressed);
+                    self.decoder
+                        .load(|payload| opener.open(&head, compressed, payload))?;
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    /// The row that [`advance`](Self::advance) went to.
+    pub(crate) fn current(&mut self) -> &mut BlockDecoder {
+        &mut self.decoder
+    }
+}
+
+impl From<BadBlock> for PlanError {
+    /// The checksum is right, so this is not what our writer made.
+    fn from(_: BadBlock) -> Self {
+        Self::Altered
+    }
 }
