@@ -116,7 +116,7 @@ impl ManifestArgs {
             problems: self.problems.clone(),
             memory: self.memory,
             temp_dir: self.temp_dir.clone(),
-            threads: None,
+            ..ManifestOptions::default()
         }
     }
 

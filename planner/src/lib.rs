@@ -4,10 +4,12 @@
 //! checked, and what is right is written as a [`plan`]; [`mod@resolve`] ties the
 //! three together and reports every [`problem`] with its line and column.
 
+pub mod chains;
 pub mod choices;
 mod collisions;
 mod findings;
 pub mod input;
+mod linking;
 pub mod manifest;
 mod names;
 mod pipeline;
@@ -19,10 +21,14 @@ mod sorted;
 pub mod spill;
 mod validate;
 
+pub use chains::StepKind;
 pub use choices::JobChoices;
 pub use input::{Input, InputError, open, open_reader};
-pub use manifest::ManifestOptions;
-pub use plan::{PlanDigest, PlanError, PlanReader, PlanWriter, PlannedRename, Resolution, Totals};
+pub use manifest::{Chains, ManifestOptions};
+pub use plan::{
+    PlanDigest, PlanError, PlanReader, PlanWriter, PlannedRename, PlannedStep, Resolution, Steps,
+    Totals,
+};
 pub use problem::{Problem, ProblemKind, Problems};
 pub use records::count_records;
 pub use resolve::{InvalidManifest, ManifestError, Resolved, Warnings, is_plan, prepare, resolve};

@@ -12,7 +12,7 @@ use crate::manifest::{Header, ManifestOptions, ManifestReader, Row, Side};
 use crate::names;
 use crate::plan::Totals;
 use crate::plan::block::{BlockEncoder, RowRef};
-use crate::plan::{Sealed, Sealer};
+use crate::plan::{BlockKind, Sealed, Sealer};
 use crate::problem::{Problem, ProblemKind, shown};
 use crate::records::Batch;
 use crate::resolve::ManifestError;
@@ -216,8 +216,9 @@ impl<'a> Checker<'a> {
         }
         job.totals = self.validator.take_totals();
         job.sealed.first_line = self.encoder.first_line();
+        let (payload, rows) = (self.encoder.payload(), self.encoder.rows());
         self.sealer
-            .seal(self.encoder.payload(), self.encoder.rows(), &mut job.sealed)
+            .seal(BlockKind::Renames, payload, rows, &mut job.sealed)
     }
 
     fn encode(&mut self, row: &Row<'_>, checked: &Checked<'_>) {

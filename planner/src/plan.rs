@@ -23,12 +23,13 @@ use rebucket_protocol::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::chains::StepKind;
 use crate::choices::JobChoices;
 
-pub use reader::PlanReader;
+pub use reader::{PlanReader, Steps};
 pub use writer::PlanWriter;
 
-pub(crate) use frame::{MAGIC, Sealed, Sealer, VERSION_1};
+pub(crate) use frame::{BlockKind, MAGIC, Sealed, Sealer, VERSION_1};
 pub(crate) use reader::Rows;
 
 const PLAN_VERSION: u32 = 2;
@@ -97,6 +98,21 @@ impl PlannedRename {
     }
 }
 
+/// A step of a chain, a swap or a cycle. The steps of one segment are done one
+/// after the other, those of others at the same time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlannedStep {
+    /// The row.
+    pub rename: PlannedRename,
+    /// The segment, numbered from 0.
+    pub segment: u64,
+    /// What the step does with the row's object.
+    pub kind: StepKind,
+    /// The segment whose first step must be done before: it puts the object
+    /// at the temporary key that this step takes it from.
+    pub after: Option<u64>,
+}
+
 /// What a plan comes to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Resolution {
@@ -115,8 +131,26 @@ pub struct Totals {
     pub sized_rows: u64,
     /// The bytes of these.
     pub known_bytes: u64,
+    /// The renames that have to do with each other: of chains, swaps and
+    /// cycles. They come as steps of segments.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub linked_rows: u64,
+    /// The segments.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub segments: u64,
+    /// Copies to temporary keys.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub extra_copies: u64,
     /// The buckets that must be there, and what for.
     pub buckets: BTreeMap<BucketName, BucketUse>,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference"
+)]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// What a plan needs a bucket for.

@@ -11,7 +11,8 @@ use crate::choices::JobChoices;
 use crate::collisions::{Collision, CollisionKind, Mentions, collisions};
 use crate::findings::Findings;
 use crate::input::{Input, InputError};
-use crate::manifest::{Header, ManifestOptions, ManifestReader, Side};
+use crate::linking::Linking;
+use crate::manifest::{Chains, Header, ManifestOptions, ManifestReader, Side};
 use crate::pipeline;
 use crate::plan::{MAGIC, PlanError, PlanReader, PlanWriter, Resolution, Rows, VERSION_1};
 use crate::problem::{Problem, ProblemKind, Problems, shown};
@@ -40,6 +41,23 @@ pub enum ManifestError {
     /// Temporary files cannot be written, or read again.
     #[error(transparent)]
     Spill(#[from] SpillError),
+    /// A plan with chains, where they are not wanted.
+    #[error(
+        "{name}: {linked} renames of the plan are linked in chains, swaps and cycles, which this \
+         command does not carry out; make a plan without them"
+    )]
+    Chains {
+        /// The plan.
+        name: String,
+        /// How many renames.
+        linked: u64,
+    },
+    /// More linked rows than memory has room for.
+    #[error(
+        "{0} or more renames are linked in chains, swaps and cycles, too many for the memory; give \
+         more with --memory: 100 bytes for each"
+    )]
+    TooManyLinks(usize),
     /// The file for all problems cannot be written.
     #[error("{} cannot be written: {source}; name another file with --problems", .path.display())]
     Problems {
@@ -194,7 +212,7 @@ pub fn resolve<W: Read + Write + Seek>(
         None => findings.finish(std::iter::empty())?,
         Some((header, mut manifest)) => {
             let threads = threads(options);
-            let spill = Spill::new(folder)?;
+            let spill = Spill::new(folder.clone())?;
             let mut mentions = Mentions::new(&spill, sort_memory(options, threads));
             // Where each block starts, and its first line.
             let mut blocks = Vec::new();
@@ -213,12 +231,27 @@ pub fn resolve<W: Read + Write + Seek>(
                 Ok(())
             })?;
             let found = mentions.collide(threads)?;
-            let mut names = Names::new(&mut plan, blocks)?;
-            findings.finish(collisions(found).map(|collision| {
-                let collision = collision?;
-                let uri = names.uri(&collision)?;
-                Ok(problem(&collision, &uri, &header))
-            }))?
+            let mut names = Names::new(&mut plan, &blocks)?;
+            let mut linking = Linking::new(sort_memory(options, threads));
+            let findings = findings.finish(collisions(found).filter_map(|collision| {
+                let found = collision
+                    .map_err(ManifestError::from)
+                    .and_then(|collision| {
+                        if (collision.kind, options.chains)
+                            == (CollisionKind::Chain, Chains::Resolve)
+                        {
+                            linking.push(collision.line, collision.other)?;
+                            return Ok(None);
+                        }
+                        let uri = names.uri(&collision)?;
+                        Ok(Some(problem(&collision, &uri, &header)))
+                    });
+                found.transpose()
+            }))?;
+            if findings.problems.total() == 0 {
+                linking.write(&mut plan, &blocks, folder)?;
+            }
+            findings
         }
     };
     let Findings {
@@ -271,14 +304,15 @@ fn sort_memory(options: &ManifestOptions, threads: usize) -> usize {
 /// for in their order.
 struct Names<'p, W> {
     rows: Rows<io::BufReader<&'p mut W>>,
-    blocks: Vec<(u64, u64)>,
+    /// Where each starts, and its first line.
+    blocks: &'p [(u64, u64)],
     block: Option<usize>,
     /// The line of the row that was read last.
     line: u64,
 }
 
 impl<'p, W: Read + Write + Seek> Names<'p, W> {
-    fn new(plan: &'p mut PlanWriter<W>, blocks: Vec<(u64, u64)>) -> Result<Self, ManifestError> {
+    fn new(plan: &'p mut PlanWriter<W>, blocks: &'p [(u64, u64)]) -> Result<Self, ManifestError> {
         let source = io::BufReader::with_capacity(256 * 1024, plan.inner());
         Ok(Self {
             rows: Rows::new(source).map_err(ManifestError::Write)?,
@@ -376,11 +410,18 @@ pub fn prepare(
     mut spool: File,
 ) -> Result<(PlanReader<File>, Option<Warnings>), ManifestError> {
     let name = input.name().to_owned();
-    let unusable = |source| ManifestError::Plan { name, source };
+    let unusable = |source| ManifestError::Plan {
+        name: name.clone(),
+        source,
+    };
     if is_plan(&mut input)? {
         let copied: io::Result<()> = input.copy_to(&mut spool)?;
         copied.map_err(|error| ManifestError::Write(error.into()))?;
         let plan = PlanReader::open(spool).map_err(unusable)?;
+        let linked = plan.resolution().totals.linked_rows;
+        if linked > 0 && options.chains == Chains::Refuse {
+            return Err(ManifestError::Chains { name, linked });
+        }
         return Ok((plan.with_choices(given), None));
     }
     let plan = PlanWriter::new(spool, given).map_err(ManifestError::Write)?;

@@ -8,6 +8,7 @@ use rebucket_protocol::{
 };
 
 use super::PlannedRename;
+use crate::chains::StepKind;
 
 /// Rows of a block, unless their text makes it end sooner.
 pub(crate) const BLOCK_ROWS: usize = 4096;
@@ -54,6 +55,16 @@ impl<'a> From<&'a PlannedRename> for RowRef<'a> {
     }
 }
 
+/// What a step adds to its row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct StepHead {
+    pub(crate) segment: u64,
+    pub(crate) kind: StepKind,
+    pub(crate) after: Option<u64>,
+}
+
+const STEP_AFTER: u64 = 1 << 2;
+
 /// Writes the rows of a block.
 #[derive(Debug, Default)]
 pub(crate) struct BlockEncoder {
@@ -63,11 +74,32 @@ pub(crate) struct BlockEncoder {
     text: usize,
     row: u64,
     line: u64,
+    segment: u64,
     buckets: [String; 2],
     keys: [String; 2],
 }
 
 impl BlockEncoder {
+    /// Adds a step. Segments come in the order of their numbers.
+    pub(crate) fn push_step(&mut self, step: StepHead, row: RowRef<'_>) {
+        let out = &mut self.payload;
+        varint(out, step.segment.wrapping_sub(self.segment));
+        self.segment = step.segment;
+        let kind = match step.kind {
+            StepKind::Whole => 0,
+            StepKind::ToScratch => 1,
+            StepKind::FromScratch => 2,
+        };
+        match step.after {
+            None => varint(out, kind),
+            Some(after) => {
+                varint(out, kind | STEP_AFTER);
+                varint(out, after);
+            }
+        }
+        self.push(row);
+    }
+
     /// Adds a row.
     pub(crate) fn push(&mut self, row: RowRef<'_>) {
         if self.rows == 0 {
@@ -166,7 +198,7 @@ impl BlockEncoder {
     pub(crate) fn clear(&mut self) {
         self.payload.clear();
         (self.rows, self.first_line, self.text) = (0, 0, 0);
-        (self.row, self.line) = (0, 0);
+        (self.row, self.line, self.segment) = (0, 0, 0);
         self.buckets.iter_mut().for_each(String::clear);
         self.keys.iter_mut().for_each(String::clear);
     }
@@ -183,6 +215,7 @@ pub(crate) struct BlockDecoder {
     at: usize,
     row: u64,
     line: u64,
+    segment: u64,
     flags: u8,
     buckets: [Vec<u8>; 2],
     keys: [Vec<u8>; 2],
@@ -195,12 +228,40 @@ impl BlockDecoder {
         &mut self,
         fill: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
     ) -> Result<(), E> {
-        (self.at, self.row, self.line) = (0, 0, 0);
+        (self.at, self.row, self.line, self.segment) = (0, 0, 0, 0);
         for text in self.buckets.iter_mut().chain(&mut self.keys) {
             text.clear();
         }
         self.payload.clear();
         fill(&mut self.payload)
+    }
+
+    /// Goes on to the next step; `None` at the end.
+    pub(crate) fn advance_step(&mut self) -> Result<Option<StepHead>, BadBlock> {
+        if self.at == self.payload.len() {
+            return Ok(None);
+        }
+        self.segment = self.segment.wrapping_add(self.varint()?);
+        let code = self.varint()?;
+        let after = if code & STEP_AFTER == 0 {
+            None
+        } else {
+            Some(self.varint()?)
+        };
+        let kind = match code & !STEP_AFTER {
+            0 => StepKind::Whole,
+            1 => StepKind::ToScratch,
+            2 => StepKind::FromScratch,
+            _ => return Err(BadBlock),
+        };
+        if !self.advance()? {
+            return Err(BadBlock);
+        }
+        Ok(Some(StepHead {
+            segment: self.segment,
+            kind,
+            after,
+        }))
     }
 
     /// Goes on to the next row; false at the end.
@@ -351,6 +412,49 @@ impl BlockDecoder {
         }
         self.at = range.end;
         Ok(range)
+    }
+}
+
+/// Which rows of a block are linked: a bit for each.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct LinkedRows(Vec<u8>);
+
+impl LinkedRows {
+    pub(crate) fn insert(&mut self, row: usize) {
+        if self.0.len() <= row / 8 {
+            self.0.resize(row / 8 + 1, 0);
+        }
+        self.0[row / 8] |= 1 << (row % 8);
+    }
+
+    pub(crate) fn contains(&self, row: usize) -> bool {
+        self.0
+            .get(row / 8)
+            .is_some_and(|bits| bits >> (row % 8) & 1 == 1)
+    }
+
+    /// How many they are.
+    pub(crate) fn len(&self) -> u64 {
+        self.0.iter().map(|bits| u64::from(bits.count_ones())).sum()
+    }
+
+    /// Appends them to a payload, with the number of blocks since the last
+    /// ones.
+    pub(crate) fn write(&self, out: &mut Vec<u8>, blocks: u64) {
+        varint(out, blocks);
+        text(out, &self.0);
+    }
+}
+
+impl BlockDecoder {
+    /// The next block with linked rows, as [`LinkedRows::write`] wrote it.
+    pub(crate) fn linked(&mut self) -> Result<Option<(u64, LinkedRows)>, BadBlock> {
+        if self.at == self.payload.len() {
+            return Ok(None);
+        }
+        let blocks = self.varint()?;
+        let range = self.text()?;
+        Ok(Some((blocks, LinkedRows(self.payload[range].to_vec()))))
     }
 }
 

@@ -16,7 +16,34 @@ pub(crate) const MAGIC: &[u8] = b"\x89rebucket-plan\r\n\x1a\n";
 /// What plans of version 1 start with. They are refused.
 pub(crate) const VERSION_1: &[u8] = b"{\"rebucket_plan\":1";
 
-const BLOCK: u8 = b'B';
+/// What a block has in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum BlockKind {
+    /// Renames in the manifest's order.
+    #[default]
+    Renames,
+    /// Which of these are linked, and come in steps instead.
+    Linked,
+    /// Steps of segments.
+    Steps,
+}
+
+impl BlockKind {
+    fn code(self) -> u8 {
+        match self {
+            Self::Renames => b'B',
+            Self::Linked => b'L',
+            Self::Steps => b'S',
+        }
+    }
+
+    fn of(code: u8) -> Option<Self> {
+        [Self::Renames, Self::Linked, Self::Steps]
+            .into_iter()
+            .find(|kind| kind.code() == code)
+    }
+}
+
 const TRAILER: u8 = b'E';
 
 /// No part of a plan is longer; says damage from a length before the length is
@@ -49,6 +76,7 @@ impl Sealed {
 
 #[derive(Debug, Default, Clone, Copy)]
 pub(super) struct BlockHead {
+    pub(super) kind: BlockKind,
     pub(super) rows: u32,
     compressed: u32,
     payload: u32,
@@ -61,7 +89,7 @@ const BLOCK_HEAD_BYTES: usize = 1 + 4 + 4 + 4 + 32;
 impl BlockHead {
     fn to_bytes(self) -> [u8; BLOCK_HEAD_BYTES] {
         let mut bytes = [0; BLOCK_HEAD_BYTES];
-        bytes[0] = BLOCK;
+        bytes[0] = self.kind.code();
         bytes[1..5].copy_from_slice(&self.rows.to_le_bytes());
         bytes[5..9].copy_from_slice(&self.compressed.to_le_bytes());
         bytes[9..13].copy_from_slice(&self.payload.to_le_bytes());
@@ -84,7 +112,13 @@ impl Sealer {
 
     /// Makes a block of `payload`, which has so many rows, in place of what
     /// `out` was.
-    pub(crate) fn seal(&mut self, payload: &[u8], rows: u32, out: &mut Sealed) -> io::Result<()> {
+    pub(crate) fn seal(
+        &mut self,
+        kind: BlockKind,
+        payload: &[u8],
+        rows: u32,
+        out: &mut Sealed,
+    ) -> io::Result<()> {
         let compressed = self.compressor.compress(payload)?;
         let length = |bytes: &[u8]| {
             u32::try_from(bytes.len())
@@ -93,6 +127,7 @@ impl Sealer {
                 .ok_or_else(|| io::Error::from(io::ErrorKind::FileTooLarge))
         };
         out.head = BlockHead {
+            kind,
             rows,
             compressed: length(&compressed)?,
             payload: length(payload)?,
@@ -225,37 +260,10 @@ pub(super) fn read_part(
     if !take(source, &mut bytes, 1)? {
         return Err(cut_short());
     }
+    if let Some(kind) = BlockKind::of(bytes[0]) {
+        return read_block(source, kind, bytes, compressed, before);
+    }
     match bytes[0] {
-        BLOCK => {
-            if !take(source, &mut bytes, BLOCK_HEAD_BYTES - 1)? {
-                return Err(cut_short());
-            }
-            let mut head = BlockHead {
-                rows: le_u32(&bytes[1..]),
-                compressed: le_u32(&bytes[5..]),
-                payload: le_u32(&bytes[9..]),
-                digest: [0; 32],
-            };
-            head.digest.copy_from_slice(&bytes[13..]);
-            if head.compressed > LONGEST || head.payload > LONGEST {
-                return Err(PlanError::Altered);
-            }
-            compressed.clear();
-            let rest = head.compressed as usize + CHECKSUM_BYTES;
-            if !take(source, compressed, rest)? {
-                return Err(cut_short());
-            }
-            let at = compressed.len() - CHECKSUM_BYTES;
-            let mut sum = XxHash3_64::new();
-            sum.write(&bytes);
-            sum.write(&compressed[..at]);
-            let sum = sum.finish();
-            if sum.to_le_bytes() != compressed[at..] {
-                return Err(PlanError::Altered);
-            }
-            compressed.truncate(at);
-            Ok(Part::Block(head, sum))
-        }
         TRAILER => {
             if !take(source, &mut bytes, 4)? {
                 return Err(cut_short());
@@ -272,6 +280,45 @@ pub(super) fn read_part(
         }
         _ => Err(PlanError::Altered),
     }
+}
+
+fn read_block(
+    source: &mut impl Read,
+    kind: BlockKind,
+    mut bytes: Vec<u8>,
+    compressed: &mut Vec<u8>,
+    before: u64,
+) -> Result<Part, PlanError> {
+    let cut_short = || PlanError::CutShort(before);
+    if !take(source, &mut bytes, BLOCK_HEAD_BYTES - 1)? {
+        return Err(cut_short());
+    }
+    let mut head = BlockHead {
+        kind,
+        rows: le_u32(&bytes[1..]),
+        compressed: le_u32(&bytes[5..]),
+        payload: le_u32(&bytes[9..]),
+        digest: [0; 32],
+    };
+    head.digest.copy_from_slice(&bytes[13..]);
+    if head.compressed > LONGEST || head.payload > LONGEST {
+        return Err(PlanError::Altered);
+    }
+    compressed.clear();
+    let rest = head.compressed as usize + CHECKSUM_BYTES;
+    if !take(source, compressed, rest)? {
+        return Err(cut_short());
+    }
+    let at = compressed.len() - CHECKSUM_BYTES;
+    let mut sum = XxHash3_64::new();
+    sum.write(&bytes);
+    sum.write(&compressed[..at]);
+    let sum = sum.finish();
+    if sum.to_le_bytes() != compressed[at..] {
+        return Err(PlanError::Altered);
+    }
+    compressed.truncate(at);
+    Ok(Part::Block(head, sum))
 }
 
 /// Decompresses blocks.

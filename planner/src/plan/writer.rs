@@ -2,9 +2,10 @@
 
 use std::io::Write;
 
-use super::block::BlockEncoder;
-use super::frame::{self, Sealed, Sealer, Sums};
+use super::block::{BLOCK_TEXT, BlockEncoder, LinkedRows, StepHead};
+use super::frame::{self, BlockKind, Sealed, Sealer, Sums};
 use super::{PlanError, PlannedRename, Resolution, Totals, WireHeader, WireTrailer};
+use crate::chains::StepKind;
 use crate::choices::JobChoices;
 
 /// Writes a plan. Without [`finish`](Self::finish) what was written is not a
@@ -57,15 +58,68 @@ impl<W: Write> PlanWriter<W> {
 
     fn end_block(&mut self) -> Result<(), PlanError> {
         if self.encoder.rows() > 0 {
-            self.sealer.seal(
-                self.encoder.payload(),
-                self.encoder.rows(),
-                &mut self.sealed,
-            )?;
-            self.encoder.clear();
-            let sealed = std::mem::take(&mut self.sealed);
-            self.append(&sealed)?;
-            self.sealed = sealed;
+            self.seal(BlockKind::Renames)?;
+        }
+        Ok(())
+    }
+
+    fn seal(&mut self, kind: BlockKind) -> Result<(), PlanError> {
+        let (payload, rows) = (self.encoder.payload(), self.encoder.rows());
+        self.sealer.seal(kind, payload, rows, &mut self.sealed)?;
+        self.encoder.clear();
+        let sealed = std::mem::take(&mut self.sealed);
+        self.append(&sealed)?;
+        self.sealed = sealed;
+        Ok(())
+    }
+
+    /// Says which rows of the blocks so far are linked; they must come as
+    /// steps. Blocks are numbered from 0, and come in their order.
+    pub(crate) fn write_linked<'a>(
+        &mut self,
+        blocks: impl IntoIterator<Item = (u64, &'a LinkedRows)>,
+    ) -> Result<(), PlanError> {
+        self.end_block()?;
+        let (mut payload, mut rows, mut last) = (Vec::new(), 0_u64, 0);
+        let mut blocks = blocks.into_iter().peekable();
+        while let Some((block, linked)) = blocks.next() {
+            linked.write(&mut payload, block - last);
+            last = block;
+            rows += linked.len();
+            if payload.len() >= BLOCK_TEXT || blocks.peek().is_none() {
+                // A payload so short does not have more rows.
+                let count = u32::try_from(rows).unwrap_or(u32::MAX);
+                let mut sealed = Sealed::default();
+                self.sealer
+                    .seal(BlockKind::Linked, &payload, count, &mut sealed)?;
+                self.append(&sealed)?;
+                self.totals.linked_rows += rows;
+                payload.clear();
+                rows = 0;
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds a step. All steps come after all that is not linked.
+    pub(crate) fn write_step(
+        &mut self,
+        step: StepHead,
+        rename: &PlannedRename,
+    ) -> Result<(), PlanError> {
+        self.encoder.push_step(step, rename.into());
+        self.totals.segments = step.segment + 1;
+        self.totals.extra_copies += u64::from(step.kind == StepKind::ToScratch);
+        if self.encoder.is_full() {
+            self.seal(BlockKind::Steps)?;
+        }
+        Ok(())
+    }
+
+    /// Ends the last block of steps.
+    pub(crate) fn end_steps(&mut self) -> Result<(), PlanError> {
+        if self.encoder.rows() > 0 {
+            self.seal(BlockKind::Steps)?;
         }
         Ok(())
     }
