@@ -1,5 +1,7 @@
 //! From a manifest, or a plan, to a plan that can be carried out.
 
+mod told;
+
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
@@ -8,15 +10,16 @@ use std::path::PathBuf;
 use std::thread;
 
 use crate::choices::JobChoices;
-use crate::collisions::{Collision, CollisionKind, Mentions, collisions};
+use crate::collisions::{CollisionKind, Mentions, collisions};
 use crate::findings::Findings;
 use crate::input::{Input, InputError};
 use crate::linking::Linking;
-use crate::manifest::{Chains, Header, ManifestOptions, ManifestReader, Side};
+use crate::manifest::{Chains, ManifestOptions, ManifestReader};
 use crate::pipeline;
-use crate::plan::{MAGIC, PlanError, PlanReader, PlanWriter, Resolution, Rows, VERSION_1};
-use crate::problem::{Problem, ProblemKind, Problems, shown};
+use crate::plan::{MAGIC, PlanError, PlanReader, PlanWriter, Resolution, VERSION_1};
+use crate::problem::Problems;
 use crate::spill::{self, Spill, SpillError};
+use told::{Names, problem};
 
 /// Why there is no plan.
 #[derive(Debug, thiserror::Error)]
@@ -300,102 +303,6 @@ fn sort_memory(options: &ManifestOptions, threads: usize) -> usize {
         .max(8 * MIB)
 }
 
-/// Gets the names of rows out of what was written of the plan. Rows are asked
-/// for in their order.
-struct Names<'p, W> {
-    rows: Rows<io::BufReader<&'p mut W>>,
-    /// Where each starts, and its first line.
-    blocks: &'p [(u64, u64)],
-    block: Option<usize>,
-    /// The line of the row that was read last.
-    line: u64,
-}
-
-impl<'p, W: Read + Write + Seek> Names<'p, W> {
-    fn new(plan: &'p mut PlanWriter<W>, blocks: &'p [(u64, u64)]) -> Result<Self, ManifestError> {
-        let source = io::BufReader::with_capacity(256 * 1024, plan.inner());
-        Ok(Self {
-            rows: Rows::new(source).map_err(ManifestError::Write)?,
-            blocks,
-            block: None,
-            line: 0,
-        })
-    }
-
-    /// The destination, or for a duplicate source the source, of a row.
-    fn uri(&mut self, collision: &Collision) -> Result<String, ManifestError> {
-        let line = collision.line;
-        let block = self
-            .blocks
-            .partition_point(|(_, first)| *first <= line)
-            .saturating_sub(1);
-        if self.block != Some(block) {
-            let at = self.blocks.get(block).map_or(0, |(at, _)| *at);
-            self.rows.seek(at).map_err(ManifestError::Write)?;
-            (self.block, self.line) = (Some(block), 0);
-        }
-        while self.line < line && self.rows.advance(0).map_err(ManifestError::Write)? {
-            self.line = self.rows.current().line();
-        }
-        let name = self.rows.current().name(side(collision.kind) as usize);
-        Ok(format!("s3://{}", shown(&String::from_utf8_lossy(&name))))
-    }
-}
-
-fn side(kind: CollisionKind) -> Side {
-    match kind {
-        CollisionKind::Source => Side::Source,
-        _ => Side::Destination,
-    }
-}
-
-fn problem(collision: &Collision, uri: &str, header: &Header) -> Problem {
-    let other = collision.other;
-    let (kind, message) = match collision.kind {
-        CollisionKind::Source => (
-            ProblemKind::DuplicateSource,
-            format!(
-                "duplicate source {uri}: line {other} has it too; an object can get only one new \
-                 name, remove one of the rows"
-            ),
-        ),
-        CollisionKind::Destination => (
-            ProblemKind::DuplicateDestination,
-            format!(
-                "duplicate destination {uri}: line {other} has it too; two objects cannot get the \
-                 same name, change or remove one of the rows"
-            ),
-        ),
-        CollisionKind::Chain => (
-            ProblemKind::Chain,
-            format!(
-                "destination {uri} is also the source on line {other}: chained renames (chains, \
-                 swaps, cycles) are not carried out yet; split the manifest in two and run the \
-                 one with line {other} first"
-            ),
-        ),
-        CollisionKind::FoldsOntoSource | CollisionKind::FoldsOntoDestination => {
-            let what = match collision.kind {
-                CollisionKind::FoldsOntoSource => "source",
-                _ => "destination",
-            };
-            (
-                ProblemKind::FoldedKeys,
-                format!(
-                    "destination {uri} and the {what} on line {other} are one key to endpoints \
-                     that fold `//`, `./` and slashes at an end: one would replace the other there"
-                ),
-            )
-        }
-    };
-    Problem {
-        line: collision.line,
-        column: header.column(header.key_column(side(collision.kind))),
-        kind,
-        message,
-    }
-}
-
 /// Gets a plan ready to be carried out: a CSV manifest is checked and resolved
 /// into `spool`, a plan is copied into it and verified. `given` are the
 /// choices of the command line; they win over what a plan says. Of a manifest
@@ -416,7 +323,10 @@ pub fn prepare(
     };
     if is_plan(&mut input)? {
         let copied: io::Result<()> = input.copy_to(&mut spool)?;
-        copied.map_err(|error| ManifestError::Write(error.into()))?;
+        copied.map_err(|source| {
+            let folder = spill::folder(options.temp_dir.as_ref());
+            SpillError { folder, source }
+        })?;
         let plan = PlanReader::open(spool).map_err(unusable)?;
         let linked = plan.resolution().totals.linked_rows;
         if linked > 0 && options.chains == Chains::Refuse {
@@ -424,8 +334,17 @@ pub fn prepare(
         }
         return Ok((plan.with_choices(given), None));
     }
-    let plan = PlanWriter::new(spool, given).map_err(ManifestError::Write)?;
-    let resolved = resolve(input, options, plan)?;
+    // This plan is a temporary file, and its errors are those of one.
+    let temporary = |error| match error {
+        ManifestError::Write(PlanError::Io(source)) => {
+            let folder = spill::folder(options.temp_dir.as_ref());
+            SpillError { folder, source }.into()
+        }
+        error => error,
+    };
+    let plan = PlanWriter::new(spool, given).map_err(ManifestError::Write);
+    let plan = plan.map_err(temporary)?;
+    let resolved = resolve(input, options, plan).map_err(temporary)?;
     let plan = PlanReader::open(resolved.plan).map_err(unusable)?;
     Ok((plan, Some(resolved.warnings)))
 }

@@ -45,8 +45,9 @@ pub(crate) struct Batch {
     /// Relative to their record's data.
     fields: Vec<Span>,
     records: Vec<Place>,
-    /// Bytes of the records' fields.
-    text: usize,
+    /// What the records take, in bytes. The same for a record whichever way
+    /// it came here: where a batch ends must not depend on chunks.
+    size: usize,
 }
 
 /// Where a record of a batch lies.
@@ -63,7 +64,7 @@ impl Batch {
         self.data.clear();
         self.fields.clear();
         self.records.clear();
-        self.text = 0;
+        self.size = 0;
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -71,7 +72,7 @@ impl Batch {
     }
 
     pub(super) fn is_full(&self) -> bool {
-        self.records.len() >= BLOCK_ROWS || self.text >= BLOCK_TEXT
+        self.records.len() >= BLOCK_ROWS || self.size >= BLOCK_TEXT
     }
 
     /// The number of records.
@@ -98,11 +99,21 @@ impl Batch {
     pub(super) fn push(&mut self, record: &Record) {
         self.data.extend_from_slice(&record.data);
         self.fields.extend_from_slice(&record.fields);
-        self.text += record.data.len();
         self.end(record.line, record.fault);
     }
 
     fn end(&mut self, line: u64, fault: Option<Fault>) {
+        let (data, fields) = self
+            .records
+            .last()
+            .map_or((0, 0), |last| (last.data, last.fields));
+        let fields = &self.fields[fields..];
+        // Without what is between the fields: only one of the two ways has it.
+        let text: usize = match fields {
+            [] => self.data.len() - data,
+            fields => fields.iter().map(|(from, to)| (to - from) as usize).sum(),
+        };
+        self.size += text + size_of_val(fields);
         self.records.push(Place {
             line,
             data: self.data.len(),
@@ -128,15 +139,12 @@ impl Batch {
             at += end + 1;
             if !text.is_empty() {
                 self.data.extend_from_slice(text);
-                self.text += text.len();
                 let mut from = 0;
                 // No more than RECORD_LIMIT.
                 let span = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
                 for comma in memchr_iter(b',', text) {
                     self.fields.push((from, span(comma)));
                     from = span(comma) + 1;
-                    // As `push` counts: it may come to either of the two.
-                    self.text -= 1;
                 }
                 self.fields.push((from, span(text.len())));
                 self.end(*line, None);
