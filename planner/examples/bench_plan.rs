@@ -25,7 +25,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     let rows = match args.as_slice() {
         ["generate", manifest, rows] => generate(manifest, rows.parse()?)?,
         ["plan", manifest, out, rest @ ..] => {
-            let mut options = ManifestOptions::default();
+            let mut options = ManifestOptions {
+                max_problems: 100,
+                ..ManifestOptions::default()
+            };
             if let [memory] = rest {
                 options.memory = memory.parse()?;
             }
