@@ -164,6 +164,14 @@ mod tests {
     }
 
     #[test]
+    fn a_missing_bucket_or_queue_is_no_missing_object() {
+        for code in ["NoSuchBucket", "AWS.SimpleQueueService.NonExistentQueue"] {
+            assert_eq!(class_of(404, code), ErrorClass::ContainerMissing, "{code}");
+        }
+        assert_eq!(class_of(404, "NoSuchKey"), ErrorClass::NotFound);
+    }
+
+    #[test]
     fn a_head_without_a_body_is_judged_by_its_status() {
         assert_eq!(class_of(404, ""), ErrorClass::NotFound);
         assert_eq!(class_of(403, ""), ErrorClass::Denied);
