@@ -179,6 +179,3 @@ impl Inventory {
         file.rewind().map_err(failed)
     }
 }
-
-#[cfg(test)]
-mod tests;
