@@ -6,8 +6,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use rebucket_manifest::Exit;
-use rebucket_manifest::map_args::MapArgs;
 use rebucket_manifest::args::{PlanArgs, ReportArgs, RunArgs, SubmitArgs};
+use rebucket_manifest::map_args::MapArgs;
 
 use commands::{CommandError, complain, explain, map, plan, report, run, submit};
 

@@ -30,7 +30,12 @@ pub struct MapArgs {
     /// Rust's regex crate, $1 or ${name} for a group, and the flags g (every
     /// match) and i (any case). Can be given more than once; each rule is
     /// applied to what the one before it made.
-    #[arg(long, env = "REBUCKET_REWRITE", value_name = "RULE", conflicts_with = "template")]
+    #[arg(
+        long,
+        env = "REBUCKET_REWRITE",
+        value_name = "RULE",
+        conflicts_with = "template"
+    )]
     pub rewrite: Vec<Rule>,
 
     /// Build each key from fields, such as {folder}{date:year}/{basename}. The
@@ -43,7 +48,12 @@ pub struct MapArgs {
 
     /// Use the template for keys that match this regular expression alone; its
     /// groups are the fields match:1, match:name, ...
-    #[arg(long = "match", env = "REBUCKET_MATCH", value_name = "REGEX", requires = "template")]
+    #[arg(
+        long = "match",
+        env = "REBUCKET_MATCH",
+        value_name = "REGEX",
+        requires = "template"
+    )]
     pub pattern: Option<String>,
 
     /// Put the new keys into this bucket, and into this folder of it.
@@ -111,12 +121,22 @@ pub struct MapArgs {
     pub dry_run: bool,
 
     /// How many examples --dry-run shows.
-    #[arg(long, env = "REBUCKET_EXAMPLES", value_name = "N", default_value_t = 20)]
+    #[arg(
+        long,
+        env = "REBUCKET_EXAMPLES",
+        value_name = "N",
+        default_value_t = 20
+    )]
     pub examples: usize,
 
     /// How many problems and collisions to print; 0 for all. The rest are
     /// counted.
-    #[arg(long, env = "REBUCKET_MAX_PROBLEMS", value_name = "N", default_value_t = 100)]
+    #[arg(
+        long,
+        env = "REBUCKET_MAX_PROBLEMS",
+        value_name = "N",
+        default_value_t = 100
+    )]
     pub max_problems: usize,
 
     /// To reach the bucket, or an inventory on S3.

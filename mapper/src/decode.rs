@@ -38,7 +38,10 @@ mod tests {
 
     #[test]
     fn keys_are_decoded_as_s3_encodes_them() {
-        assert_eq!(url_decoded("a+b%2Bc%20d%C3%A9%25").as_deref(), Ok("a b+c dé%"));
+        assert_eq!(
+            url_decoded("a+b%2Bc%20d%C3%A9%25").as_deref(),
+            Ok("a b+c dé%")
+        );
         assert_eq!(url_decoded("a%2"), Err(DecodeError::Escape(2)));
         assert_eq!(url_decoded("%FF"), Err(DecodeError::NotUtf8));
     }

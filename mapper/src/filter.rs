@@ -87,7 +87,10 @@ mod tests {
         Entry {
             size: Some(10),
             modified: Some(time("2026-11-22T10:00:00Z").unwrap()),
-            ..Entry::new(BucketName::new("bkt").unwrap(), ObjectKey::new(key).unwrap())
+            ..Entry::new(
+                BucketName::new("bkt").unwrap(),
+                ObjectKey::new(key).unwrap(),
+            )
         }
     }
 
@@ -124,7 +127,10 @@ mod tests {
 
     #[test]
     fn a_range_needs_something_to_compare() {
-        let bare = Entry::new(BucketName::new("bkt").unwrap(), ObjectKey::new("k").unwrap());
+        let bare = Entry::new(
+            BucketName::new("bkt").unwrap(),
+            ObjectKey::new("k").unwrap(),
+        );
         let sized = Filters {
             min_size: Some(1),
             ..Filters::default()

@@ -121,8 +121,16 @@ mod tests {
     #[test]
     fn globs_match_whole_keys() {
         for (glob, yes, no) in [
-            ("*.jpg", &["a.jpg", "a/b/c.jpg", ".jpg"][..], &["a.jpg.bak", "jpg"][..]),
-            ("logs/*", &["logs/a", "logs/a/b", "logs/"], &["log/a", "x/logs/a"]),
+            (
+                "*.jpg",
+                &["a.jpg", "a/b/c.jpg", ".jpg"][..],
+                &["a.jpg.bak", "jpg"][..],
+            ),
+            (
+                "logs/*",
+                &["logs/a", "logs/a/b", "logs/"],
+                &["log/a", "x/logs/a"],
+            ),
             ("logs/**", &["logs/a/b"], &["logs"]),
             ("a/**/b", &["a/b", "a/x/b", "a/x/y/b"], &["a/xb", "ab"]),
             ("**/b", &["b", "x/b"], &["xb"]),

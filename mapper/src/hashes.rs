@@ -1,8 +1,8 @@
 //! Which places are named more than once, in bounded memory: hashes, sorted in
 //! runs on disk.
 
-use std::collections::BinaryHeap;
 use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 use std::fs::File;
 use std::io::{self, BufReader, Read, Write};
 use std::os::unix::fs::FileExt;

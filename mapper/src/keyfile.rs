@@ -157,17 +157,15 @@ impl Reading<'_> {
     }
 
     /// The object that a key and perhaps a bucket name.
-    fn place(
-        &self,
-        line: u64,
-        key: &[u8],
-        bucket: Option<&[u8]>,
-    ) -> Result<Entry, KeyFileError> {
+    fn place(&self, line: u64, key: &[u8], bucket: Option<&[u8]>) -> Result<Entry, KeyFileError> {
         let text = self.text(line, "key", key)?;
         let decode = |text: &str| {
             if self.options.url_encoded {
                 url_decoded(text).map_err(|error| {
-                    self.wrong(line, format!("the key {text:?} is not percent-encoded: {error}"))
+                    self.wrong(
+                        line,
+                        format!("the key {text:?} is not percent-encoded: {error}"),
+                    )
                 })
             } else {
                 Ok(text.to_owned())
@@ -233,18 +231,19 @@ impl Reading<'_> {
         let mut record = ByteRecord::new();
         let mut line = 2;
         loop {
-            let read = reader.read_byte_record(&mut record).map_err(|error| {
-                match error.into_kind() {
-                    csv::ErrorKind::Io(error) if error.kind() == io::ErrorKind::InvalidData => {
-                        self.wrong(line, error.to_string())
-                    }
-                    csv::ErrorKind::Io(source) => KeyFileError::Read {
-                        name: self.name.to_owned(),
-                        source,
-                    },
-                    other => self.wrong(line, format!("{other:?}")),
-                }
-            })?;
+            let read =
+                reader
+                    .read_byte_record(&mut record)
+                    .map_err(|error| match error.into_kind() {
+                        csv::ErrorKind::Io(error) if error.kind() == io::ErrorKind::InvalidData => {
+                            self.wrong(line, error.to_string())
+                        }
+                        csv::ErrorKind::Io(source) => KeyFileError::Read {
+                            name: self.name.to_owned(),
+                            source,
+                        },
+                        other => self.wrong(line, format!("{other:?}")),
+                    })?;
             if !read {
                 break;
             }
@@ -295,7 +294,10 @@ impl Reading<'_> {
         }
         if let Some(size) = text("size", size)? {
             entry.size = Some(size.parse().map_err(|_| {
-                wrong("size", &format!("expected a number of bytes, found {size:?}"))
+                wrong(
+                    "size",
+                    &format!("expected a number of bytes, found {size:?}"),
+                )
             })?);
         }
         if let Some(version) = text("version_id", version)? {
@@ -387,7 +389,10 @@ mod tests {
         assert_eq!(first.modified.unwrap().to_string(), "2026-01-02T03:04:05Z");
         let bare = Entry {
             columns: vec![String::new()],
-            ..Entry::new(BucketName::new("two").unwrap(), ObjectKey::new("z").unwrap())
+            ..Entry::new(
+                BucketName::new("two").unwrap(),
+                ObjectKey::new("z").unwrap(),
+            )
         };
         assert_eq!(entries[1], bare);
     }
@@ -397,10 +402,16 @@ mod tests {
         let long = format!("a\n{}", "x".repeat(5000));
         let endless = format!("key,size\na,1\n\"{}", "x\n".repeat(1 << 20));
         for (bytes, words) in [
-            (&b"a\nb\xff"[..], "keys:2: the key is not UTF-8 from its byte 2"),
+            (
+                &b"a\nb\xff"[..],
+                "keys:2: the key is not UTF-8 from its byte 2",
+            ),
             (long.as_bytes(), "keys:2: it is longer than 4096"),
             (b"key,size\na,1\nb\n", "keys:3: expected 2 fields"),
-            (b"key,size\n\"a\n\nb\",1\nc,x\n", "keys:5: size: expected a number"),
+            (
+                b"key,size\n\"a\n\nb\",1\nc,x\n",
+                "keys:5: size: expected a number",
+            ),
             (b"key,etag\na,\"x\"\"y\"\n", "keys:2: etag"),
             (b"key,last_modified\na,monday\n", "keys:2: last_modified"),
             (b"key,version_id\na,a b\n", "keys:2: version_id"),

@@ -263,7 +263,11 @@ impl fmt::Display for Collision {
             let source = &self.sources[0];
             return write!(f, "{source:?} is listed {} times", self.count);
         }
-        write!(f, "{:?} would get {} objects: ", self.destination, self.count)?;
+        write!(
+            f,
+            "{:?} would get {} objects: ",
+            self.destination, self.count
+        )?;
         for (index, source) in self.sources.iter().enumerate() {
             let comma = if index == 0 { "" } else { ", " };
             write!(f, "{comma}{source:?}")?;

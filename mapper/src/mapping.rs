@@ -1,8 +1,8 @@
 //! From an object to its new place.
 
-use regex::Regex;
 use rebucket_protocol::key::KeyError;
 use rebucket_protocol::{ObjectKey, ObjectUri, S3Prefix};
+use regex::Regex;
 
 use crate::entry::Entry;
 use crate::filter::{Filters, Unknown};
@@ -54,10 +54,14 @@ pub enum Mapped {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RowProblem {
     /// A range of sizes, and no size.
-    #[error("its size is not known; leave out --min-size and --max-size, or give a source with sizes")]
+    #[error(
+        "its size is not known; leave out --min-size and --max-size, or give a source with sizes"
+    )]
     NoSize,
     /// A range of dates, and no date.
-    #[error("its date is not known; leave out --modified-since and --modified-before, or give a source with dates")]
+    #[error(
+        "its date is not known; leave out --modified-since and --modified-before, or give a source with dates"
+    )]
     NoDate,
     /// The template asks for something that it does not have.
     #[error(transparent)]
@@ -73,10 +77,13 @@ impl Mapping {
     /// # Errors
     /// [`RowProblem`] when that cannot be said, or is no key.
     pub fn map(&self, entry: &Entry) -> Result<Mapped, RowProblem> {
-        let admitted = self.filters.admits(entry).map_err(|unknown| match unknown {
-            Unknown::Size => RowProblem::NoSize,
-            Unknown::Date => RowProblem::NoDate,
-        })?;
+        let admitted = self
+            .filters
+            .admits(entry)
+            .map_err(|unknown| match unknown {
+                Unknown::Size => RowProblem::NoSize,
+                Unknown::Date => RowProblem::NoDate,
+            })?;
         if !admitted {
             return Ok(Mapped::FilteredOut);
         }
@@ -126,7 +133,10 @@ mod tests {
     use super::*;
 
     fn entry(key: &str) -> Entry {
-        Entry::new(BucketName::new("bkt").unwrap(), ObjectKey::new(key).unwrap())
+        Entry::new(
+            BucketName::new("bkt").unwrap(),
+            ObjectKey::new(key).unwrap(),
+        )
     }
 
     fn mapping(change: Change, to: Option<&str>) -> Mapping {
@@ -151,7 +161,10 @@ mod tests {
 
     #[test]
     fn rules_are_applied_in_order_and_what_none_changes_stays() {
-        let mapping = mapping(rules(&["s|^a/|b/|", "s|^b/|c/|", "s|^z$|y|", "s|^y$|z|"]), None);
+        let mapping = mapping(
+            rules(&["s|^a/|b/|", "s|^b/|c/|", "s|^z$|y|", "s|^y$|z|"]),
+            None,
+        );
         assert_eq!(goes_to(&mapping, "a/1"), "s3://bkt/c/1");
         assert_eq!(goes_to(&mapping, "b/1"), "s3://bkt/c/1");
         assert_eq!(goes_to(&mapping, "x"), "Unmatched");

@@ -49,7 +49,10 @@ impl Spool {
         let etag = entry.etag.as_ref().map(rebucket_protocol::ETag::to_header);
         let etag = etag.as_deref().unwrap_or("").trim_matches('"');
         let size = entry.size.map_or("", |size| digits(size, &mut number));
-        let version = entry.version.as_ref().map_or("", |version| version.as_str());
+        let version = entry
+            .version
+            .as_ref()
+            .map_or("", |version| version.as_str());
         let destination = destination.to_string();
         Ok(self
             .csv
@@ -57,7 +60,10 @@ impl Spool {
     }
 
     pub(crate) fn finish(self) -> io::Result<Spooled> {
-        let encoder = self.csv.into_inner().map_err(csv::IntoInnerError::into_error)?;
+        let encoder = self
+            .csv
+            .into_inner()
+            .map_err(csv::IntoInnerError::into_error)?;
         let mut file = encoder
             .finish()?
             .into_inner()

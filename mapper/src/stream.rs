@@ -16,7 +16,10 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 /// no UTF-8 text begins like either format.
 pub(crate) fn decompressed<'a>(mut reader: impl Read + 'a) -> io::Result<Box<dyn BufRead + 'a>> {
     let mut head = Vec::new();
-    reader.by_ref().take(ZSTD.len() as u64).read_to_end(&mut head)?;
+    reader
+        .by_ref()
+        .take(ZSTD.len() as u64)
+        .read_to_end(&mut head)?;
     let is = |magic| head.starts_with(magic);
     let (gzip, zstandard) = (is(GZIP), is(ZSTD));
     let raw = BufReader::with_capacity(BUFFER, Cursor::new(head).chain(reader));
@@ -33,7 +36,10 @@ pub(crate) fn decompressed<'a>(mut reader: impl Read + 'a) -> io::Result<Box<dyn
     if head == BYTE_ORDER_MARK {
         head.clear();
     }
-    Ok(Box::new(BufReader::with_capacity(BUFFER, Cursor::new(head).chain(plain))))
+    Ok(Box::new(BufReader::with_capacity(
+        BUFFER,
+        Cursor::new(head).chain(plain),
+    )))
 }
 
 /// What a [`Watched`] reader has seen.

@@ -32,7 +32,9 @@ impl SyntaxError {
 }
 
 fn characters_before(text: &str, offset: usize) -> usize {
-    text.char_indices().take_while(|(at, _)| *at < offset).count()
+    text.char_indices()
+        .take_while(|(at, _)| *at < offset)
+        .count()
 }
 
 /// Where in a pattern its first mistake is, as a byte offset, and what it is.
@@ -52,10 +54,7 @@ fn mistake(pattern: &str) -> Option<(usize, String)> {
 
 /// Compiles a pattern of the `regex` crate; the error is a byte offset in the
 /// pattern and a message.
-pub(crate) fn compile(
-    pattern: &str,
-    ignore_case: bool,
-) -> Result<regex::Regex, (usize, String)> {
+pub(crate) fn compile(pattern: &str, ignore_case: bool) -> Result<regex::Regex, (usize, String)> {
     if let Some(mistake) = mistake(pattern) {
         return Err(mistake);
     }

@@ -1,8 +1,8 @@
 //! Templates: a new key built from what is known about an object.
 
 use md5::{Digest as _, Md5};
-use regex::{Captures, Regex};
 use rebucket_protocol::Timestamp;
+use regex::{Captures, Regex};
 use time::OffsetDateTime;
 
 use crate::entry::Entry;
@@ -87,8 +87,7 @@ impl Template {
     /// # Errors
     /// [`SyntaxError`] with the place of the first mistake.
     pub fn parse(text: &str, pattern: Option<&Regex>) -> Result<Self, SyntaxError> {
-        let wrong =
-            |at, message: &str| SyntaxError::new("template", text, at, message);
+        let wrong = |at, message: &str| SyntaxError::new("template", text, at, message);
         let mut template = Self {
             pieces: Vec::new(),
             columns: Vec::new(),
@@ -120,7 +119,9 @@ impl Template {
                         .field(name, pattern)
                         .map_err(|message| wrong(at + 1, &message))?;
                     if !literal.is_empty() {
-                        template.pieces.push(Piece::Text(std::mem::take(&mut literal)));
+                        template
+                            .pieces
+                            .push(Piece::Text(std::mem::take(&mut literal)));
                     }
                     template.pieces.push(Piece::Field {
                         written: name.to_owned(),
@@ -138,7 +139,11 @@ impl Template {
         if !literal.is_empty() {
             template.pieces.push(Piece::Text(literal));
         }
-        if template.pieces.iter().all(|piece| matches!(piece, Piece::Text(_))) {
+        if template
+            .pieces
+            .iter()
+            .all(|piece| matches!(piece, Piece::Text(_)))
+        {
             let message = "it has no field, so that every object would get the same key; \
                  fields stand in braces, as in {basename}";
             return Err(wrong(0, message));
@@ -374,7 +379,10 @@ mod tests {
             modified: Some(time("2026-01-02T03:04:05Z").unwrap()),
             storage_class: Some("GLACIER_IR".to_owned()),
             columns: vec!["Cat".to_owned(), String::new()],
-            ..Entry::new(BucketName::new("bkt").unwrap(), ObjectKey::new(key).unwrap())
+            ..Entry::new(
+                BucketName::new("bkt").unwrap(),
+                ObjectKey::new(key).unwrap(),
+            )
         }
     }
 
@@ -394,7 +402,10 @@ mod tests {
             ("{extension}/{stem}", "gz/photo.tar"),
             ("{date}/{date:month}{date:day}", "2026-01-02/0102"),
             ("{date:hour}:{date:minute}:{date:second}", "03:04:05"),
-            ("{storage_class}/{etag}/{version_id}", "GLACIER_IR/d41d8cd98f00b204e9800998ecf8427e/v.1"),
+            (
+                "{storage_class}/{etag}/{version_id}",
+                "GLACIER_IR/d41d8cd98f00b204e9800998ecf8427e/v.1",
+            ),
             // printf %s a/b/photo.tar.gz | md5sum
             ("{hash:6}/{hash}", "c40d41/c40d"),
             ("{segment:1}+{segment:2}+{segment:-1}", "a+b+photo.tar.gz"),
@@ -407,8 +418,14 @@ mod tests {
 
     #[test]
     fn what_an_object_lacks_is_said_or_has_a_default() {
-        assert_eq!(render("{folder}{stem}{suffix}", "top").as_deref(), Ok("top"));
-        assert_eq!(render("{extension|none}/{key}", ".rc").as_deref(), Ok("none/.rc"));
+        assert_eq!(
+            render("{folder}{stem}{suffix}", "top").as_deref(),
+            Ok("top")
+        );
+        assert_eq!(
+            render("{extension|none}/{key}", ".rc").as_deref(),
+            Ok("none/.rc")
+        );
         assert_eq!(render("{dirname|}x{key}", "k").as_deref(), Ok("xk"));
         for (template, key, hint) in [
             ("{dirname}/x", "top", "{folder}"),
@@ -419,8 +436,18 @@ mod tests {
             let missing = render(template, key).unwrap_err();
             assert!(missing.to_string().contains(hint), "{missing}");
         }
-        let bare = Entry::new(BucketName::new("bkt").unwrap(), ObjectKey::new("k").unwrap());
-        for field in ["size", "etag", "storage_class", "version_id", "date:year", "column:x"] {
+        let bare = Entry::new(
+            BucketName::new("bkt").unwrap(),
+            ObjectKey::new("k").unwrap(),
+        );
+        for field in [
+            "size",
+            "etag",
+            "storage_class",
+            "version_id",
+            "date:year",
+            "column:x",
+        ] {
             let template = Template::parse(&format!("{{{field}}}"), None).unwrap();
             assert_eq!(template.render(&bare, None).unwrap_err().field, field);
         }

@@ -17,7 +17,9 @@ const BUCKET: &str = "examples";
 fn blocks(kind: &str) -> Vec<&'static str> {
     let fence = format!("```{kind}\n");
     let parts = DOCS.split(fence.as_str()).skip(1);
-    parts.map(|part| part.split("```").next().unwrap()).collect()
+    parts
+        .map(|part| part.split("```").next().unwrap())
+        .collect()
 }
 
 /// Words of a command line, with single quotes and without escapes.
@@ -73,7 +75,10 @@ fn object(key: &str) -> Entry {
         version: Some(VersionId::new("v1").unwrap()),
         modified: Some(filter::time("2026-11-22T10:30:05Z").unwrap()),
         storage_class: Some("STANDARD_IA".to_owned()),
-        ..Entry::new(BucketName::new(BUCKET).unwrap(), ObjectKey::new(key).unwrap())
+        ..Entry::new(
+            BucketName::new(BUCKET).unwrap(),
+            ObjectKey::new(key).unwrap(),
+        )
     }
 }
 

@@ -27,7 +27,10 @@ const SCHEMA: &str = "Bucket, Key, VersionId, IsLatest, IsDeleteMarker, Size, La
 const ETAG: &str = "d41d8cd98f00b204e9800998ecf8427e";
 
 fn md5(bytes: &[u8]) -> String {
-    Md5::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    Md5::digest(bytes)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 fn gzip(text: &str) -> Vec<u8> {
@@ -72,7 +75,10 @@ fn read_csv(schema: &str, text: &str) -> Result<Vec<Listed>, String> {
 }
 
 fn object(key: &str) -> Entry {
-    Entry::new(BucketName::new("photos").unwrap(), ObjectKey::new(key).unwrap())
+    Entry::new(
+        BucketName::new("photos").unwrap(),
+        ObjectKey::new(key).unwrap(),
+    )
 }
 
 fn full(key: &str) -> Listed {
@@ -126,7 +132,9 @@ fn parquet(count: usize, compression: Compression) -> Vec<u8> {
         optional binary e_tag (UTF8); optional binary storage_class (UTF8);
         optional boolean is_multipart_uploaded; }";
     let schema = Arc::new(parse_message_type(schema).unwrap());
-    let properties = WriterProperties::builder().set_compression(compression).build();
+    let properties = WriterProperties::builder()
+        .set_compression(compression)
+        .build();
     let mut writer = SerializedFileWriter::new(Vec::new(), schema, Arc::new(properties)).unwrap();
     let whole = count + 2;
     // Nothing but a key is known of the last row.
@@ -147,19 +155,33 @@ fn parquet(count: usize, compression: Compression) -> Vec<u8> {
                 None,
                 None,
             ),
-            1 => column.typed::<ByteArrayType>().write_batch(&keys, None, None),
-            2 => column.typed::<ByteArrayType>().write_batch(&texts("v1"), nulls, None),
+            1 => column
+                .typed::<ByteArrayType>()
+                .write_batch(&keys, None, None),
+            2 => column
+                .typed::<ByteArrayType>()
+                .write_batch(&texts("v1"), nulls, None),
             3 => column.typed::<BoolType>().write_batch(&latest, nulls, None),
-            4 => column.typed::<BoolType>().write_batch(&truths(count + 1), nulls, None),
-            5 => column.typed::<Int64Type>().write_batch(&vec![42; whole], nulls, None),
+            4 => column
+                .typed::<BoolType>()
+                .write_batch(&truths(count + 1), nulls, None),
+            5 => column
+                .typed::<Int64Type>()
+                .write_batch(&vec![42; whole], nulls, None),
             6 => column.typed::<Int64Type>().write_batch(
                 &vec![1_795_168_800_000; whole],
                 nulls,
                 None,
             ),
-            7 => column.typed::<ByteArrayType>().write_batch(&texts(ETAG), nulls, None),
-            8 => column.typed::<ByteArrayType>().write_batch(&texts("STANDARD_IA"), nulls, None),
-            _ => column.typed::<BoolType>().write_batch(&truths(0), nulls, None),
+            7 => column
+                .typed::<ByteArrayType>()
+                .write_batch(&texts(ETAG), nulls, None),
+            8 => column
+                .typed::<ByteArrayType>()
+                .write_batch(&texts("STANDARD_IA"), nulls, None),
+            _ => column
+                .typed::<BoolType>()
+                .write_batch(&truths(0), nulls, None),
         }
         .unwrap();
         column.close().unwrap();
@@ -178,12 +200,20 @@ fn a_parquet_inventory_lists_the_same() {
         (5000, Compression::ZSTD(Default::default())),
     ] {
         let data = parquet(count, compression);
-        let listed = read(&manifest("Parquet", "message s3.inventory {}", &data), &data).unwrap();
+        let listed = read(
+            &manifest("Parquet", "message s3.inventory {}", &data),
+            &data,
+        )
+        .unwrap();
         let mut expected: Vec<Listed> = (0..count).map(|row| full(&format!("k+{row}%"))).collect();
         expected.push(Listed::Noncurrent);
         expected.push(Listed::DeleteMarker);
         expected.push(Listed::Current(object(&format!("k+{}%", count + 2))));
-        assert!(listed == expected, "{count} rows, {compression}: {:?}", listed.first());
+        assert!(
+            listed == expected,
+            "{count} rows, {compression}: {:?}",
+            listed.first()
+        );
     }
 }
 
@@ -199,7 +229,10 @@ fn a_file_that_is_not_the_listed_one_gives_no_row() {
         (&altered[..], "expected MD5"),
     ] {
         let error = read(&right, bytes).unwrap_err();
-        assert!(error.contains("data/one is not what manifest.json lists"), "{error}");
+        assert!(
+            error.contains("data/one is not what manifest.json lists"),
+            "{error}"
+        );
         assert!(error.contains(words), "{error}");
     }
     // Damaged before its checksum was made.
@@ -215,15 +248,35 @@ fn a_file_that_is_not_the_listed_one_gives_no_row() {
 #[test]
 fn a_row_that_is_not_understood_is_named() {
     for (schema, text, words) in [
-        ("Bucket, Key", "photos,a\nphotos,b,c\n", "data/one, row 2: expected 2 fields"),
-        ("Bucket, Key", "photos,a\nother,b\n", "row 2: it is about the bucket \"other\""),
-        ("Bucket, Key", "photos,%zz\n", "row 1: the key \"%zz\" is not percent-encoded"),
+        (
+            "Bucket, Key",
+            "photos,a\nphotos,b,c\n",
+            "data/one, row 2: expected 2 fields",
+        ),
+        (
+            "Bucket, Key",
+            "photos,a\nother,b\n",
+            "row 2: it is about the bucket \"other\"",
+        ),
+        (
+            "Bucket, Key",
+            "photos,%zz\n",
+            "row 1: the key \"%zz\" is not percent-encoded",
+        ),
         ("Bucket, Key", "photos,\n", "row 1: the key is empty"),
         ("Bucket, Key", "photos,\"a\n", "never closed"),
         ("Bucket, Key, Size", "photos,a,big\n", "row 1: Size"),
-        ("Bucket, Key, LastModifiedDate", "photos,a,today\n", "row 1: LastModifiedDate"),
+        (
+            "Bucket, Key, LastModifiedDate",
+            "photos,a,today\n",
+            "row 1: LastModifiedDate",
+        ),
         ("Bucket, Key, ETag", "photos,a,a b\n", "row 1: the ETag"),
-        ("Bucket, Key, IsLatest", "photos,a,perhaps\n", "row 1: expected true or false"),
+        (
+            "Bucket, Key, IsLatest",
+            "photos,a,perhaps\n",
+            "row 1: expected true or false",
+        ),
         ("Bucket, Size", "photos,1\n", "the column Key is missing"),
         ("Bucket, Key, VersionId", "photos,a,v\n", "IsLatest"),
         ("Bucket, Key, Key", "photos,a,a\n", "Key is there twice"),
@@ -246,12 +299,24 @@ fn a_list_of_files_that_is_none_is_refused() {
     let mut unsummed = file.clone();
     unsummed["MD5checksum"] = json!("abc");
     for (manifest, words) in [
-        (with("fileFormat", json!("ORC")), "is in ORC, which rebucket does not read"),
-        (with("fileFormat", json!("XML")), "expected fileFormat CSV or Parquet"),
+        (
+            with("fileFormat", json!("ORC")),
+            "is in ORC, which rebucket does not read",
+        ),
+        (
+            with("fileFormat", json!("XML")),
+            "expected fileFormat CSV or Parquet",
+        ),
         (with("sourceBucket", json!("")), "sourceBucket"),
         (with("files", json!([file, file])), "listed twice"),
-        (with("files", json!([unsummed])), "expected 32 hexadecimal digits"),
-        (with("files", Value::Null), "no manifest.json of S3 Inventory"),
+        (
+            with("files", json!([unsummed])),
+            "expected 32 hexadecimal digits",
+        ),
+        (
+            with("files", Value::Null),
+            "no manifest.json of S3 Inventory",
+        ),
         (json!([]), "no manifest.json of S3 Inventory"),
     ] {
         let error = read(&manifest, &data).unwrap_err();
@@ -268,7 +333,10 @@ fn the_list_itself_has_a_checksum_and_a_twin() {
     };
     assert!(check(&format!("{}\n", md5(text.as_bytes()))).is_ok());
     let error = check(&md5(b"other")).unwrap_err().to_string();
-    assert!(error.contains("not what manifest.checksum lists"), "{error}");
+    assert!(
+        error.contains("not what manifest.checksum lists"),
+        "{error}"
+    );
 
     let inventory = Inventory::parse("manifest.json", text.as_bytes()).unwrap();
     let file = "s3://inventories/inv/photos/daily/data/one";
@@ -280,7 +348,10 @@ fn the_list_itself_has_a_checksum_and_a_twin() {
     for (text, words) in [
         (String::new(), "one is not in the symlink list"),
         (format!("{file}\n{file}\n"), "line 2 names"),
-        (format!("{file}\n{file}x\n"), "which the manifest does not list"),
+        (
+            format!("{file}\n{file}x\n"),
+            "which the manifest does not list",
+        ),
     ] {
         let error = symlink(&text).unwrap_err();
         assert!(error.contains(words), "{error}");
@@ -298,14 +369,20 @@ fn files_are_found_where_s3_puts_them() {
     let find = |data: Option<&Path>| find_data(&at, data, &inventory.files[0]);
     fs::create_dir_all(at.parent().unwrap()).unwrap();
     let error = find(None).unwrap_err().to_string();
-    assert!(error.contains("inv/photos/daily/data/one is missing"), "{error}");
+    assert!(
+        error.contains("inv/photos/daily/data/one is missing"),
+        "{error}"
+    );
     assert!(error.contains("--inventory-data"), "{error}");
     let put = |name: &str| {
         fs::create_dir_all(path(name).parent().unwrap()).unwrap();
         fs::write(path(name), &data).unwrap();
     };
     put("elsewhere/one");
-    assert_eq!(find(Some(&path("elsewhere"))).unwrap(), path("elsewhere/one"));
+    assert_eq!(
+        find(Some(&path("elsewhere"))).unwrap(),
+        path("elsewhere/one")
+    );
     put("copy/inv/photos/daily/2026-11-22T01-00Z/one");
     assert!(find(None).is_ok());
     put("copy/inv/photos/daily/data/one");

@@ -42,7 +42,11 @@ fn make(mapping: Mapping, entries: impl IntoIterator<Item = Entry>) -> Made {
 
 fn text(made: &mut Made) -> String {
     let mut text = String::new();
-    made.manifest.read().unwrap().read_to_string(&mut text).unwrap();
+    made.manifest
+        .read()
+        .unwrap()
+        .read_to_string(&mut text)
+        .unwrap();
     text
 }
 
@@ -50,7 +54,12 @@ fn text(made: &mut Made) -> String {
 fn planned(text: String) -> Vec<PlannedRename> {
     let input = open_reader("manifest", None, Cursor::new(text)).unwrap();
     let spool = tempfile::tempfile().unwrap();
-    let plan = prepare(input, &ManifestOptions::default(), JobChoices::default(), spool);
+    let plan = prepare(
+        input,
+        &ManifestOptions::default(),
+        JobChoices::default(),
+        spool,
+    );
     plan.unwrap().map(Result::unwrap).collect()
 }
 
@@ -119,14 +128,20 @@ fn everything_is_counted_once() {
         ..Counts::default()
     };
     assert_eq!(made.counts, expected);
-    let examples: Vec<_> = made.examples.iter().map(|(from, to)| format!("{from} {to}")).collect();
+    let examples: Vec<_> = made
+        .examples
+        .iter()
+        .map(|(from, to)| format!("{from} {to}"))
+        .collect();
     assert_eq!(examples, ["s3://bkt/logs/1 s3://bkt/old/1"]);
     assert_eq!(planned(text(&mut made)).len(), 2);
 }
 
 #[test]
 fn collisions_are_counted_and_named() {
-    let keys = ["a/1", "b/1", "c/1", "a/2", "b/2", "a/3", "a/4", "b/4", "a/5", "b/5"];
+    let keys = [
+        "a/1", "b/1", "c/1", "a/2", "b/2", "a/3", "a/4", "b/4", "a/5", "b/5",
+    ];
     let made = make(rules(&["s|^[a-c]/|all/|"]), keys.map(object));
     assert_eq!((made.counts.changed, made.counts.collisions), (10, 9));
     // So many are kept.
@@ -147,15 +162,24 @@ fn collisions_are_counted_and_named() {
     assert_eq!(said, expected);
     let twice = make(rules(&["s|^|x/|"]), [object("a"), object("a")]);
     assert_eq!(twice.counts.collisions, 2);
-    assert_eq!(twice.collisions[0].to_string(), "\"s3://bkt/a\" is listed 2 times");
+    assert_eq!(
+        twice.collisions[0].to_string(),
+        "\"s3://bkt/a\" is listed 2 times"
+    );
 }
 
 #[test]
 fn a_destination_that_is_taken_is_said_and_one_that_moves_away_is_not() {
-    let made = make(rules(&["s|^b$|c|", "s|^a$|b|", "s|^x$|y|"]), ["a", "b", "x", "y"].map(object));
+    let made = make(
+        rules(&["s|^b$|c|", "s|^a$|b|", "s|^x$|y|"]),
+        ["a", "b", "x", "y"].map(object),
+    );
     assert_eq!((made.counts.collisions, made.counts.occupied), (0, 1));
     let said = made.occupied[0].to_string();
-    assert!(said.contains("\"s3://bkt/x\" would go to \"s3://bkt/y\""), "{said}");
+    assert!(
+        said.contains("\"s3://bkt/x\" would go to \"s3://bkt/y\""),
+        "{said}"
+    );
 }
 
 #[test]
@@ -168,7 +192,10 @@ fn keys_that_cannot_be_mapped_are_named() {
     let made = make(rules(&["s|^gone.*||"]), keys.map(object));
     assert_eq!((made.counts.problems, made.problems.len()), (3, 3));
     let said = made.problems[0].to_string();
-    assert_eq!(said, "\"s3://bkt/gone\": the new key cannot be used: the key is empty");
+    assert_eq!(
+        said,
+        "\"s3://bkt/gone\": the new key cannot be used: the key is empty"
+    );
 }
 
 #[test]
@@ -195,5 +222,9 @@ fn a_manifest_is_saved_whole_and_as_its_name_says() {
     }
     let error = made.manifest.save(folder.path()).unwrap_err().to_string();
     assert!(error.contains("cannot be written"), "{error}");
-    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 3, "something is left over");
+    assert_eq!(
+        fs::read_dir(folder.path()).unwrap().count(),
+        3,
+        "something is left over"
+    );
 }

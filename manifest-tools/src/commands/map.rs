@@ -183,11 +183,7 @@ async fn make(
     }
 }
 
-fn from_keys(
-    name: &str,
-    options: &KeyFileOptions,
-    recipe: &Recipe,
-) -> Result<Made, CommandError> {
+fn from_keys(name: &str, options: &KeyFileOptions, recipe: &Recipe) -> Result<Made, CommandError> {
     let mut maker = recipe.start()?;
     let mut sink = |listed| maker.add(listed);
     if name == "-" {

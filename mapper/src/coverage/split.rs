@@ -106,12 +106,15 @@ impl Coverage {
         let mut points: Vec<&String> = folders
             .iter()
             .filter(|point| {
-                let after_last = range.last.as_ref().is_none_or(|last| {
-                    order.compare(last, point).is_lt()
-                });
-                after_last && range.until.as_ref().is_none_or(|until| {
-                    order.compare(point, until).is_lt()
-                })
+                let after_last = range
+                    .last
+                    .as_ref()
+                    .is_none_or(|last| order.compare(last, point).is_lt());
+                after_last
+                    && range
+                        .until
+                        .as_ref()
+                        .is_none_or(|until| order.compare(point, until).is_lt())
             })
             .collect();
         points.sort_by(|a, b| order.compare(a, b));
@@ -125,7 +128,11 @@ impl Coverage {
             return;
         }
         let victim = attempt.victim;
-        let idle = self.listers.iter().filter(|doing| !matches!(doing, Doing::Listing(_))).count();
+        let idle = self
+            .listers
+            .iter()
+            .filter(|doing| !matches!(doing, Doing::Listing(_)))
+            .count();
         let pieces = idle.clamp(1, points.len());
         let chosen: Vec<String> = (0..pieces)
             .map(|piece| points[piece * points.len() / pieces].clone())
@@ -149,14 +156,16 @@ impl Coverage {
             self.end_splitting(lister);
             return Ok(());
         };
-        let passed = range.last.as_ref().is_some_and(|last| order.compare(last, &asked).is_ge());
+        let passed = range
+            .last
+            .as_ref()
+            .is_some_and(|last| order.compare(last, &asked).is_ge());
         if passed {
             return Ok(());
         }
         let until = range.until.as_deref();
-        let ours = first.is_some_and(|key| {
-            until.is_none_or(|until| order.compare(key, until).is_le())
-        });
+        let ours =
+            first.is_some_and(|key| until.is_none_or(|until| order.compare(key, until).is_le()));
         if ours {
             self.split_at(victim, vec![asked]);
             self.end_splitting(lister);

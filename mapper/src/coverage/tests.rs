@@ -35,11 +35,15 @@ impl Store {
         Self { keys, compare }
     }
 
-    fn after<'a>(&'a self, prefix: &'a str, after: Option<&'a str>) -> impl Iterator<Item = &'a str> {
+    fn after<'a>(
+        &'a self,
+        prefix: &'a str,
+        after: Option<&'a str>,
+    ) -> impl Iterator<Item = &'a str> {
         let compare = self.compare;
-        let start = self.keys.partition_point(|key| {
-            after.is_some_and(|after| compare(after, key).is_ge())
-        });
+        let start = self
+            .keys
+            .partition_point(|key| after.is_some_and(|after| compare(after, key).is_ge()));
         let keys = self.keys[start..].iter().map(String::as_str);
         keys.filter(move |key| key.starts_with(prefix))
     }
@@ -189,15 +193,27 @@ fn all_listers_share_the_work_whatever_the_keys_look_like() {
     let pages = count / PAGE;
     let shapes: [(&str, fn(usize) -> String); 4] = [
         ("flat numbers", |n| format!("IMG_{n:08}.jpg")),
-        ("hashes", |n| format!("{:016x}", (n as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15))),
-        ("days", |n| format!("logs/{:04}/{:02}/{:02}/{n}", 2000 + n / 3000, n / 250 % 12, n % 28)),
+        ("hashes", |n| {
+            format!("{:016x}", (n as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15))
+        }),
+        ("days", |n| {
+            format!(
+                "logs/{:04}/{:02}/{:02}/{n}",
+                2000 + n / 3000,
+                n / 250 % 12,
+                n % 28
+            )
+        }),
         ("tiny folders", |n| format!("users/{n:07}/profile.json")),
     ];
     for (name, shape) in shapes {
         let alone = rounds((0..count).map(shape).collect(), 1);
         assert_eq!(alone, pages, "{name}");
         let eight = rounds((0..count).map(shape).collect(), 8);
-        assert!(eight < pages / 5, "{name}: {eight} rounds for {pages} pages");
+        assert!(
+            eight < pages / 5,
+            "{name}: {eight} rounds for {pages} pages"
+        );
     }
 }
 

@@ -68,8 +68,12 @@ fn row(inventory: &Inventory, record: &StringRecord) -> Result<crate::entry::Lis
         ));
     }
     let text = |column| columns.at(column).map_or("", |at| &record[at]);
-    let key = url_decoded(text(Column::Key))
-        .map_err(|error| format!("the key {:?} is not percent-encoded: {error}", text(Column::Key)))?;
+    let key = url_decoded(text(Column::Key)).map_err(|error| {
+        format!(
+            "the key {:?} is not percent-encoded: {error}",
+            text(Column::Key)
+        )
+    })?;
     let values = Values {
         bucket: text(Column::Bucket),
         key: &key,

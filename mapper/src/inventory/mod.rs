@@ -162,7 +162,10 @@ impl Inventory {
         let size = file.metadata().map_err(failed)?.len();
         if data.size.is_some_and(|listed| listed != size) {
             let expected = data.size.unwrap_or_default();
-            return Err(differs(format!("{expected} bytes"), format!("{size} bytes")));
+            return Err(differs(
+                format!("{expected} bytes"),
+                format!("{size} bytes"),
+            ));
         }
         let mut hasher = Md5::new();
         let mut buffer = vec![0; 1 << 16];

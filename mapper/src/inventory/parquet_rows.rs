@@ -187,7 +187,10 @@ impl Batches {
     }
 
     fn unexpected(&self) -> String {
-        format!("the column {} is not of the type that it has in inventories", self.name)
+        format!(
+            "the column {} is not of the type that it has in inventories",
+            self.name
+        )
     }
 
     fn text(&self, row: usize) -> Result<&str, String> {

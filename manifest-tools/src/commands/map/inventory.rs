@@ -209,16 +209,14 @@ impl Objects {
         };
         match self.caller.call(policy, get).await {
             Ok(file) => Ok(file),
-            Err(CallError::Failed(error)) if error.class() == ErrorClass::NotFound => {
-                Err(MapError::Inventory(
-                    rebucket_mapper::inventory::InventoryError::Missing {
-                        key: data.key.to_string(),
-                        looked_at: place.to_string(),
-                        advice: "inventories expire: take a later one",
-                    },
-                )
-                .into())
-            }
+            Err(CallError::Failed(error)) if error.class() == ErrorClass::NotFound => Err(
+                MapError::Inventory(rebucket_mapper::inventory::InventoryError::Missing {
+                    key: data.key.to_string(),
+                    looked_at: place.to_string(),
+                    advice: "inventories expire: take a later one",
+                })
+                .into(),
+            ),
             Err(error) => Err(called(error)),
         }
     }

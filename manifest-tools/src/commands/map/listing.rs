@@ -13,9 +13,9 @@ use rebucket_worker::retry::CallError;
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
 
-use super::{MapError, Recipe};
 use super::inventory::called;
 use super::listing_pages::{Next, Pages};
+use super::{MapError, Recipe};
 use crate::commands::{CommandError, complain};
 
 /// Pages that wait to be mapped.
@@ -144,7 +144,9 @@ async fn list(
         }
     }
     tasks.abort_all();
-    let mapped = mapping.await.map_err(|error| Failure::Other(error.into()))?;
+    let mapped = mapping
+        .await
+        .map_err(|error| Failure::Other(error.into()))?;
     mapped.map_err(Failure::Other)
 }
 

@@ -120,7 +120,10 @@ impl Pages {
             Next::Token(token) => request.continuation_token(token),
             Next::Marker(..) => return Err(self.broken(OBJECTS, "a marker of versions")),
         };
-        let answer = request.send().await.map_err(|error| self.failed(OBJECTS, &error))?;
+        let answer = request
+            .send()
+            .await
+            .map_err(|error| self.failed(OBJECTS, &error))?;
         let mut keys = Vec::with_capacity(answer.contents().len());
         for object in answer.contents() {
             let key = self.decoded(OBJECTS, answer.encoding_type(), object.key())?;
@@ -128,7 +131,9 @@ impl Pages {
             entry.etag = object.e_tag().and_then(|etag| ETag::new(etag).ok());
             entry.size = object.size().and_then(|size| u64::try_from(size).ok());
             entry.modified = object.last_modified().and_then(timestamp);
-            entry.storage_class = object.storage_class().map(|class| class.as_str().to_owned());
+            entry.storage_class = object
+                .storage_class()
+                .map(|class| class.as_str().to_owned());
             keys.push((key, Listed::Current(entry)));
         }
         let next = match (answer.is_truncated(), answer.next_continuation_token()) {
@@ -145,7 +150,10 @@ impl Pages {
     }
 
     async fn versions_page(&self, at: &Next) -> Result<Page, ServiceError> {
-        let request = self.s3.list_object_versions().encoding_type(EncodingType::Url);
+        let request = self
+            .s3
+            .list_object_versions()
+            .encoding_type(EncodingType::Url);
         let request = request
             .bucket(self.place.bucket.as_str())
             .prefix(&self.place.prefix);
@@ -156,7 +164,10 @@ impl Pages {
                 .set_version_id_marker(version.clone()),
             Next::Token(_) => return Err(self.broken(VERSIONS, "a token of objects")),
         };
-        let answer = request.send().await.map_err(|error| self.failed(VERSIONS, &error))?;
+        let answer = request
+            .send()
+            .await
+            .map_err(|error| self.failed(VERSIONS, &error))?;
         let encoding = answer.encoding_type();
         let mut keys = Vec::new();
         for version in answer.versions() {
@@ -169,7 +180,9 @@ impl Pages {
             entry.etag = version.e_tag().and_then(|etag| ETag::new(etag).ok());
             entry.size = version.size().and_then(|size| u64::try_from(size).ok());
             entry.modified = version.last_modified().and_then(timestamp);
-            entry.storage_class = version.storage_class().map(|class| class.as_str().to_owned());
+            entry.storage_class = version
+                .storage_class()
+                .map(|class| class.as_str().to_owned());
             entry.version = version.version_id().and_then(|id| VersionId::new(id).ok());
             keys.push((key, Listed::Current(entry)));
         }
@@ -206,7 +219,10 @@ impl Pages {
     ) -> Result<(Vec<String>, bool), CallError> {
         let list = || async {
             let request = self.request(prefix).delimiter("/").start_after(after);
-            let answer = request.send().await.map_err(|error| self.failed(OBJECTS, &error))?;
+            let answer = request
+                .send()
+                .await
+                .map_err(|error| self.failed(OBJECTS, &error))?;
             let mut folders = Vec::new();
             for folder in answer.common_prefixes() {
                 folders.push(self.decoded(OBJECTS, answer.encoding_type(), folder.prefix())?);
@@ -231,8 +247,14 @@ impl Pages {
             return Ok(page.keys.into_iter().next().map(|(key, _)| key));
         }
         let list = || async {
-            let request = self.request(&self.place.prefix).start_after(after).max_keys(1);
-            let answer = request.send().await.map_err(|error| self.failed(OBJECTS, &error))?;
+            let request = self
+                .request(&self.place.prefix)
+                .start_after(after)
+                .max_keys(1);
+            let answer = request
+                .send()
+                .await
+                .map_err(|error| self.failed(OBJECTS, &error))?;
             match answer.contents().first() {
                 None => Ok(None),
                 Some(first) => self

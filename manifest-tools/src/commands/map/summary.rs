@@ -12,7 +12,13 @@ pub(super) const NOT_WRITTEN: &str = "rebucket: no manifest was written; change 
 pub(super) fn examples(made: &Made) -> String {
     let mut out = String::new();
     for (from, to) in &made.examples {
-        writeln!(out, "{} -> {}", shown(&from.to_string()), shown(&to.to_string())).ok();
+        writeln!(
+            out,
+            "{} -> {}",
+            shown(&from.to_string()),
+            shown(&to.to_string())
+        )
+        .ok();
     }
     let more = made.counts.changed - made.examples.len() as u64;
     if more > 0 {
@@ -56,11 +62,17 @@ pub(super) fn complaints(made: &Made) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     lines.extend(made.problems.iter().map(ToString::to_string));
     note_rest(&mut lines, counts.problems, made.problems.len(), "keys");
-    lines.extend(made.collisions.iter().map(|one| format!("collision: {one}")));
+    lines.extend(
+        made.collisions
+            .iter()
+            .map(|one| format!("collision: {one}")),
+    );
     let named = made.collisions.iter().map(|one| one.count).sum();
     if counts.collisions > named {
         let more = counts.collisions - named;
-        lines.push(format!("and {more} more renames that collide; --max-problems 0 shows all"));
+        lines.push(format!(
+            "and {more} more renames that collide; --max-problems 0 shows all"
+        ));
     }
     lines.extend(made.occupied.iter().map(|one| format!("warning: {one}")));
     if counts.occupied > 0 {
@@ -76,7 +88,9 @@ pub(super) fn complaints(made: &Made) -> Vec<String> {
 fn note_rest(lines: &mut Vec<String>, total: u64, kept: usize, what: &str) {
     let more = total.saturating_sub(kept as u64);
     if more > 0 {
-        lines.push(format!("and {more} more {what}; --max-problems 0 shows all"));
+        lines.push(format!(
+            "and {more} more {what}; --max-problems 0 shows all"
+        ));
     }
 }
 
