@@ -259,7 +259,7 @@ impl fmt::Display for Collision {
             );
         }
         let repeated = self.sources.windows(2).all(|pair| pair[0] == pair[1]);
-        if repeated && self.count as usize == self.sources.len() {
+        if repeated && self.count == self.sources.len() as u64 {
             let source = &self.sources[0];
             return write!(f, "{source:?} is listed {} times", self.count);
         }
@@ -272,7 +272,7 @@ impl fmt::Display for Collision {
             let comma = if index == 0 { "" } else { ", " };
             write!(f, "{comma}{source:?}")?;
         }
-        if self.count as usize > self.sources.len() {
+        if self.count > self.sources.len() as u64 {
             write!(f, ", ...")?;
         }
         Ok(())

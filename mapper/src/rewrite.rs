@@ -203,9 +203,8 @@ fn no_such_group(pattern: &Regex, name: &str) -> String {
     let digits = name.len() - name.trim_start_matches(|c: char| c.is_ascii_digit()).len();
     if digits > 0 && digits < name.len() {
         let (number, text) = name.split_at(digits);
-        message.push_str(&format!(
-            "; a group that text follows is written ${{{number}}}{text}"
-        ));
+        let hint = format!("; a group that text follows is written ${{{number}}}{text}");
+        message.push_str(&hint);
     }
     message
 }

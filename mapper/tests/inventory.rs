@@ -6,13 +6,14 @@
     reason = "in a test a failed unwrap is a failed test, helpers included"
 )]
 
+use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::{Seek as _, Write as _};
 use std::path::Path;
 use std::sync::Arc;
 
 use md5::{Digest as _, Md5};
-use parquet::basic::Compression;
+use parquet::basic::{Compression, GzipLevel, ZstdLevel};
 use parquet::data_type::{BoolType, ByteArray, ByteArrayType, Int64Type};
 use parquet::file::properties::WriterProperties;
 use parquet::file::writer::SerializedFileWriter;
@@ -27,10 +28,11 @@ const SCHEMA: &str = "Bucket, Key, VersionId, IsLatest, IsDeleteMarker, Size, La
 const ETAG: &str = "d41d8cd98f00b204e9800998ecf8427e";
 
 fn md5(bytes: &[u8]) -> String {
-    Md5::digest(bytes)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    let mut text = String::new();
+    for byte in Md5::digest(bytes) {
+        write!(text, "{byte:02x}").unwrap();
+    }
+    text
 }
 
 fn gzip(text: &str) -> Vec<u8> {
@@ -196,8 +198,8 @@ fn a_parquet_inventory_lists_the_same() {
     for (count, compression) in [
         (3, Compression::UNCOMPRESSED),
         (10_000, Compression::SNAPPY),
-        (5000, Compression::GZIP(Default::default())),
-        (5000, Compression::ZSTD(Default::default())),
+        (5000, Compression::GZIP(GzipLevel::default())),
+        (5000, Compression::ZSTD(ZstdLevel::default())),
     ] {
         let data = parquet(count, compression);
         let listed = read(

@@ -94,12 +94,17 @@ impl Source {
         if path.is_dir() {
             return unfit("a directory; give the manifest.json of an inventory, or a file of keys");
         }
+        if path
+            .extension()
+            .is_some_and(|ending| ending.eq_ignore_ascii_case("json"))
+        {
+            return Ok(Self::LocalInventory(path.to_owned()));
+        }
         match path.file_name().and_then(|file| file.to_str()) {
             Some("symlink.txt") => unfit(
                 "the Hive list of an inventory, which lacks its columns and checksums; give its \
                  manifest.json",
             ),
-            Some(file) if file.ends_with(".json") => Ok(Self::LocalInventory(path.to_owned())),
             _ => Ok(Self::Keys(name.to_owned())),
         }
     }

@@ -17,6 +17,7 @@ mod order;
 mod split;
 
 use std::collections::{HashMap, VecDeque};
+use std::fmt;
 
 pub use order::Order;
 
@@ -43,11 +44,36 @@ struct Range {
 /// Where two ranges meet.
 #[derive(Debug, Default)]
 struct Seam {
-    /// The first key after the range below, once it is known; `None` inside is
-    /// the end of the bucket.
-    stop: Option<Option<String>>,
+    /// The first key after the range below.
+    stop: Found,
     /// The first key of the range above.
-    first: Option<Option<String>>,
+    first: Found,
+}
+
+/// What comes next in a listing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+enum Found {
+    #[default]
+    Unknown,
+    Key(String),
+    /// No key any more.
+    End,
+}
+
+impl Found {
+    fn of(key: Option<&str>) -> Self {
+        key.map_or(Self::End, |key| Self::Key(key.to_owned()))
+    }
+}
+
+impl fmt::Display for Found {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Key(key) => write!(f, "{key:?}"),
+            Self::End => f.write_str("the end"),
+            Self::Unknown => f.write_str("something"),
+        }
+    }
 }
 
 type RangeId = u64;
@@ -216,9 +242,9 @@ impl Coverage {
             Some(until) => keys.partition_point(|key| order.compare(key, until).is_le()),
         };
         let first = match (range.last.is_none() && range.pages == 0, keys.first()) {
-            (true, Some(key)) => Some(Some((*key).to_owned())),
-            (true, None) if !truncated => Some(None),
-            _ => None,
+            (true, Some(key)) => Found::of(Some(key)),
+            (true, None) if !truncated => Found::End,
+            _ => Found::Unknown,
         };
         if !keys.is_empty() || !truncated {
             range.pages += 1;
@@ -227,46 +253,42 @@ impl Coverage {
             range.last = Some((*last).to_owned());
         }
         let (after, until) = (range.after.clone(), range.until.clone());
-        let stop = keys.get(accepted).map(|key| (*key).to_owned());
-        let ended = stop.is_some() || !truncated;
+        let stop = Found::of(keys.get(accepted).copied());
+        let ended = stop != Found::End || !truncated;
         if ended {
             self.ranges.remove(&id);
             self.listers[lister] = Doing::Nothing;
         }
-        if let (Some(after), Some(first)) = (after, first) {
-            self.seam(after, |seam| seam.first = Some(first))?;
+        if let (Some(after), true) = (after, first != Found::Unknown) {
+            self.seam(&after, |seam| seam.first = first)?;
         }
         if let (Some(until), true) = (until, ended) {
-            self.seam(until, |seam| seam.stop = Some(stop))?;
+            self.seam(&until, |seam| seam.stop = stop)?;
         }
         Ok(accepted)
     }
 
     /// Notes what is at a seam; once both sides are known they must agree.
-    fn seam(&mut self, at: String, note: impl FnOnce(&mut Seam)) -> Result<(), Disorder> {
+    fn seam(&mut self, at: &str, note: impl FnOnce(&mut Seam)) -> Result<(), Disorder> {
         if !self.plan.check {
             return Ok(());
         }
-        let seam = self.seams.entry(at.clone()).or_default();
+        let seam = self.seams.entry(at.to_owned()).or_default();
         note(seam);
-        let (Some(stop), Some(first)) = (&seam.stop, &seam.first) else {
+        if seam.stop == Found::Unknown || seam.first == Found::Unknown {
             return Ok(());
-        };
-        if stop != first {
-            let shown = |key: &Option<String>| match key {
-                Some(key) => format!("{key:?}"),
-                None => "the end".to_owned(),
-            };
+        }
+        if seam.stop != seam.first {
+            let detail = format!(
+                "after {at:?} comes {} in one listing and {} in another",
+                seam.stop, seam.first
+            );
             return Err(Disorder {
                 order: self.plan.order,
-                detail: format!(
-                    "after {at:?} comes {} in one listing and {} in another",
-                    shown(stop),
-                    shown(first)
-                ),
+                detail,
             });
         }
-        self.seams.remove(&at);
+        self.seams.remove(at);
         Ok(())
     }
 }

@@ -1,6 +1,6 @@
 //! Splitting a range that somebody else is listing.
 
-use super::{Coverage, Disorder, Doing, RangeId, Request};
+use super::{Coverage, Disorder, Doing, Found, RangeId, Request};
 
 /// Probes before a lister looks for something else to do.
 const PROBES: u32 = 32;
@@ -173,10 +173,10 @@ impl Coverage {
         }
         // Nothing is up there: the range ends here.
         let above = range.until.replace(asked.clone());
-        let first = first.map(str::to_owned);
-        self.seam(asked, |seam| seam.first = Some(first.clone()))?;
+        let first = Found::of(first);
+        self.seam(&asked, |seam| seam.first = first.clone())?;
         match above {
-            Some(above) => self.seam(above, |seam| seam.stop = Some(first)),
+            Some(above) => self.seam(&above, |seam| seam.stop = first),
             None => Ok(()),
         }
     }

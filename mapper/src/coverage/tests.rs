@@ -178,6 +178,9 @@ proptest! {
     }
 }
 
+/// A kind of keys: its name, and the key of each number.
+type Shape = (&'static str, fn(usize) -> String);
+
 /// How many rounds of one request for each lister a listing takes.
 fn rounds(keys: Vec<String>, listers: usize) -> usize {
     let store = Store::new(keys, bytes);
@@ -191,7 +194,7 @@ fn rounds(keys: Vec<String>, listers: usize) -> usize {
 fn all_listers_share_the_work_whatever_the_keys_look_like() {
     let count = 20_000;
     let pages = count / PAGE;
-    let shapes: [(&str, fn(usize) -> String); 4] = [
+    let shapes: [Shape; 4] = [
         ("flat numbers", |n| format!("IMG_{n:08}.jpg")),
         ("hashes", |n| {
             format!("{:016x}", (n as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15))

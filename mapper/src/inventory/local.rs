@@ -16,7 +16,7 @@ pub fn find_data(
     file: &DataFile,
 ) -> Result<PathBuf, InventoryError> {
     let key = Path::new(file.key.as_str());
-    let name = key.file_name().map(Path::new).unwrap_or(key);
+    let name = key.file_name().map_or(key, Path::new);
     // Joining an absolute path would leave the folder.
     let key = key.strip_prefix("/").unwrap_or(key);
     let mut places = Vec::new();
@@ -31,17 +31,15 @@ pub fn find_data(
         places.push(here.join("data").join(name));
         places.push(here.join(name));
     }
-    match places.iter().find(|place| place.is_file()) {
-        Some(place) => Ok(place.clone()),
-        None => {
-            let looked_at: Vec<_> = places.iter().map(|p| p.display().to_string()).collect();
-            Err(InventoryError::Missing {
-                key: file.key.to_string(),
-                looked_at: looked_at.join(", "),
-                advice: "download it, and name its folder with --inventory-data",
-            })
-        }
+    if let Some(place) = places.iter().find(|place| place.is_file()) {
+        return Ok(place.clone());
     }
+    let looked_at: Vec<_> = places.iter().map(|p| p.display().to_string()).collect();
+    Err(InventoryError::Missing {
+        key: file.key.to_string(),
+        looked_at: looked_at.join(", "),
+        advice: "download it, and name its folder with --inventory-data",
+    })
 }
 
 /// Where the `symlink.txt` of the inventory with this `manifest.json` is: the

@@ -2,7 +2,9 @@
 //! what it refuses.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 use std::io::Write as _;
+use std::time::Duration;
 
 use nix::sys::signal::Signal;
 use rebucket_simulator::clock::Millis;
@@ -220,10 +222,11 @@ async fn the_current_versions_are_pinned() {
 
 fn md5(bytes: &[u8]) -> String {
     use md5::{Digest as _, Md5};
-    Md5::digest(bytes)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    let mut text = String::new();
+    for byte in Md5::digest(bytes) {
+        write!(text, "{byte:02x}").unwrap();
+    }
+    text
 }
 
 /// An inventory of the bucket, written to the same bucket: key and bytes of
@@ -374,7 +377,8 @@ async fn map_keys(bench: &Bench, keys: &str, rule: &str, flags: &str) -> Ended {
 #[tokio::test]
 async fn a_dry_run_shows_examples_and_counts_and_writes_nothing() {
     let bench = Bench::new().await;
-    let keys: String = (0..30).map(|n| format!("k/{n}\n")).collect();
+    let keys: Vec<String> = (0..30).map(|n| format!("k/{n}\n")).collect();
+    let keys = keys.concat();
     let flags = "--dry-run --out m.csv --exclude k/29";
     let ended = map_keys(&bench, &(keys.clone() + "x\n"), "s|^k/|n/|", flags)
         .await
@@ -481,13 +485,18 @@ async fn an_interrupted_map_leaves_nothing() {
     let bench = Bench::new().await;
     let flags = "map - --bucket photos --to s3://archive --out m.csv";
     let running = bench.rebucket(flags).start_with_open_stdin();
-    rebucket_tests::until("it reads its standard input", || async {
-        let waits = std::fs::read_to_string(format!("/proc/{}/status", running.id())).unwrap();
-        waits.contains("SigCgt:").then_some(())
+    let status = format!("/proc/{}/status", running.id());
+    let interrupt = 1_u64 << (Signal::SIGINT as u64 - 1);
+    rebucket_tests::until("the process catches SIGINT", || async {
+        let status = std::fs::read_to_string(&status).ok()?;
+        let mut lines = status.lines();
+        let caught = lines.find_map(|line| line.strip_prefix("SigCgt:"))?;
+        let caught = u64::from_str_radix(caught.trim(), 16).unwrap();
+        (caught & interrupt != 0).then_some(())
     })
     .await;
     running.signal(Signal::SIGINT);
-    let ended = running.end().await;
+    let ended = running.end_within(Duration::from_secs(15)).await.is(130);
     assert!(ended.out.is_empty());
     assert!(!bench.path("m.csv").exists());
 }

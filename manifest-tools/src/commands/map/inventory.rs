@@ -152,7 +152,7 @@ impl Objects {
             let bytes = body.collect().await.map_err(|error| lost(place, &error))?;
             Ok(bytes.to_vec())
         };
-        Ok(self.caller.call(policy, get).await.map_err(called)?)
+        self.caller.call(policy, get).await.map_err(called)
     }
 
     async fn get(
