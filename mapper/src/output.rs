@@ -4,9 +4,11 @@
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Seek, Write};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use flate2::write::GzEncoder;
 use rebucket_protocol::ObjectUri;
+use tempfile::NamedTempFile;
 
 use crate::entry::Entry;
 
@@ -109,44 +111,85 @@ impl Spooled {
     /// replaces one that is there. An ending `.gz` or `.zst` compresses it.
     ///
     /// # Errors
-    /// [`OutputError`] when it cannot be written; `path` is as it was then.
-    pub fn save(&mut self, path: &Path) -> Result<(), OutputError> {
-        let failed = |source| OutputError {
+    /// [`OutputError`] when it cannot be written, or soon after `stop` is set;
+    /// `path` is as it was then.
+    pub fn save(&mut self, path: &Path, stop: &AtomicBool) -> Result<(), OutputError> {
+        self.write_beside(path, stop).map_err(|source| OutputError {
             path: path.to_owned(),
             source,
-        };
-        self.write_beside(path).map_err(failed)
+        })
     }
 
-    fn write_beside(&mut self, path: &Path) -> io::Result<()> {
-        if path.is_dir() {
-            return Err(io::ErrorKind::IsADirectory.into());
-        }
-        let folder = match path.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => folder,
-            _ => Path::new("."),
+    fn copy_unless(&mut self, stop: &AtomicBool, out: &mut impl Write) -> io::Result<()> {
+        let mut reader = Stoppable {
+            reader: self.read()?,
+            stop,
         };
-        let mut builder = tempfile::Builder::new();
-        // Like any new file: as the user's umask says, not for the owner alone.
-        #[cfg(unix)]
-        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-        let mut unfinished = builder.prefix(".rebucket-map-").tempfile_in(folder)?;
+        io::copy(&mut reader, out)?;
+        out.flush()
+    }
+
+    fn write_beside(&mut self, path: &Path, stop: &AtomicBool) -> io::Result<()> {
+        let mut unfinished = create_beside(path)?;
         let out = BufWriter::new(unfinished.as_file_mut());
         match path.extension().and_then(|ending| ending.to_str()) {
             Some("gz") => {
                 let mut encoder = GzEncoder::new(out, flate2::Compression::default());
-                self.copy_to(&mut encoder)?;
+                self.copy_unless(stop, &mut encoder)?;
                 encoder.finish()?.flush()?;
             }
             Some("zst") => {
                 let mut encoder = zstd::stream::write::Encoder::new(out, 0)?;
-                self.copy_to(&mut encoder)?;
+                self.copy_unless(stop, &mut encoder)?;
                 encoder.finish()?.flush()?;
             }
-            _ => self.copy_to(&mut { out })?,
+            _ => self.copy_unless(stop, &mut { out })?,
         }
         unfinished.as_file().sync_all()?;
         unfinished.persist(path).map_err(|error| error.error)?;
         Ok(())
+    }
+}
+
+/// Makes sure that a manifest can be written here, before the work for it is
+/// done.
+///
+/// # Errors
+/// [`OutputError`] when it cannot.
+pub fn check(path: &Path) -> Result<(), OutputError> {
+    create_beside(path).map(drop).map_err(|source| OutputError {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+/// A file that can take the place of `path` in one step, once it is complete.
+fn create_beside(path: &Path) -> io::Result<NamedTempFile> {
+    if path.is_dir() {
+        return Err(io::ErrorKind::IsADirectory.into());
+    }
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let mut builder = tempfile::Builder::new();
+    // Like any new file: as the user's umask says, not for the owner alone.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    builder.prefix(".rebucket-map-").tempfile_in(folder)
+}
+
+/// A reader that fails once it is told to stop.
+struct Stoppable<'a, R> {
+    reader: R,
+    stop: &'a AtomicBool,
+}
+
+impl<R: Read> Read for Stoppable<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.stop.load(Ordering::Relaxed) {
+            return Err(io::Error::other("interrupted"));
+        }
+        self.reader.read(buffer)
     }
 }

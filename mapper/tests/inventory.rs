@@ -123,8 +123,8 @@ fn a_csv_inventory_lists_current_objects_with_their_pins() {
     assert_eq!(short, [Listed::Current(sized)]);
 }
 
-/// A Parquet inventory: `count` full rows, then an older version, a delete
-/// marker and an object of which nothing is known.
+/// A Parquet inventory: an object of which nothing is known, `count` full rows,
+/// an older version and a delete marker.
 fn parquet(count: usize, compression: Compression) -> Vec<u8> {
     let schema = "message s3.inventory {
         required binary bucket (UTF8); required binary key (UTF8);
@@ -139,8 +139,8 @@ fn parquet(count: usize, compression: Compression) -> Vec<u8> {
         .build();
     let mut writer = SerializedFileWriter::new(Vec::new(), schema, Arc::new(properties)).unwrap();
     let whole = count + 2;
-    // Nothing but a key is known of the last row.
-    let levels: Vec<i16> = (0..=whole).map(|row| i16::from(row < whole)).collect();
+    // Nothing but a key is known of the first row.
+    let levels: Vec<i16> = (0..=whole).map(|row| i16::from(row > 0)).collect();
     let texts = |text: &str| vec![ByteArray::from(text); whole];
     let truths = |row: usize| (0..whole).map(|at| at == row).collect::<Vec<bool>>();
     let latest: Vec<bool> = truths(count).iter().map(|old| !old).collect();
@@ -207,10 +207,10 @@ fn a_parquet_inventory_lists_the_same() {
             &data,
         )
         .unwrap();
-        let mut expected: Vec<Listed> = (0..count).map(|row| full(&format!("k+{row}%"))).collect();
+        let mut expected = vec![Listed::Current(object("k+0%"))];
+        expected.extend((1..=count).map(|row| full(&format!("k+{row}%"))));
         expected.push(Listed::Noncurrent);
         expected.push(Listed::DeleteMarker);
-        expected.push(Listed::Current(object(&format!("k+{}%", count + 2))));
         assert!(
             listed == expected,
             "{count} rows, {compression}: {:?}",

@@ -9,10 +9,11 @@
 
 use std::fs;
 use std::io::{Cursor, Read as _};
+use std::sync::atomic::AtomicBool;
 
 use proptest::prelude::*;
 use rebucket_mapper::mapping::{Change, Mapping};
-use rebucket_mapper::{Counts, Entry, Filters, Listed, Made, Maker};
+use rebucket_mapper::{Counts, Entry, Filters, Listed, Made, Maker, output};
 use rebucket_planner::{JobChoices, ManifestOptions, PlannedRename, open_reader, prepare};
 use rebucket_protocol::{BucketName, ETag, ObjectKey, VersionId};
 
@@ -206,7 +207,7 @@ fn a_manifest_is_saved_whole_and_as_its_name_says() {
     for name in ["m.csv", "m.csv.gz", "m.csv.zst"] {
         let path = folder.path().join(name);
         fs::write(&path, "what was there").unwrap();
-        made.manifest.save(&path).unwrap();
+        made.manifest.save(&path, &AtomicBool::new(false)).unwrap();
         let saved = fs::read(&path).unwrap();
         let plain = match name.rsplit('.').next().unwrap() {
             "gz" => {
@@ -220,11 +221,17 @@ fn a_manifest_is_saved_whole_and_as_its_name_says() {
         };
         assert_eq!(String::from_utf8(plain).unwrap(), expected, "{name}");
     }
-    let error = made.manifest.save(folder.path()).unwrap_err().to_string();
-    assert!(error.contains("cannot be written"), "{error}");
-    assert_eq!(
-        fs::read_dir(folder.path()).unwrap().count(),
-        3,
-        "something is left over"
-    );
+    let stopped = made
+        .manifest
+        .save(&folder.path().join("m.csv"), &AtomicBool::new(true));
+    assert!(stopped.unwrap_err().to_string().contains("interrupted"));
+    let kept = fs::read_to_string(folder.path().join("m.csv")).unwrap();
+    assert_eq!(kept, expected);
+    assert!(output::check(&folder.path().join("new.csv")).is_ok());
+    for path in [folder.path().to_owned(), folder.path().join("no/m.csv")] {
+        let error = output::check(&path).unwrap_err().to_string();
+        assert!(error.contains("cannot be written"), "{error}");
+    }
+    let left = fs::read_dir(folder.path()).unwrap().count();
+    assert_eq!(left, 3, "something is left over");
 }

@@ -9,6 +9,9 @@ mod summary;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rebucket_manifest::Exit;
 use rebucket_manifest::map_args::MapArgs;
@@ -16,7 +19,7 @@ use rebucket_mapper::coverage::Disorder;
 use rebucket_mapper::inventory::InventoryError;
 use rebucket_mapper::keyfile::{self, KeyFileError, KeyFileOptions};
 use rebucket_mapper::mapping::{Change, Mapping};
-use rebucket_mapper::output::{OutputError, Spooled};
+use rebucket_mapper::output::{self, OutputError, Spooled};
 use rebucket_mapper::{Made, Maker, SyntaxError};
 use rebucket_protocol::uri::UriError;
 use rebucket_protocol::{BucketName, ObjectUri, S3Prefix};
@@ -118,6 +121,9 @@ pub(crate) async fn run(args: MapArgs) -> Result<Exit, CommandError> {
         .map_err(MapError::from)?
         .ok_or(MapError::NoChange)?;
     let source = Source::parse(&args.source)?;
+    if let (Some(path), false) = (&args.out, args.dry_run) {
+        output::check(path).map_err(MapError::from)?;
+    }
     let columns = match &mapping.change {
         Change::Template { template, .. } => template.columns().to_vec(),
         _ => Vec::new(),
@@ -125,15 +131,17 @@ pub(crate) async fn run(args: MapArgs) -> Result<Exit, CommandError> {
     if let (false, Some(column)) = (matches!(source, Source::Keys(_)), columns.first()) {
         return Err(MapError::NoColumns(column.clone()).into());
     }
-    let work = make(&args, source, mapping, columns);
+    tokio::pin!(interrupted);
     let made = tokio::select! {
-        made = work => made?,
-        () = interrupted => {
-            complain("rebucket: interrupted; no manifest was written");
-            return Ok(Exit::Interrupted);
-        }
+        made = make(&args, source, mapping, columns) => made?,
+        () = &mut interrupted => return Ok(leave()),
     };
-    conclude(args, made).await
+    conclude(args, made, interrupted).await
+}
+
+fn leave() -> Exit {
+    complain("rebucket: interrupted; no manifest was written");
+    Exit::Interrupted
 }
 
 /// What makes the manifest, from its beginning.
@@ -205,14 +213,17 @@ fn from_keys(name: &str, options: &KeyFileOptions, recipe: &Recipe) -> Result<Ma
 
 /// Writes the manifest, unless something is wrong with it, and says what is in
 /// it.
-async fn conclude(args: MapArgs, made: Made) -> Result<Exit, CommandError> {
+async fn conclude(
+    args: MapArgs,
+    made: Made,
+    interrupted: Pin<&mut impl Future<Output = ()>>,
+) -> Result<Exit, CommandError> {
     let counts = summary::counts(&made.counts);
-    let complaints = summary::complaints(&made);
     if args.dry_run {
         print(&format!("{}{counts}", summary::examples(&made)))?;
     }
-    for line in &complaints {
-        complain(line);
+    for line in summary::complaints(&made) {
+        complain(&line);
     }
     if made.counts.problems > 0 || made.counts.collisions > 0 {
         if !args.dry_run {
@@ -224,22 +235,39 @@ async fn conclude(args: MapArgs, made: Made) -> Result<Exit, CommandError> {
     if args.dry_run {
         return Ok(Exit::Done);
     }
-    let manifest = made.manifest;
-    let written = tokio::task::spawn_blocking(move || write(manifest, args.out)).await??;
-    match written {
-        Some(path) => print(&format!("{counts}manifest written to {}\n", path.display()))?,
-        None => complain(counts.trim_end()),
+    let mut manifest = made.manifest;
+    let Some(path) = args.out else {
+        let printing = tokio::task::spawn_blocking(move || to_stdout(&mut manifest));
+        tokio::select! {
+            printed = printing => printed??,
+            // Whoever reads may never read on.
+            () = interrupted => return Ok(Exit::Interrupted),
+        }
+        complain(counts.trim_end());
+        return Ok(Exit::Done);
+    };
+    let stop = Arc::new(AtomicBool::new(false));
+    let mut saving = {
+        let (path, stop) = (path.clone(), Arc::clone(&stop));
+        tokio::task::spawn_blocking(move || manifest.save(&path, &stop))
+    };
+    tokio::select! {
+        saved = &mut saving => saved?.map_err(MapError::from)?,
+        () = interrupted => {
+            stop.store(true, Ordering::Relaxed);
+            // It removes what it has written.
+            if saving.await?.is_err() {
+                return Ok(leave());
+            }
+        }
     }
+    print(&format!("{counts}manifest written to {}\n", path.display()))?;
     Ok(Exit::Done)
 }
 
-fn write(mut manifest: Spooled, out: Option<PathBuf>) -> Result<Option<PathBuf>, CommandError> {
-    if let Some(path) = out {
-        manifest.save(&path).map_err(MapError::from)?;
-        return Ok(Some(path));
-    }
+fn to_stdout(manifest: &mut Spooled) -> Result<(), CommandError> {
     match manifest.copy_to(&mut io::stdout().lock()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(CommandError::Stdout(error)),
-        _ => Ok(None),
+        _ => Ok(()),
     }
 }

@@ -78,15 +78,26 @@ fn list(
     let mut coverage = Coverage::new(plan, listers);
     let mut at: Vec<Option<String>> = vec![None; listers];
     let (mut listed, mut requests) = (Vec::new(), 0);
+    // Requests that were sent and are not answered yet.
+    let mut sent: Vec<Option<Request>> = vec![None; listers];
     for turn in turns.iter().cycle() {
         let mut offered = (0..listers).map(|offset| {
             let lister = (turn + offset) % listers;
-            (lister, coverage.next(lister))
+            let waiting = sent[lister].take();
+            (
+                lister,
+                waiting.map_or_else(|| (coverage.next(lister), false), |r| (r, true)),
+            )
         });
-        let offer = offered.find(|(_, request)| *request != Request::Wait);
-        let (lister, request) = offer.expect("somebody who does not wait");
+        let offer = offered.find(|(_, (request, _))| *request != Request::Wait);
+        let (lister, (request, was_sent)) = offer.expect("somebody who does not wait");
+        if !was_sent && request != Request::End {
+            sent[lister] = Some(request);
+            continue;
+        }
         match request {
             Request::End => return Ok((listed, requests)),
+            Request::Wait => unreachable!("nobody sends that"),
             Request::Folders { prefix, after } => {
                 let (found, truncated) = store.folders(&prefix, &after);
                 coverage.folders(lister, &found, truncated);
@@ -238,4 +249,24 @@ fn a_key_with_versions_on_two_pages_is_in_order() {
     assert_eq!(coverage.page(0, &["a", "b", "b"], true), Ok(3));
     assert_eq!(coverage.page(0, &["b", "c"], false), Ok(2));
     assert_eq!(coverage.next(0), Request::End);
+}
+
+#[test]
+fn a_seam_that_does_not_meet_is_noticed() {
+    let both = |first: &str| {
+        let mut coverage = Coverage::new(plan(Order::Bytes, true), 2);
+        assert_eq!(coverage.next(0), Request::Begin(None));
+        coverage.page(0, &["a1", "a2"], true).unwrap();
+        assert!(matches!(coverage.next(1), Request::Folders { .. }));
+        coverage.folders(1, &[], false);
+        let Request::Probe(seam) = coverage.next(1) else {
+            panic!("expected a probe");
+        };
+        coverage.probed(1, Some("x1")).unwrap();
+        assert_eq!(coverage.next(1), Request::Begin(Some(seam)));
+        coverage.page(1, &[first], false).unwrap();
+        coverage.page(0, &["b", "x1"], true)
+    };
+    assert_eq!(both("x1"), Ok(1));
+    assert!(both("x2").is_err());
 }

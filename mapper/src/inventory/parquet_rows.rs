@@ -77,7 +77,23 @@ fn values(columns: &[Option<Batches>], row: usize) -> Result<Values<'_>, String>
     let number = |column: Column| of(column).map_or(Ok(None), |batches| batches.number(row));
     let truth = |column: Column| of(column).map_or(Ok(None), |batches| batches.truth(row));
     let size = number(Column::Size)?;
-    let modified = number(Column::LastModified)?;
+    let modified = match of(Column::LastModified) {
+        // Inventories that others made have it as text.
+        Some(batches) if batches.is_text() => match batches.text(row)? {
+            "" => None,
+            text => Some(
+                Timestamp::try_from(text.to_owned())
+                    .map_err(|error| format!("last_modified_date: {error}"))?,
+            ),
+        },
+        _ => match number(Column::LastModified)? {
+            None => None,
+            Some(millis) => Some(
+                Timestamp::from_unix_millis(millis)
+                    .ok_or_else(|| format!("last_modified_date: {millis} ms is no time"))?,
+            ),
+        },
+    };
     Ok(Values {
         bucket: text(Column::Bucket)?,
         key: text(Column::Key)?,
@@ -88,13 +104,7 @@ fn values(columns: &[Option<Batches>], row: usize) -> Result<Values<'_>, String>
             None => None,
             Some(size) => Some(u64::try_from(size).map_err(|_| format!("size: {size} bytes"))?),
         },
-        modified: match modified {
-            None => None,
-            Some(millis) => Some(
-                Timestamp::from_unix_millis(millis)
-                    .ok_or_else(|| format!("last_modified_date: {millis} ms is no time"))?,
-            ),
-        },
+        modified,
         etag: text(Column::Etag)?,
         storage_class: text(Column::StorageClass)?,
     })
@@ -191,6 +201,10 @@ impl Batches {
             "the column {} is not of the type that it has in inventories",
             self.name
         )
+    }
+
+    fn is_text(&self) -> bool {
+        matches!(self.values, Batch::Text(_))
     }
 
     fn text(&self, row: usize) -> Result<&str, String> {
