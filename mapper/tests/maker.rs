@@ -61,7 +61,10 @@ fn planned(text: String) -> Vec<PlannedRename> {
         JobChoices::default(),
         spool,
     );
-    plan.unwrap().map(Result::unwrap).collect()
+    let (plan, _) = plan.unwrap();
+    let mut renames: Vec<PlannedRename> = plan.map(Result::unwrap).collect();
+    renames.sort_by_key(|rename| rename.row);
+    renames
 }
 
 #[test]
