@@ -1,5 +1,6 @@
 //! The commands, one file each, and what they have in common.
 
+pub(crate) mod map;
 pub(crate) mod plan;
 mod progress;
 pub(crate) mod report;
@@ -64,6 +65,9 @@ pub(crate) enum CommandError {
         /// The job.
         job: JobId,
     },
+    /// There is no manifest to be made.
+    #[error(transparent)]
+    Map(#[from] map::MapError),
     /// Stopped by a signal.
     #[error("interrupted")]
     Interrupted,
@@ -88,6 +92,7 @@ impl CommandError {
             | Self::Stdout(_)
             | Self::Spool(_)
             | Self::Usage(_)
+            | Self::Map(_)
             | Self::OtherManifest { .. }
             | Self::Report(_)
             | Self::Defect(_) => Exit::BadInput,

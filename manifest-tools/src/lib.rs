@@ -3,5 +3,6 @@
 
 pub mod args;
 pub mod exit;
+pub mod map_args;
 
 pub use exit::Exit;

@@ -7,8 +7,9 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use rebucket_manifest::Exit;
 use rebucket_manifest::args::{PlanArgs, ReportArgs, RunArgs, SubmitArgs};
+use rebucket_manifest::map_args::MapArgs;
 
-use commands::{CommandError, complain, explain, plan, report, run, submit};
+use commands::{CommandError, complain, explain, map, plan, report, run, submit};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -41,6 +42,13 @@ Examples:
   rebucket run renames.csv --if-exists skip      leave destinations that are taken
   rebucket run renames.csv --retry-failed        once more what failed before";
 
+const MAP_EXAMPLES: &str = "\
+Examples:
+  rebucket map s3://photos/logs/ --rewrite 's|^logs/(\\d{4})-(\\d\\d)|logs/$1/$2|' --dry-run
+  rebucket map s3://photos/2025/ --to s3://archive/photos --out moves.csv.zst
+  rebucket map inventory/2026-11-22T01-00Z/manifest.json --template '{hash:2}/{key}' > moves.csv
+  rebucket map names.csv --bucket photos --template '{folder}{column:name}{suffix}' > moves.csv";
+
 /// Renames objects in S3 in bulk, without losing any.
 #[derive(Parser)]
 #[command(name = "rebucket", version, propagate_version = true, after_help = EXIT_CODES)]
@@ -70,6 +78,13 @@ enum Command {
     /// is given again.
     #[command(after_help = RUN_EXAMPLES)]
     Run(Box<RunArgs>),
+
+    /// Make a manifest from a bucket's keys, by rules or a template.
+    ///
+    /// Only keys that change are in it. Nothing is renamed, and nothing is
+    /// written when two objects would get one key.
+    #[command(after_help = MAP_EXAMPLES)]
+    Map(Box<MapArgs>),
 
     /// Say what became of a job.
     Report(ReportArgs),
@@ -102,6 +117,7 @@ async fn execute(command: Command) -> Result<Exit, CommandError> {
         Command::Plan(args) => plan::run(args).await,
         Command::Submit(args) => submit::run(args).await,
         Command::Run(args) => run::run(*args).await,
+        Command::Map(args) => map::run(*args).await,
         Command::Report(args) => report::run(args).await,
     }
 }

@@ -12,6 +12,7 @@ mod command;
 mod exit_codes;
 mod failures;
 mod manifests;
+mod map;
 mod renames;
 mod reports;
 mod resume;

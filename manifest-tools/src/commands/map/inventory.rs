@@ -1,0 +1,236 @@
+//! S3 Inventory as the source of keys: local files, or objects.
+
+use std::fs::{self, File};
+use std::io::{self, Seek as _, Write as _};
+use std::path::Path;
+
+use futures_util::{StreamExt as _, stream};
+use rebucket_mapper::Made;
+use rebucket_mapper::inventory::{DataFile, Inventory, find_data, symlink_beside};
+use rebucket_protocol::{ObjectKey, ObjectUri};
+use rebucket_worker::clients::Clients;
+use rebucket_worker::error::{ErrorClass, ServiceError};
+use rebucket_worker::retry::{CallError, Caller, Policy};
+use rebucket_worker::store::classify::classify;
+use tokio::sync::mpsc;
+
+use super::{MapError, Recipe};
+use crate::commands::CommandError;
+
+/// Data files that are downloaded at a time.
+const DOWNLOADS: usize = 4;
+
+/// Makes a manifest from an inventory on this machine.
+pub(super) fn make_local(
+    manifest: &Path,
+    data: Option<&Path>,
+    recipe: &Recipe,
+) -> Result<Made, CommandError> {
+    let name = manifest.display().to_string();
+    let unreadable = |path: &Path, source| MapError::Open {
+        name: path.display().to_string(),
+        source,
+    };
+    let bytes = fs::read(manifest).map_err(|source| unreadable(manifest, source))?;
+    let checksum = manifest.with_file_name("manifest.checksum");
+    if let Some(text) = read_if_there(&checksum)? {
+        let checksum = checksum.display().to_string();
+        Inventory::check_manifest(&name, &bytes, &checksum, &text).map_err(MapError::from)?;
+    }
+    let inventory = Inventory::parse(&name, &bytes).map_err(MapError::from)?;
+    let whole = std::path::absolute(manifest).unwrap_or_else(|_| manifest.to_owned());
+    if let Some(symlink) = whole.to_str().and_then(symlink_beside)
+        && let Some(text) = read_if_there(Path::new(&symlink))?
+    {
+        inventory
+            .check_symlink(&symlink, &text)
+            .map_err(MapError::from)?;
+    }
+    // All of them are found before the first is read.
+    let mut places = Vec::new();
+    for file in &inventory.files {
+        places.push(find_data(manifest, data, file).map_err(MapError::from)?);
+    }
+    let mut maker = recipe.start()?;
+    for (file, place) in inventory.files.iter().zip(places) {
+        let opened = File::open(&place).map_err(|source| unreadable(&place, source))?;
+        let name = place.display().to_string();
+        inventory
+            .read(file, &name, opened, &mut |listed| maker.add(listed))
+            .map_err(MapError::from)?;
+    }
+    maker.finish().map_err(CommandError::Spool)
+}
+
+fn read_if_there(path: &Path) -> Result<Option<String>, MapError> {
+    match fs::read_to_string(path) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(MapError::Open {
+            name: path.display().to_string(),
+            source,
+        }),
+    }
+}
+
+/// Makes a manifest from an inventory on S3.
+pub(super) async fn make_remote(
+    clients: &Clients,
+    manifest: ObjectUri,
+    recipe: Recipe,
+) -> Result<Made, CommandError> {
+    let objects = Objects {
+        s3: clients.s3.clone(),
+        caller: Caller::apart(),
+    };
+    let name = manifest.to_string();
+    let bytes = objects.read(&manifest, Policy::START).await?;
+    let beside = |key: Option<String>| {
+        let key = ObjectKey::new(key?).ok()?;
+        Some(ObjectUri::new(manifest.bucket.clone(), key))
+    };
+    let folder = name_before_manifest(manifest.key.as_str());
+    let checksum = beside(Some(format!("{folder}manifest.checksum")));
+    if let Some((checksum, text)) = objects.text_if_there(checksum).await? {
+        Inventory::check_manifest(&name, &bytes, &checksum, &text).map_err(MapError::from)?;
+    }
+    let inventory = Inventory::parse(&name, &bytes).map_err(MapError::from)?;
+    let symlink = beside(symlink_beside(manifest.key.as_str()));
+    if let Some((symlink, text)) = objects.text_if_there(symlink).await? {
+        inventory
+            .check_symlink(&symlink, &text)
+            .map_err(MapError::from)?;
+    }
+    let (files, mut arrived) = mpsc::channel::<(DataFile, String, File)>(1);
+    let downloads = {
+        let inventory = &inventory;
+        let objects = &objects;
+        async move {
+            let all = inventory.files.iter().map(|file| async move {
+                let place = ObjectUri::new(inventory.written_to.clone(), file.key.clone());
+                let temporary = objects.download(&place, file).await?;
+                Ok::<_, CommandError>((file.clone(), place.to_string(), temporary))
+            });
+            let mut all = stream::iter(all).buffered(DOWNLOADS);
+            while let Some(file) = all.next().await {
+                if files.send(file?).await.is_err() {
+                    break;
+                }
+            }
+            Ok::<_, CommandError>(())
+        }
+    };
+    let reading = {
+        let inventory = inventory.clone();
+        tokio::task::spawn_blocking(move || {
+            let mut maker = recipe.start()?;
+            while let Some((data, name, file)) = arrived.blocking_recv() {
+                inventory
+                    .read(&data, &name, file, &mut |listed| maker.add(listed))
+                    .map_err(MapError::from)?;
+            }
+            Ok::<_, CommandError>(maker)
+        })
+    };
+    downloads.await?;
+    reading.await??.finish().map_err(CommandError::Spool)
+}
+
+fn name_before_manifest(key: &str) -> &str {
+    &key[..key.rfind('/').map_or(0, |slash| slash + 1)]
+}
+
+struct Objects {
+    s3: aws_sdk_s3::Client,
+    caller: Caller,
+}
+
+impl Objects {
+    async fn read(&self, place: &ObjectUri, policy: Policy) -> Result<Vec<u8>, CommandError> {
+        let get = || async {
+            let body = self.get(place).await?;
+            let bytes = body.collect().await.map_err(|error| lost(place, &error))?;
+            Ok(bytes.to_vec())
+        };
+        self.caller.call(policy, get).await.map_err(called)
+    }
+
+    async fn get(
+        &self,
+        place: &ObjectUri,
+    ) -> Result<aws_sdk_s3::primitives::ByteStream, ServiceError> {
+        let request = self.s3.get_object().bucket(place.bucket.as_str());
+        let answer = request.key(place.key.as_str()).send().await;
+        let answer = answer.map_err(|error| ServiceError {
+            operation: "GetObject",
+            target: place.to_string(),
+            fault: classify(&error),
+        })?;
+        Ok(answer.body)
+    }
+
+    /// An object and its text, if there is one. Without permission to list, S3
+    /// says that what is not there is denied.
+    async fn text_if_there(
+        &self,
+        place: Option<ObjectUri>,
+    ) -> Result<Option<(String, String)>, CommandError> {
+        let Some(place) = place else {
+            return Ok(None);
+        };
+        match self.read(&place, Policy::READ).await {
+            Ok(bytes) => Ok(Some((
+                place.to_string(),
+                String::from_utf8_lossy(&bytes).into_owned(),
+            ))),
+            Err(CommandError::Service(error))
+                if matches!(error.class(), ErrorClass::NotFound | ErrorClass::Denied) =>
+            {
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn download(&self, place: &ObjectUri, data: &DataFile) -> Result<File, CommandError> {
+        let policy = Policy::copy(data.size.unwrap_or(1 << 30));
+        let get = || async {
+            let spool = |error: io::Error| {
+                let (class, message) = (ErrorClass::Invalid, error.to_string());
+                ServiceError::local("GetObject", place, class, "NoTemporaryFile", message)
+            };
+            let mut body = self.get(place).await?;
+            let mut file = tempfile::tempfile().map_err(spool)?;
+            while let Some(chunk) = body.try_next().await.map_err(|error| lost(place, &error))? {
+                file.write_all(&chunk).map_err(spool)?;
+            }
+            file.rewind().map_err(spool)?;
+            Ok(file)
+        };
+        match self.caller.call(policy, get).await {
+            Ok(file) => Ok(file),
+            Err(CallError::Failed(error)) if error.class() == ErrorClass::NotFound => Err(
+                MapError::Inventory(rebucket_mapper::inventory::InventoryError::Missing {
+                    key: data.key.to_string(),
+                    looked_at: place.to_string(),
+                    advice: "inventories expire: take a later one",
+                })
+                .into(),
+            ),
+            Err(error) => Err(called(error)),
+        }
+    }
+}
+
+fn lost(place: &ObjectUri, error: &dyn std::error::Error) -> ServiceError {
+    let (class, message) = (ErrorClass::Transient, error.to_string());
+    ServiceError::local("GetObject", place, class, "BodyLost", message)
+}
+
+/// A request that had no success.
+pub(super) fn called(error: CallError) -> CommandError {
+    match error {
+        CallError::Interrupted => CommandError::Interrupted,
+        CallError::Failed(error) => error.into(),
+    }
+}

@@ -1,0 +1,195 @@
+//! Writing the manifest: to a spool first, and from there to its place in one
+//! step, so that no half manifest is ever taken for a whole one.
+
+use std::fs::File;
+use std::io::{self, BufReader, BufWriter, Read, Seek, Write};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use flate2::write::GzEncoder;
+use rebucket_protocol::ObjectUri;
+use tempfile::NamedTempFile;
+
+use crate::entry::Entry;
+
+const HEADER: [&str; 5] = ["source", "destination", "etag", "size", "version_id"];
+/// Manifests compress to a tenth at the fastest level.
+const SPOOL_LEVEL: i32 = 1;
+
+/// Rows on their way into a manifest, in a compressed temporary file.
+pub(crate) struct Spool {
+    csv: csv::Writer<zstd::stream::write::Encoder<'static, BufWriter<File>>>,
+}
+
+/// A complete manifest in a temporary file.
+pub struct Spooled(File);
+
+/// Why a manifest cannot be written.
+#[derive(Debug, thiserror::Error)]
+#[error("{} cannot be written: {source}", .path.display())]
+pub struct OutputError {
+    /// The file.
+    pub path: PathBuf,
+    /// What the system said.
+    pub source: io::Error,
+}
+
+impl Spool {
+    pub(crate) fn new() -> io::Result<Self> {
+        let file = BufWriter::new(tempfile::tempfile()?);
+        let encoder = zstd::stream::write::Encoder::new(file, SPOOL_LEVEL)?;
+        let mut csv = csv::WriterBuilder::new()
+            .terminator(csv::Terminator::Any(b'\n'))
+            .from_writer(encoder);
+        csv.write_record(HEADER)?;
+        Ok(Self { csv })
+    }
+
+    pub(crate) fn write(&mut self, entry: &Entry, destination: &ObjectUri) -> io::Result<()> {
+        let mut number = [0; 20];
+        let source = format!("s3://{}/{}", entry.bucket, entry.key);
+        let etag = entry.etag.as_ref().map(rebucket_protocol::ETag::to_header);
+        let etag = etag.as_deref().unwrap_or("").trim_matches('"');
+        let size = entry.size.map_or("", |size| digits(size, &mut number));
+        let version = entry
+            .version
+            .as_ref()
+            .map_or("", |version| version.as_str());
+        let destination = destination.to_string();
+        Ok(self
+            .csv
+            .write_record([&source, &destination, etag, size, version])?)
+    }
+
+    pub(crate) fn finish(self) -> io::Result<Spooled> {
+        let encoder = self
+            .csv
+            .into_inner()
+            .map_err(csv::IntoInnerError::into_error)?;
+        let mut file = encoder
+            .finish()?
+            .into_inner()
+            .map_err(io::IntoInnerError::into_error)?;
+        file.rewind()?;
+        Ok(Spooled(file))
+    }
+}
+
+/// A number in decimal, without an allocation.
+fn digits(mut number: u64, space: &mut [u8; 20]) -> &str {
+    let mut at = space.len();
+    loop {
+        at -= 1;
+        space[at] = b'0' + u8::try_from(number % 10).unwrap_or(0);
+        number /= 10;
+        if number == 0 {
+            return std::str::from_utf8(&space[at..]).unwrap_or("");
+        }
+    }
+}
+
+impl Spooled {
+    /// The manifest from its start, as CSV.
+    ///
+    /// # Errors
+    /// What the system says about the temporary file.
+    pub fn read(&mut self) -> io::Result<impl Read> {
+        self.0.rewind()?;
+        zstd::stream::read::Decoder::new(BufReader::new(&self.0))
+    }
+
+    /// Copies the manifest to `out`.
+    ///
+    /// # Errors
+    /// What the system says about the temporary file or about `out`.
+    pub fn copy_to(&mut self, out: &mut impl Write) -> io::Result<()> {
+        io::copy(&mut self.read()?, out)?;
+        out.flush()
+    }
+
+    /// Writes the manifest to a file that appears at once and complete, and
+    /// replaces one that is there. An ending `.gz` or `.zst` compresses it.
+    ///
+    /// # Errors
+    /// [`OutputError`] when it cannot be written, or soon after `stop` is set;
+    /// `path` is as it was then.
+    pub fn save(&mut self, path: &Path, stop: &AtomicBool) -> Result<(), OutputError> {
+        self.write_beside(path, stop).map_err(|source| OutputError {
+            path: path.to_owned(),
+            source,
+        })
+    }
+
+    fn copy_unless(&mut self, stop: &AtomicBool, out: &mut impl Write) -> io::Result<()> {
+        let mut reader = Stoppable {
+            reader: self.read()?,
+            stop,
+        };
+        io::copy(&mut reader, out)?;
+        out.flush()
+    }
+
+    fn write_beside(&mut self, path: &Path, stop: &AtomicBool) -> io::Result<()> {
+        let mut unfinished = create_beside(path)?;
+        let out = BufWriter::new(unfinished.as_file_mut());
+        match path.extension().and_then(|ending| ending.to_str()) {
+            Some("gz") => {
+                let mut encoder = GzEncoder::new(out, flate2::Compression::default());
+                self.copy_unless(stop, &mut encoder)?;
+                encoder.finish()?.flush()?;
+            }
+            Some("zst") => {
+                let mut encoder = zstd::stream::write::Encoder::new(out, 0)?;
+                self.copy_unless(stop, &mut encoder)?;
+                encoder.finish()?.flush()?;
+            }
+            _ => self.copy_unless(stop, &mut { out })?,
+        }
+        unfinished.as_file().sync_all()?;
+        unfinished.persist(path).map_err(|error| error.error)?;
+        Ok(())
+    }
+}
+
+/// Makes sure that a manifest can be written here, before the work for it is
+/// done.
+///
+/// # Errors
+/// [`OutputError`] when it cannot.
+pub fn check(path: &Path) -> Result<(), OutputError> {
+    create_beside(path).map(drop).map_err(|source| OutputError {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+/// A file that can take the place of `path` in one step, once it is complete.
+fn create_beside(path: &Path) -> io::Result<NamedTempFile> {
+    if path.is_dir() {
+        return Err(io::ErrorKind::IsADirectory.into());
+    }
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let mut builder = tempfile::Builder::new();
+    // Like any new file: as the user's umask says, not for the owner alone.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    builder.prefix(".rebucket-map-").tempfile_in(folder)
+}
+
+/// A reader that fails once it is told to stop.
+struct Stoppable<'a, R> {
+    reader: R,
+    stop: &'a AtomicBool,
+}
+
+impl<R: Read> Read for Stoppable<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.stop.load(Ordering::Relaxed) {
+            return Err(io::Error::other("interrupted"));
+        }
+        self.reader.read(buffer)
+    }
+}
