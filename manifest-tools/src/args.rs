@@ -6,6 +6,8 @@
     reason = "the docs of arguments are the help text"
 )]
 
+pub mod undo;
+
 use std::path::PathBuf;
 
 use clap::builder::BoolishValueParser;

@@ -1,11 +1,13 @@
 //! The commands, one file each, and what they have in common.
 
+mod beside;
 pub(crate) mod plan;
 mod progress;
 pub(crate) mod report;
 pub(crate) mod run;
 mod source;
 pub(crate) mod submit;
+pub(crate) mod undo;
 
 use std::io::{self, Write};
 use std::path::PathBuf;

@@ -6,9 +6,10 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use rebucket_manifest::Exit;
+use rebucket_manifest::args::undo::UndoArgs;
 use rebucket_manifest::args::{PlanArgs, ReportArgs, RunArgs, SubmitArgs};
 
-use commands::{CommandError, complain, explain, plan, report, run, submit};
+use commands::{CommandError, complain, explain, plan, report, run, submit, undo};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -40,6 +41,12 @@ Examples:
   rebucket run renames.csv                       with its report in renames.report/
   rebucket run renames.csv --if-exists skip      leave destinations that are taken
   rebucket run renames.csv --retry-failed        once more what failed before";
+
+const UNDO_EXAMPLES: &str = "\
+Examples:
+  rebucket undo renames.report --out back.csv
+  rebucket undo s3://ops/reports --job archive-2026 --out back.csv
+  rebucket run back.csv                          carries it out";
 
 /// Renames objects in S3 in bulk, without losing any.
 #[derive(Parser)]
@@ -73,6 +80,13 @@ enum Command {
 
     /// Say what became of a job.
     Report(ReportArgs),
+
+    /// Make the manifest that takes a job back, from its report.
+    ///
+    /// It has a row for every rename that was carried out, from the new name
+    /// to the old one. Nothing is renamed until it is given to run or submit.
+    #[command(after_help = UNDO_EXAMPLES)]
+    Undo(UndoArgs),
 }
 
 fn main() -> ExitCode {
@@ -103,5 +117,6 @@ async fn execute(command: Command) -> Result<Exit, CommandError> {
         Command::Submit(args) => submit::run(args).await,
         Command::Run(args) => run::run(*args).await,
         Command::Report(args) => report::run(args).await,
+        Command::Undo(args) => undo::run(args).await,
     }
 }

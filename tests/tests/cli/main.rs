@@ -17,3 +17,4 @@ mod reports;
 mod resume;
 mod submit;
 mod support;
+mod undo;
