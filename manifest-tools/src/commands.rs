@@ -66,6 +66,9 @@ pub(crate) enum CommandError {
         /// The job.
         job: JobId,
     },
+    /// What was sent cannot be told, or not be kept.
+    #[error(transparent)]
+    Checkpoint(#[from] submit::CheckpointError),
     /// Stopped by a signal.
     #[error("interrupted")]
     Interrupted,
@@ -91,6 +94,7 @@ impl CommandError {
             | Self::Spool(_)
             | Self::Usage(_)
             | Self::OtherManifest { .. }
+            | Self::Checkpoint(_)
             | Self::Report(_)
             | Self::Defect(_) => Exit::BadInput,
             Self::Interrupted => Exit::Interrupted,

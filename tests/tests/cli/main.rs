@@ -16,5 +16,7 @@ mod renames;
 mod reports;
 mod resume;
 mod submit;
+mod submit_again;
+mod submit_queues;
 mod support;
 mod undo;

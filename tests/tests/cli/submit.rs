@@ -311,7 +311,12 @@ async fn an_interrupted_submit_counts_truly_and_says_how_to_go_on() {
     assert!((30..2000).contains(&count), "{}", ended.err);
     let first = arrivals(&bench, &queue, usize::try_from(count).unwrap()).await;
     assert_eq!(first, (1..=count).map(|row| (row, 1)).collect());
-    // The same ids the second time: they count once.
+    // Everything else the second time, and the same ids with another account:
+    // they count once.
+    let ended = bench.submit(&queue.url, "--job j").end().await.is(0);
+    assert_eq!(ended.out, "job j: 2000 of 2000 renames submitted\n");
+    let rest = arrivals(&bench, &queue, 2000 - usize::try_from(count).unwrap()).await;
+    assert_eq!(rest, (count + 1..=2000).map(|row| (row, 1)).collect());
     bench.rows(40);
     bench.submit(&queue.url, "--job j").end().await.is(0);
     let second = arrivals(&bench, &queue, 40).await;
@@ -370,6 +375,8 @@ async fn a_queue_that_cannot_be_used_is_refused() {
         .is(2)
         .says(&["--queue-url"]);
     bench.submit(&queue.url, "--job .").end().await.is(2);
-    bench.submit(&queue.url, "--max-sends 0").end().await.is(2);
+    for wrong in ["--max-sends 0", "--rate 0"] {
+        bench.submit(&queue.url, wrong).end().await.is(2);
+    }
     assert!(queue.is_empty().await);
 }
