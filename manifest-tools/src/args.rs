@@ -6,6 +6,7 @@
     reason = "the docs of arguments are the help text"
 )]
 
+pub mod estimate;
 pub mod submit;
 pub mod undo;
 
@@ -142,6 +143,14 @@ pub struct SubmitArgs {
     /// How to send, and how to go on.
     #[command(flatten)]
     pub send: submit::SendArgs,
+
+    /// What it may cost.
+    #[command(flatten)]
+    pub consent: submit::ConsentArgs,
+
+    /// What is assumed for the estimate.
+    #[command(flatten)]
+    pub assume: estimate::AssumeArgs,
 
     /// For a manifest or a report on S3.
     #[command(flatten)]

@@ -1,6 +1,7 @@
 //! The commands, one file each, and what they have in common.
 
 mod beside;
+pub(crate) mod estimate;
 pub(crate) mod plan;
 mod progress;
 pub(crate) mod report;
@@ -8,6 +9,7 @@ pub(crate) mod run;
 mod source;
 pub(crate) mod submit;
 pub(crate) mod undo;
+mod words;
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -66,6 +68,9 @@ pub(crate) enum CommandError {
         /// The job.
         job: JobId,
     },
+    /// The prices cannot be used.
+    #[error(transparent)]
+    Prices(#[from] estimate::PriceError),
     /// What was sent cannot be told, or not be kept.
     #[error(transparent)]
     Checkpoint(#[from] submit::CheckpointError),
@@ -95,6 +100,7 @@ impl CommandError {
             | Self::Usage(_)
             | Self::OtherManifest { .. }
             | Self::Checkpoint(_)
+            | Self::Prices(_)
             | Self::Report(_)
             | Self::Defect(_) => Exit::BadInput,
             Self::Interrupted => Exit::Interrupted,

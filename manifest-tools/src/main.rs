@@ -6,10 +6,11 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use rebucket_manifest::Exit;
+use rebucket_manifest::args::estimate::EstimateArgs;
 use rebucket_manifest::args::undo::UndoArgs;
 use rebucket_manifest::args::{PlanArgs, ReportArgs, RunArgs, SubmitArgs};
 
-use commands::{CommandError, complain, explain, plan, report, run, submit, undo};
+use commands::{CommandError, complain, estimate, explain, plan, report, run, submit, undo};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -30,6 +31,12 @@ A manifest:
   source,destination
   s3://photos/2025/cat.jpg,s3://archive/photos/2025/cat.jpg
   \"s3://photos/a, b.jpg\",\"s3://archive/photos/a, b.jpg\"";
+
+const ESTIMATE_EXAMPLES: &str = "\
+Examples:
+  rebucket estimate renames.csv --workers 8
+  rebucket estimate renames.csv --assume-size 40MiB --assume-storage-class STANDARD_IA
+  rebucket estimate renames.plan --prices mine.toml --format json";
 
 const SUBMIT_EXAMPLES: &str = "\
 Examples:
@@ -64,12 +71,19 @@ enum Command {
     #[command(after_help = PLAN_EXAMPLES)]
     Plan(PlanArgs),
 
+    /// Say what a job will cost and how long it will take.
+    ///
+    /// No endpoint is asked. The prices are AWS's list prices, unless others
+    /// are given.
+    #[command(after_help = ESTIMATE_EXAMPLES)]
+    Estimate(Box<EstimateArgs>),
+
     /// Check a manifest and send one message for each of its renames to the
     /// workers' queue.
     ///
     /// Nothing is sent when the manifest has a problem.
     #[command(after_help = SUBMIT_EXAMPLES)]
-    Submit(SubmitArgs),
+    Submit(Box<SubmitArgs>),
 
     /// Check a manifest and carry it out here, without a queue.
     ///
@@ -114,7 +128,8 @@ fn main() -> ExitCode {
 async fn execute(command: Command) -> Result<Exit, CommandError> {
     match command {
         Command::Plan(args) => plan::run(args).await,
-        Command::Submit(args) => submit::run(args).await,
+        Command::Estimate(args) => estimate::run(*args).await,
+        Command::Submit(args) => submit::run(*args).await,
         Command::Run(args) => run::run(*args).await,
         Command::Report(args) => report::run(args).await,
         Command::Undo(args) => undo::run(args).await,

@@ -31,3 +31,25 @@ pub struct SendArgs {
           value_parser = clap::value_parser!(u32).range(1..))]
     pub rate: Option<u32>,
 }
+
+/// What a job may cost.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Sending")]
+pub struct ConsentArgs {
+    /// Ask before a job is sent that is estimated at more than so many US
+    /// dollars. Where there is no terminal to ask on, refuse it then; but
+    /// only if this limit is given. [default: 10]
+    #[arg(long, env = "REBUCKET_CONFIRM_ABOVE", value_name = "DOLLARS", value_parser = dollars)]
+    pub confirm_above: Option<f64>,
+
+    /// Send it, whatever it costs.
+    #[arg(long, env = "REBUCKET_YES", value_parser = BoolishValueParser::new())]
+    pub yes: bool,
+}
+
+fn dollars(text: &str) -> Result<f64, String> {
+    let dollars = text.trim_start_matches('$').parse::<f64>().ok();
+    dollars
+        .filter(|dollars| dollars.is_finite() && *dollars >= 0.0)
+        .ok_or_else(|| format!("expected a sum in US dollars such as 25 or 2.50, found {text:?}"))
+}

@@ -4,6 +4,7 @@ mod batches;
 mod check;
 mod checkpoint;
 mod confirmed;
+mod consent;
 mod controller;
 mod opening;
 mod pace;
@@ -16,6 +17,7 @@ use std::time::Duration;
 
 use rebucket_manifest::Exit;
 use rebucket_manifest::args::SubmitArgs;
+use rebucket_manifest::args::estimate::AssumeArgs;
 use rebucket_planner::PlanReader;
 use rebucket_protocol::{JobId, Timestamp};
 use rebucket_worker::clients::Clients;
@@ -27,12 +29,14 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::estimate::Estimate;
 use super::progress::progress_bar;
 use super::{CommandError, complain, interrupted, print, source};
 use batches::{Letterhead, read_batches};
 pub(crate) use checkpoint::CheckpointError;
 use checkpoint::{Checkpoint, Found, Identity, Wanted};
 use confirmed::Confirmed;
+use consent::consent;
 use opening::{fitting, look_at, open_queue, record};
 use pace::Pace;
 use sender::{Dispatcher, Sender};
@@ -66,8 +70,17 @@ async fn submit(args: &SubmitArgs, stop: CancellationToken) -> Result<Exit, Comm
     let clients = Clients::from_env(args.s3.s3_path_style).await;
     let queue = open_queue(&clients, &args.queue_url, &metrics, &stop).await?;
     let attributes = look_at(&queue, &metrics, &stop).await?;
-    for warning in check::warnings(&attributes, None) {
+    let (plan, estimate) = estimated(plan, &args.assume, attributes.fifo).await?;
+    for warning in check::warnings(&attributes, Some(estimate.time())) {
         complain(&format!("warning: the queue {}: {warning}", args.queue_url));
+    }
+    // One that goes on was agreed to when it began.
+    if begun.arrived == Confirmed::default() {
+        complain(&estimate.line());
+        if !consent(&args.consent, estimate.dollars(), &stop).await? {
+            complain("rebucket: nothing was sent");
+            return Ok(Exit::Interrupted);
+        }
     }
     let Begun {
         job,
@@ -173,6 +186,20 @@ fn take_up(
         }
     };
     Ok(Some((checkpoint, begun)))
+}
+
+/// The plan, from its start, and what it comes to.
+async fn estimated(
+    mut plan: PlanReader<File>,
+    assume: &AssumeArgs,
+    fifo: bool,
+) -> Result<(PlanReader<File>, Estimate), CommandError> {
+    let assume = assume.clone();
+    tokio::task::spawn_blocking(move || {
+        let estimate = Estimate::of(&mut plan, &assume, fifo)?;
+        Ok((plan, estimate))
+    })
+    .await?
 }
 
 fn how_to_go_on(checkpoint: &Checkpoint, job: &JobId) -> String {

@@ -9,6 +9,7 @@
 
 mod choices;
 mod command;
+mod estimate;
 mod exit_codes;
 mod failures;
 mod manifests;

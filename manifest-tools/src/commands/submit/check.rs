@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use rebucket_worker::queue::sqs::QueueAttributes;
 
-const MINUTE: Duration = Duration::from_mins(1);
-const HOUR: Duration = Duration::from_hours(1);
+use crate::commands::words::duration as words;
+
 const DAY: Duration = Duration::from_hours(24);
 
 /// A shorter visibility timeout lets a message come back while anybody still
@@ -100,36 +100,12 @@ pub(super) fn warnings(queue: &QueueAttributes, takes: Option<Duration>) -> Vec<
     found
 }
 
-/// A duration in words: two units at most.
-pub(crate) fn words(time: Duration) -> String {
-    let units = [
-        (DAY, "d"),
-        (HOUR, "h"),
-        (MINUTE, "min"),
-        (Duration::from_secs(1), "s"),
-    ];
-    let seconds = time.as_secs();
-    let mut parts = Vec::new();
-    let mut left = seconds;
-    for (unit, name) in units {
-        let count = left / unit.as_secs();
-        left %= unit.as_secs();
-        if count > 0 && parts.len() < 2 {
-            parts.push(format!("{count} {name}"));
-        } else if !parts.is_empty() {
-            break;
-        }
-    }
-    if parts.is_empty() {
-        "less than 1 s".to_owned()
-    } else {
-        parts.join(" ")
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const MINUTE: Duration = Duration::from_mins(1);
+    const HOUR: Duration = Duration::from_hours(1);
 
     fn fit() -> QueueAttributes {
         QueueAttributes {
@@ -196,19 +172,5 @@ mod tests {
         let found = warnings(&queue, None);
         assert_eq!(found.len(), 2, "{found:?}");
         assert!(found[1].contains("3,000"), "{found:?}");
-    }
-
-    #[test]
-    fn durations_are_said_in_two_units() {
-        for (seconds, text) in [
-            (0, "less than 1 s"),
-            (59, "59 s"),
-            (61, "1 min 1 s"),
-            (3_600, "1 h"),
-            (90_061, "1 d 1 h"),
-            (86_400 + 59, "1 d"),
-        ] {
-            assert_eq!(words(Duration::from_secs(seconds)), text);
-        }
     }
 }
