@@ -61,10 +61,8 @@ pub(super) async fn consent(
 }
 
 fn ask(dollars: f64) -> Result<bool, CommandError> {
-    let mut err = io::stderr().lock();
-    write!(err, "Send it, for about ${dollars:.2}? [y/N] ")
-        .and_then(|()| err.flush())
-        .ok();
+    // Not locked while it waits: others have something to say meanwhile.
+    write!(io::stderr(), "Send it, for about ${dollars:.2}? [y/N] ").ok();
     let mut answer = String::new();
     io::stdin()
         .lock()
