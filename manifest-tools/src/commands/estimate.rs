@@ -110,8 +110,12 @@ impl Estimate {
             count if count == self.counts.renames => ", if the objects are small",
             _ => ", if those of unknown size are small",
         };
+        let whose = match self.assume.prices {
+            None => "AWS's list prices",
+            Some(_) => "the prices given",
+        };
         format!(
-            "estimate: {}, about ${:.2} at AWS's list prices and {} with {workers}{unknown} \
+            "estimate: {}, about ${:.2} at {whose} and {} with {workers}{unknown} \
              (see `rebucket estimate`)",
             plural(self.counts.renames, "rename"),
             self.dollars(),

@@ -41,17 +41,21 @@ async fn a_task_that_the_queue_would_not_take_is_named_before_anything_is_sent()
     let bench = Bench::new().await;
     let queue = Queue::create(&bench.servers, 5).await;
     let long = "x".repeat(900);
-    let pairs = [("a", "b"), ("c", long.as_str()), ("d", "e")];
+    // Behind others that the queue would have taken.
+    let mut pairs: Vec<_> = (0..40)
+        .map(|n| (format!("a{n}"), format!("b{n}")))
+        .collect();
+    pairs[30].1 = long;
     bench.manifest("moves.csv", &pairs);
     queue.set(Name::MaximumMessageSize, "1024").await;
     let command = format!("submit moves.csv --queue-url {}", queue.url);
     let ended = bench.run(&command).await.is(2);
-    ended.says(&["line 3", "MaximumMessageSize", "1024"]);
+    ended.says(&["line 32", "MaximumMessageSize", "1024"]);
     assert!(queue.is_empty().await);
     // Nothing was begun, so nothing stands in the way of a mended queue.
     queue.set(Name::MaximumMessageSize, "2048").await;
     bench.run(&command).await.is(0);
-    assert_eq!(queue.depth().await[0], 3);
+    assert_eq!(queue.depth().await[0], 40);
 }
 
 #[tokio::test]
