@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// Batches in flight at the beginning.
-const FIRST: usize = 2;
+const FIRST: usize = 4;
 
 /// More are allowed while answers take at most so many times as long as the
 /// quickest ones did. Beyond it a service only queues what it is sent.
@@ -139,9 +139,9 @@ mod tests {
     #[test]
     fn it_goes_up_quickly_to_the_most_that_is_allowed() {
         let mut controller = Controller::new(50);
-        assert_eq!(controller.limit(), 2);
-        let limits = Line::new(1000, 1000).rounds(&mut controller, 6);
-        assert_eq!(limits, [4, 8, 16, 32, 50, 50]);
+        assert_eq!(controller.limit(), 4);
+        let limits = Line::new(1000, 1000).rounds(&mut controller, 5);
+        assert_eq!(limits, [8, 16, 32, 50, 50]);
         let mut controller = Controller::new(1);
         assert_eq!(Line::new(1000, 1000).rounds(&mut controller, 3), [1, 1, 1]);
     }
@@ -161,9 +161,9 @@ mod tests {
     fn it_halves_when_throttled_and_finds_its_way_back() {
         let mut controller = Controller::new(1000);
         let mut line = Line::new(1000, 20);
-        let limits = line.rounds(&mut controller, 5);
+        let limits = line.rounds(&mut controller, 4);
         // 32 are too many: half of it, once, though 12 were refused.
-        assert_eq!(limits, [4, 8, 16, 32, 16]);
+        assert_eq!(limits, [8, 16, 32, 16]);
         let later = line.rounds(&mut controller, 40);
         assert!(
             later.iter().all(|limit| (10..=21).contains(limit)),
@@ -185,7 +185,7 @@ mod tests {
         line.rounds(&mut controller, 3);
         line.takes *= 10;
         let limits = line.rounds(&mut controller, 3);
-        assert_eq!(limits, [16, 16, 16]);
+        assert_eq!(limits, [32, 32, 32]);
         line.rounds(&mut controller, 300);
         assert_eq!(controller.limit(), 64);
     }
