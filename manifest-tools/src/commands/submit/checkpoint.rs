@@ -7,145 +7,28 @@
 //! loses nothing that was confirmed. A power cut loses at most what was
 //! confirmed since the last sync, and that is sent twice, which is harmless.
 
-use std::collections::BTreeSet;
+mod error;
+mod identity;
+
 use std::fs::{File, TryLockError};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use rebucket_planner::JobChoices;
-use rebucket_protocol::{IfExists, JobId, StorageClass, Timestamp, VersionPolicy, Waiver};
+use rebucket_protocol::{JobId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::confirmed::Confirmed;
 use crate::commands::CommandError;
 use crate::commands::beside::{create_beside, folder_of};
 
+pub(crate) use error::CheckpointError;
+pub(super) use identity::Identity;
+
 const VERSION: u64 = 1;
 
 /// Appended lines after which the file is written anew: about a megabyte.
 const MOST_LINES: u64 = 65_536;
-
-/// Why a checkpoint cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum CheckpointError {
-    /// It cannot be read or written.
-    #[error("the checkpoint {}: {source}; another can be given with --checkpoint", .path.display())]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// Something else, or damaged.
-    #[error(
-        "{} is not a checkpoint of `rebucket submit`, or a damaged one (line {line}); give \
-         another --checkpoint, or --again to replace it and to begin anew", .path.display()
-    )]
-    Damaged {
-        /// The file.
-        path: PathBuf,
-        /// The line that cannot be read.
-        line: usize,
-    },
-    /// Written by a newer build.
-    #[error("the checkpoint {} has version {version}, this build reads version 1", .path.display())]
-    Newer {
-        /// The file.
-        path: PathBuf,
-        /// Its version.
-        version: u64,
-    },
-    /// Another process has it.
-    #[error("another `rebucket submit` is using the checkpoint {}; wait for it to end", .0.display())]
-    InUse(PathBuf),
-    /// An unfinished submission of something else.
-    #[error(
-        "the checkpoint {} is of a submission that did not end (job {job}, {sent} of {rows} \
-         renames) and had another {what}; finish it with the command that began it, give another \
-         --checkpoint, or give it up and begin anew with --again", .path.display()
-    )]
-    Another {
-        /// The file.
-        path: PathBuf,
-        /// The unfinished job.
-        job: JobId,
-        /// What of it was sent.
-        sent: u64,
-        /// What it has.
-        rows: u64,
-        /// What differs.
-        what: &'static str,
-    },
-    /// The same renames, submitted otherwise.
-    #[error(
-        "according to the checkpoint {} the job {job} submitted these renames to this queue \
-         already, with another {what}; to submit them once more, give --again", .path.display()
-    )]
-    DoneOtherwise {
-        /// The file.
-        path: PathBuf,
-        /// The finished job.
-        job: JobId,
-        /// What differs.
-        what: &'static str,
-    },
-}
-
-/// What makes two submissions the same.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Identity {
-    /// The digest of the renames.
-    pub(super) plan: String,
-    /// The queue's URL.
-    pub(super) queue: String,
-    /// Where the job is recorded.
-    pub(super) report: Option<String>,
-    if_exists: IfExists,
-    storage_class: Option<StorageClass>,
-    waive: BTreeSet<Waiver>,
-    versioned: VersionPolicy,
-}
-
-impl Identity {
-    /// What is submitted where.
-    pub(super) fn new(
-        plan: String,
-        queue: String,
-        report: Option<String>,
-        choices: &JobChoices,
-    ) -> Self {
-        Self {
-            plan,
-            queue,
-            report,
-            if_exists: choices.if_exists.unwrap_or_default(),
-            storage_class: choices.storage_class.clone(),
-            waive: choices.waive.clone(),
-            versioned: choices.versioned.unwrap_or_default(),
-        }
-    }
-
-    /// The first thing in which two differ, in the operator's words.
-    fn difference(&self, other: &Self) -> Option<&'static str> {
-        if self.plan != other.plan {
-            Some("manifest (the renames are not the same)")
-        } else if self.queue != other.queue {
-            Some("--queue-url")
-        } else if self.report != other.report {
-            Some("--report")
-        } else if self.if_exists != other.if_exists {
-            Some("--if-exists")
-        } else if self.storage_class != other.storage_class {
-            Some("--storage-class")
-        } else if self.waive != other.waive {
-            Some("--waive")
-        } else {
-            (self.versioned != other.versioned).then_some("--versioned")
-        }
-    }
-}
 
 /// The first line.
 #[derive(Debug, Clone, Serialize, Deserialize)]

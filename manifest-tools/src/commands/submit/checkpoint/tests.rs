@@ -1,5 +1,7 @@
 use std::io::Write as _;
 
+use rebucket_planner::JobChoices;
+use rebucket_protocol::{IfExists, VersionPolicy};
 use tempfile::TempDir;
 
 use super::*;
