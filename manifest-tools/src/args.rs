@@ -10,8 +10,10 @@ pub mod estimate;
 pub mod submit;
 pub mod undo;
 
+use std::fs::File;
 use std::path::PathBuf;
 
+use bytesize::ByteSize;
 use clap::builder::BoolishValueParser;
 use clap::{Args, ValueEnum, ValueHint};
 use rebucket_protocol::{BucketName, IfExists, JobId, StorageClass, VersionPolicy, Waiver};
@@ -72,8 +74,8 @@ pub struct ManifestArgs {
     #[arg(long, env = "REBUCKET_VERSIONED", value_name = "POLICY")]
     pub versioned: Option<VersionPolicy>,
 
-    /// How many problems of the manifest to print; 0 for all. The rest are
-    /// counted.
+    /// How many problems of the manifest to print, and as many warnings; 0 for
+    /// all. The rest are counted.
     #[arg(
         long,
         env = "REBUCKET_MAX_PROBLEMS",
@@ -81,6 +83,30 @@ pub struct ManifestArgs {
         default_value_t = 100
     )]
     pub max_problems: usize,
+
+    /// Write every problem and warning of the manifest to this file, one a
+    /// line.
+    #[arg(long, env = "REBUCKET_PROBLEMS", value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub problems: Option<PathBuf>,
+
+    /// How much memory to plan with, at least 64MiB. What does not fit is
+    /// sorted on disk.
+    #[arg(long, env = "REBUCKET_MEMORY", value_name = "SIZE", default_value = "512MiB",
+          value_parser = parse_memory)]
+    pub memory: u64,
+
+    /// Where to keep temporary files: about 60 bytes for each row of the
+    /// manifest while it is checked. [default: the system's folder, $TMPDIR]
+    #[arg(long, env = "REBUCKET_TEMP_DIR", value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub temp_dir: Option<PathBuf>,
+}
+
+fn parse_memory(text: &str) -> Result<u64, String> {
+    let ByteSize(bytes) = text.parse()?;
+    if bytes < ManifestOptions::MIN_MEMORY {
+        return Err(format!("planning needs at least 64MiB, not {text}"));
+    }
+    Ok(bytes)
 }
 
 impl ManifestArgs {
@@ -91,6 +117,21 @@ impl ManifestArgs {
             bucket: self.bucket.clone(),
             url_encoded: self.url_encoded,
             max_problems: self.max_problems,
+            problems: self.problems.clone(),
+            memory: self.memory,
+            temp_dir: self.temp_dir.clone(),
+            ..ManifestOptions::default()
+        }
+    }
+
+    /// A temporary file without a name, where the operator wants such files.
+    ///
+    /// # Errors
+    /// [`std::io::Error`] when there can be none.
+    pub fn temporary_file(&self) -> std::io::Result<File> {
+        match &self.temp_dir {
+            Some(folder) => tempfile::tempfile_in(folder),
+            None => tempfile::tempfile(),
         }
     }
 

@@ -6,7 +6,7 @@ use std::io::{self, BufRead, BufReader, Cursor, Read, Write};
 
 use flate2::bufread::MultiGzDecoder;
 
-const BUFFER_BYTES: usize = 64 * 1024;
+const BUFFER_BYTES: usize = 256 * 1024;
 const GZIP_MAGIC: &[u8] = &[0x1f, 0x8b];
 const ZSTD_MAGIC: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
 

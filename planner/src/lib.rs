@@ -4,19 +4,32 @@
 //! checked, and what is right is written as a [`plan`]; [`mod@resolve`] ties the
 //! three together and reports every [`problem`] with its line and column.
 
+pub mod chains;
 pub mod choices;
-mod index;
+mod collisions;
+mod findings;
 pub mod input;
+mod linking;
 pub mod manifest;
+mod names;
+mod pipeline;
 pub mod plan;
 pub mod problem;
 mod records;
 pub mod resolve;
+mod sorted;
+pub mod spill;
 mod validate;
 
+pub use chains::StepKind;
 pub use choices::JobChoices;
 pub use input::{Input, InputError, open, open_reader};
-pub use manifest::ManifestOptions;
-pub use plan::{PlanDigest, PlanError, PlanReader, PlanWriter, PlannedRename, Resolution, Totals};
+pub use manifest::{Chains, ManifestOptions};
+pub use plan::{
+    PlanDigest, PlanError, PlanReader, PlanWriter, PlannedRename, PlannedStep, Resolution, Steps,
+    Totals,
+};
 pub use problem::{Problem, ProblemKind, Problems};
-pub use resolve::{InvalidManifest, ManifestError, is_plan, prepare, resolve};
+pub use records::count_records;
+pub use resolve::{InvalidManifest, ManifestError, Resolved, Warnings, is_plan, prepare, resolve};
+pub use spill::SpillError;

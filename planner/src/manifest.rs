@@ -1,17 +1,20 @@
 //! The manifest as rows with named columns.
 
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
 use rebucket_protocol::BucketName;
 
 use crate::input::{Input, InputError};
-use crate::problem::{Column, Problem, ProblemKind, Problems, shown};
-use crate::records::{FaultKind, RECORD_LIMIT, Record, RecordReader};
+use crate::problem::{Column, Problem, ProblemKind, shown};
+use crate::records::{Batch, FaultKind, RECORD_LIMIT, Record, RecordReader, RecordRef};
 
 const EXPECTED: &str = "source,destination or \
      source_bucket,source_key,destination_bucket,destination_key, \
      and optionally version_id, etag, size, if_exists";
 
 /// How the operator says a manifest is to be read.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct ManifestOptions {
     /// `source` and `destination` are keys in this bucket, not URIs.
     pub bucket: Option<BucketName>,
@@ -19,6 +22,52 @@ pub struct ManifestOptions {
     pub url_encoded: bool,
     /// How many problems to keep for showing; 0 for all.
     pub max_problems: usize,
+    /// Where to write all problems and warnings, one a line.
+    pub problems: Option<PathBuf>,
+    /// What planning may use of memory, in bytes; at least
+    /// [`MIN_MEMORY`](Self::MIN_MEMORY). The process as a whole stays below
+    /// it.
+    pub memory: u64,
+    /// Where temporary files are kept; `None` for the system's folder.
+    pub temp_dir: Option<PathBuf>,
+    /// Threads that check rows; `None` for one a core. The plan is the same
+    /// whatever their number.
+    pub threads: Option<NonZeroUsize>,
+    /// What becomes of chains, swaps and cycles.
+    pub chains: Chains,
+}
+
+/// What becomes of rows whose destination is the source of another row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Chains {
+    /// They are problems.
+    #[default]
+    Refuse,
+    /// They are resolved into [`PlannedStep`](crate::PlannedStep)s.
+    Resolve,
+}
+
+impl ManifestOptions {
+    /// The default of `memory`: 512 MiB.
+    pub const DEFAULT_MEMORY: u64 = 512 * 1024 * 1024;
+
+    /// The least that planning makes do with: 64 MiB.
+    pub const MIN_MEMORY: u64 = 64 * 1024 * 1024;
+}
+
+impl Default for ManifestOptions {
+    fn default() -> Self {
+        Self {
+            bucket: None,
+            url_encoded: false,
+            max_problems: 0,
+            problems: None,
+            memory: Self::DEFAULT_MEMORY,
+            temp_dir: None,
+            threads: None,
+            chains: Chains::Refuse,
+        }
+    }
 }
 
 /// The columns that a manifest may have.
@@ -77,15 +126,6 @@ pub(crate) enum Side {
     Destination,
 }
 
-impl Side {
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::Source => "source",
-            Self::Destination => "destination",
-        }
-    }
-}
-
 /// The header row: which column stands where.
 pub(crate) struct Header {
     columns: Vec<Option<ColumnName>>,
@@ -139,7 +179,11 @@ impl Header {
 
     /// Reads the header row. Says all that is wrong with it; `None` when the
     /// rows below cannot be understood by it.
-    fn parse(record: &Record, options: &ManifestOptions, problems: &mut Problems) -> Option<Self> {
+    fn parse(
+        record: RecordRef<'_>,
+        options: &ManifestOptions,
+        problems: &mut Vec<Problem>,
+    ) -> Option<Self> {
         let mut report = |column: Option<Column>, kind, message| {
             problems.push(Problem {
                 line: record.line(),
@@ -216,12 +260,10 @@ impl Header {
     }
 }
 
-/// Reads a manifest row by row.
+/// Reads a manifest batch by batch.
 pub(crate) struct ManifestReader {
     records: RecordReader,
-    header: Header,
-    record: Record,
-    number: u64,
+    rows: u64,
 }
 
 /// One row of the right form; what its fields say is not checked yet.
@@ -230,7 +272,7 @@ pub(crate) struct Row<'a> {
     /// Counted from 1, without the header and empty lines.
     pub(crate) number: u64,
     pub(crate) header: &'a Header,
-    record: &'a Record,
+    record: RecordRef<'a>,
 }
 
 impl ManifestReader {
@@ -239,8 +281,8 @@ impl ManifestReader {
     pub(crate) fn open(
         input: Input,
         options: &ManifestOptions,
-        problems: &mut Problems,
-    ) -> Result<Option<Self>, InputError> {
+        problems: &mut Vec<Problem>,
+    ) -> Result<Option<(Header, Self)>, InputError> {
         let mut records = RecordReader::new(input)?;
         let mut record = Record::default();
         if !records.read(&mut record)? {
@@ -255,48 +297,47 @@ impl ManifestReader {
             });
             return Ok(None);
         }
-        if let Some(problem) = form_problem(&record, None) {
+        let record = record.as_ref();
+        if let Some(problem) = form_problem(record, None) {
             problems.push(problem);
             return Ok(None);
         }
-        let header = Header::parse(&record, options, problems);
-        Ok(header.map(|header| Self {
-            records,
-            header,
-            record,
-            number: 0,
-        }))
+        let header = Header::parse(record, options, problems);
+        Ok(header.map(|header| (header, Self { records, rows: 0 })))
     }
 
-    /// Goes on to the next row of the right form and reports the others.
-    /// False at the end.
-    pub(crate) fn advance(&mut self, problems: &mut Problems) -> Result<bool, InputError> {
-        while self.records.read(&mut self.record)? {
-            self.number += 1;
-            match form_problem(&self.record, Some(&self.header)) {
-                None => return Ok(true),
-                Some(problem) => problems.push(problem),
-            }
+    /// Replaces `batch` with the next rows, and says how many came before
+    /// them; `None` at the end.
+    pub(crate) fn fill(&mut self, batch: &mut Batch) -> Result<Option<u64>, InputError> {
+        if !self.records.fill(batch)? {
+            return Ok(None);
         }
-        Ok(false)
-    }
-
-    /// The row that [`advance`](Self::advance) went to.
-    pub(crate) fn row(&self) -> Row<'_> {
-        Row {
-            number: self.number,
-            header: &self.header,
-            record: &self.record,
-        }
-    }
-
-    /// The header row.
-    pub(crate) fn header(&self) -> &Header {
-        &self.header
+        let before = self.rows;
+        self.rows += batch.len() as u64;
+        Ok(Some(before))
     }
 }
 
 impl<'a> Row<'a> {
+    /// A row of the right form.
+    ///
+    /// # Errors
+    /// What is wrong with its form.
+    pub(crate) fn new(
+        number: u64,
+        header: &'a Header,
+        record: RecordRef<'a>,
+    ) -> Result<Self, Problem> {
+        match form_problem(record, Some(header)) {
+            None => Ok(Self {
+                number,
+                header,
+                record,
+            }),
+            Some(problem) => Err(problem),
+        }
+    }
+
     /// The physical line on which the row starts.
     pub(crate) fn line(&self) -> u64 {
         self.record.line()
@@ -331,7 +372,7 @@ impl<'a> Row<'a> {
 }
 
 /// What is wrong with a row's form: its quoting, length or number of fields.
-fn form_problem(record: &Record, header: Option<&Header>) -> Option<Problem> {
+fn form_problem(record: RecordRef<'_>, header: Option<&Header>) -> Option<Problem> {
     let Some(fault) = record.fault() else {
         let expected = header.map_or(record.len(), |header| header.columns.len());
         let message = match record.len() {

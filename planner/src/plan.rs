@@ -1,42 +1,38 @@
-//! The plan: a manifest that was checked, as a file of JSON lines.
+//! The plan: a manifest that was checked, as one compact file.
 //!
-//! A header with the job's choices, a line for each rename, and a trailer with
-//! the number of renames and a checksum over everything else:
-//!
-//! ```text
-//! {"rebucket_plan":1,"job":"archive-2026"}
-//! {"row":1,"line":2,"source":"s3://b/old","destination":"s3://b/new"}
-//! {"rows":1,"sha256":"..."}
-//! ```
+//! A header with the job's choices, the renames in compressed blocks, and a
+//! trailer with their sums; docs/PLAN.md has the format byte by byte. Every
+//! part has a checksum, and the trailer's is over all of them.
 //!
 //! The same manifest and choices make the same bytes: no times, no paths. So
 //! it can be written in one pass, is never half a plan, and its digest tells
 //! whether a job that is taken up again has the manifest that it began with.
 
+pub(crate) mod block;
+mod frame;
 mod reader;
 mod writer;
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::io;
 
 use rebucket_protocol::{
-    BucketName, ETag, IfExists, JobId, JobOptions, ObjectUri, Pins, RenameTask, SelfRename,
-    StorageClass, TaskId, Timestamp, VersionId, VersionPolicy, Waiver,
+    BucketName, IfExists, JobId, JobOptions, ObjectUri, Pins, RenameTask, SelfRename, StorageClass,
+    TaskId, Timestamp, VersionPolicy, Waiver,
 };
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
+use crate::chains::StepKind;
 use crate::choices::JobChoices;
 
-pub use reader::PlanReader;
+pub use reader::{PlanReader, Steps};
 pub use writer::PlanWriter;
 
-/// What every plan starts with, and no CSV manifest.
-pub(crate) const MAGIC: &[u8] = b"{\"rebucket_plan\":";
+pub(crate) use frame::{BlockKind, MAGIC, Sealed, Sealer, VERSION_1};
+pub(crate) use reader::Rows;
 
-const PLAN_VERSION: u64 = 1;
+const PLAN_VERSION: u32 = 2;
 
 /// Why a plan cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -44,23 +40,18 @@ pub enum PlanError {
     /// Something else than a plan.
     #[error("not a plan; a plan is what `rebucket plan --out` writes")]
     NotAPlan,
-    /// Written by a newer build.
-    #[error("the plan has version {0}, this build reads version 1; make the plan again")]
-    Version(u64),
+    /// Written by a newer build, or a much older one.
+    #[error("the plan has version {0}, this build reads version 2; make the plan again")]
+    Version(u32),
     /// The end is missing.
     #[error("the plan is cut short after {0} renames; make it again")]
     CutShort(u64),
     /// Not what was written.
     #[error("the plan was altered or damaged: its checksum does not match; make it again")]
     Altered,
-    /// A line that cannot be read.
-    #[error("line {line} of the plan was altered or damaged: {source}; make the plan again")]
-    Malformed {
-        /// The plan's line.
-        line: u64,
-        /// What is wrong with it.
-        source: serde_json::Error,
-    },
+    /// Choices or sums that this build does not know.
+    #[error("the plan has choices that this build does not understand: {0}; make the plan again")]
+    Malformed(serde_json::Error),
     /// The file cannot be read or written.
     #[error(transparent)]
     Io(#[from] io::Error),
@@ -107,6 +98,21 @@ impl PlannedRename {
     }
 }
 
+/// A step of a chain, a swap or a cycle. The steps of one segment are done one
+/// after the other, those of others at the same time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlannedStep {
+    /// The row.
+    pub rename: PlannedRename,
+    /// The segment, numbered from 0.
+    pub segment: u64,
+    /// What the step does with the row's object.
+    pub kind: StepKind,
+    /// The segment whose first step must be done before: it puts the object
+    /// at the temporary key that this step takes it from.
+    pub after: Option<u64>,
+}
+
 /// What a plan comes to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Resolution {
@@ -117,7 +123,7 @@ pub struct Resolution {
 }
 
 /// Sums over the renames of a plan.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Totals {
     /// The renames.
     pub rows: u64,
@@ -125,12 +131,30 @@ pub struct Totals {
     pub sized_rows: u64,
     /// The bytes of these.
     pub known_bytes: u64,
+    /// The renames that have to do with each other: of chains, swaps and
+    /// cycles. They come as steps of segments.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub linked_rows: u64,
+    /// The segments.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub segments: u64,
+    /// Copies to temporary keys.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub extra_copies: u64,
     /// The buckets that must be there, and what for.
     pub buckets: BTreeMap<BucketName, BucketUse>,
 }
 
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference"
+)]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
 /// What a plan needs a bucket for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct BucketUse {
     /// Renames out of the bucket.
     pub sources: u64,
@@ -140,25 +164,49 @@ pub struct BucketUse {
 
 impl Totals {
     fn add(&mut self, rename: &PlannedRename) {
+        self.add_row(rename.pins.size);
+        self.add_source(&rename.source.bucket, 1);
+        self.add_destination(&rename.destination.bucket, 1);
+    }
+
+    /// Counts a row, but not its buckets.
+    pub(crate) fn add_row(&mut self, size: Option<u64>) {
         self.rows += 1;
-        if let Some(size) = rename.pins.size {
+        if let Some(size) = size {
             self.sized_rows += 1;
             self.known_bytes = self.known_bytes.saturating_add(size);
         }
-        self.count(&rename.source.bucket, |bucket| bucket.sources += 1);
-        self.count(&rename.destination.bucket, |bucket| {
-            bucket.destinations += 1;
-        });
+    }
+
+    pub(crate) fn add_source(&mut self, name: &BucketName, count: u64) {
+        self.bucket(name, |bucket| bucket.sources += count);
+    }
+
+    pub(crate) fn add_destination(&mut self, name: &BucketName, count: u64) {
+        self.bucket(name, |bucket| bucket.destinations += count);
     }
 
     /// Clones the name once for each bucket, not for each rename.
-    fn count(&mut self, name: &BucketName, count: impl FnOnce(&mut BucketUse)) {
+    fn bucket(&mut self, name: &BucketName, count: impl FnOnce(&mut BucketUse)) {
         if let Some(bucket) = self.buckets.get_mut(name) {
             count(bucket);
         } else {
             let mut bucket = BucketUse::default();
             count(&mut bucket);
             self.buckets.insert(name.clone(), bucket);
+        }
+    }
+
+    /// Adds the sums over other rows.
+    pub(crate) fn merge(&mut self, other: &Self) {
+        self.rows += other.rows;
+        self.sized_rows += other.sized_rows;
+        self.known_bytes = self.known_bytes.saturating_add(other.known_bytes);
+        for (name, uses) in &other.buckets {
+            self.bucket(name, |bucket| {
+                bucket.sources += uses.sources;
+                bucket.destinations += uses.destinations;
+            });
         }
     }
 }
@@ -182,31 +230,6 @@ impl fmt::Display for PlanDigest {
     }
 }
 
-/// The running checksum of a plan.
-#[derive(Default)]
-struct Checksum(Sha256);
-
-impl Checksum {
-    fn rename(&mut self, line: &[u8]) {
-        self.0.update(line);
-    }
-
-    /// The digest of the renames, and the trailer, whose checksum covers the
-    /// header as well.
-    fn finish(mut self, header: &[u8], rows: u64) -> (PlanDigest, Vec<u8>) {
-        let digest = PlanDigest(hex(&self.0.clone().finalize()));
-        self.0.update(header);
-        let trailer = format!(
-            "{TRAILER}{rows},\"sha256\":\"{}\"}}\n",
-            hex(&self.0.finalize())
-        );
-        (digest, trailer.into_bytes())
-    }
-}
-
-/// What the trailer starts with, and no rename.
-const TRAILER: &str = "{\"rows\":";
-
 fn hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let digit = |nibble: u8| char::from(DIGITS[usize::from(nibble)]);
@@ -216,16 +239,10 @@ fn hex(bytes: &[u8]) -> String {
         .collect()
 }
 
-/// Read before the whole header, so that a newer plan is reported as newer.
-#[derive(Deserialize)]
-struct WireVersion {
-    rebucket_plan: u64,
-}
-
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct WireHeader {
-    rebucket_plan: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     job: Option<JobId>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     if_exists: Option<IfExists>,
@@ -247,7 +264,6 @@ impl From<JobChoices> for WireHeader {
             versioned,
         } = choices;
         Self {
-            rebucket_plan: PLAN_VERSION,
             job,
             if_exists,
             storage_class,
@@ -265,7 +281,6 @@ impl From<WireHeader> for JobChoices {
             storage_class,
             waive,
             versioned,
-            ..
         } = header;
         Self {
             job,
@@ -279,55 +294,9 @@ impl From<WireHeader> for JobChoices {
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct WireRename<'a> {
-    row: u64,
-    line: u64,
-    source: Cow<'a, ObjectUri>,
-    destination: Cow<'a, ObjectUri>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    version: Option<Cow<'a, VersionId>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    etag: Option<Cow<'a, ETag>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    size: Option<u64>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    modified: Option<Timestamp>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    if_exists: Option<IfExists>,
-}
-
-impl<'a> From<&'a PlannedRename> for WireRename<'a> {
-    fn from(rename: &'a PlannedRename) -> Self {
-        Self {
-            row: rename.row,
-            line: rename.line,
-            source: Cow::Borrowed(&rename.source),
-            destination: Cow::Borrowed(&rename.destination),
-            version: rename.pins.version.as_ref().map(Cow::Borrowed),
-            etag: rename.pins.etag.as_ref().map(Cow::Borrowed),
-            size: rename.pins.size,
-            modified: rename.pins.modified,
-            if_exists: rename.if_exists,
-        }
-    }
-}
-
-impl From<WireRename<'_>> for PlannedRename {
-    fn from(wire: WireRename<'_>) -> Self {
-        Self {
-            row: wire.row,
-            line: wire.line,
-            source: wire.source.into_owned(),
-            destination: wire.destination.into_owned(),
-            pins: Pins {
-                version: wire.version.map(Cow::into_owned),
-                etag: wire.etag.map(Cow::into_owned),
-                size: wire.size,
-                modified: wire.modified,
-            },
-            if_exists: wire.if_exists,
-        }
-    }
+struct WireTrailer {
+    totals: Totals,
+    digest: PlanDigest,
 }
 
 #[cfg(test)]

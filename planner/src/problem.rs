@@ -52,6 +52,19 @@ pub enum ProblemKind {
     DuplicateDestination,
     /// One row's destination is another row's source.
     Chain,
+    /// A warning: a key that some endpoints take for another one.
+    UnusualKey,
+    /// A warning: a destination that some endpoints take for a key of another
+    /// row.
+    FoldedKeys,
+}
+
+impl ProblemKind {
+    /// True for what does not keep the manifest from being carried out.
+    #[must_use]
+    pub fn is_warning(self) -> bool {
+        matches!(self, Self::UnusualKey | Self::FoldedKeys)
+    }
 }
 
 /// A column of the manifest.
@@ -86,7 +99,12 @@ impl Problem {
             if let Some(column) = &self.column {
                 write!(f, "{}:", column.number)?;
             }
-            write!(f, " {}", self.message)
+            let label = if self.kind.is_warning() {
+                " warning:"
+            } else {
+                ""
+            };
+            write!(f, "{label} {}", self.message)
         })
     }
 
@@ -136,11 +154,6 @@ impl Problems {
         if self.kept.len() > self.keep {
             self.kept.pop();
         }
-    }
-
-    /// The value of `result`, or its problem added.
-    pub(crate) fn note<T>(&mut self, result: Result<T, Problem>) -> Option<T> {
-        result.map_err(|problem| self.push(problem)).ok()
     }
 
     /// How many there are, kept or not.

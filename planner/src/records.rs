@@ -7,7 +7,13 @@
 //! read wrong is a wrong object renamed, hence this reader. Tests hold it
 //! against the `csv` crate on everything that is well-formed.
 
+use memchr::{memchr, memchr_iter, memchr2, memchr3};
+
 use crate::input::{Input, InputError};
+
+mod batch;
+
+pub(crate) use batch::{Batch, RecordRef};
 
 /// The longest record, in bytes. The longest row that can be valid, two
 /// percent-encoded keys and a version id, all quoted, has about 16 KiB.
@@ -20,9 +26,12 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 pub(crate) struct Record {
     line: u64,
     data: Vec<u8>,
-    ends: Vec<usize>,
+    fields: Vec<Span>,
     fault: Option<Fault>,
 }
+
+/// Where a field lies in its record's data: from, to.
+type Span = (u32, u32);
 
 /// How a record breaks the rules. Its fields are then not to be relied on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,28 +58,14 @@ pub(crate) enum FaultKind {
 }
 
 impl Record {
-    /// The physical line on which the record starts, counted from 1.
-    pub(crate) fn line(&self) -> u64 {
-        self.line
-    }
-
-    /// The number of fields.
-    pub(crate) fn len(&self) -> usize {
-        self.ends.len()
-    }
-
-    /// A field's bytes, unquoted; empty past the last one.
-    pub(crate) fn field(&self, index: usize) -> &[u8] {
-        let start = index
-            .checked_sub(1)
-            .and_then(|before| self.ends.get(before));
-        let range = start.copied().unwrap_or(0)..self.ends.get(index).copied().unwrap_or(0);
-        self.data.get(range).unwrap_or_default()
-    }
-
-    /// What is wrong with the record's form.
-    pub(crate) fn fault(&self) -> Option<Fault> {
-        self.fault
+    /// The record, to be read.
+    pub(crate) fn as_ref(&self) -> RecordRef<'_> {
+        RecordRef {
+            line: self.line,
+            data: &self.data,
+            fields: &self.fields,
+            fault: self.fault,
+        }
     }
 }
 
@@ -79,6 +74,8 @@ pub(crate) struct RecordReader {
     input: Input,
     /// The line that the next byte is on.
     line: u64,
+    /// A record on its way into a batch.
+    record: Record,
 }
 
 impl RecordReader {
@@ -91,7 +88,11 @@ impl RecordReader {
         {
             input.consume(BYTE_ORDER_MARK.len());
         }
-        Ok(Self { input, line: 1 })
+        Ok(Self {
+            input,
+            line: 1,
+            record: Record::default(),
+        })
     }
 
     /// Replaces `record` with the next one, skipping empty lines; false at the
@@ -100,7 +101,7 @@ impl RecordReader {
         loop {
             record.line = self.line;
             record.data.clear();
-            record.ends.clear();
+            record.fields.clear();
             record.fault = None;
             let mut scan = Scan {
                 record: &mut *record,
@@ -134,6 +135,51 @@ impl RecordReader {
             }
         }
     }
+}
+
+impl RecordReader {
+    /// Replaces `batch` with the next records, until it is full or the input
+    /// ends; false when there was none.
+    pub(crate) fn fill(&mut self, batch: &mut Batch) -> Result<bool, InputError> {
+        batch.clear();
+        while !batch.is_full() {
+            let chunk = self.input.fill()?;
+            let used = batch.take_plain(chunk, &mut self.line);
+            if used > 0 {
+                self.input.consume(used);
+                continue;
+            }
+            // A record with quotes, or one that the chunk has only a part of.
+            let mut record = std::mem::take(&mut self.record);
+            let read = self.read(&mut record);
+            if let Ok(true) = read {
+                batch.push(&record);
+            }
+            self.record = record;
+            if !read? {
+                break;
+            }
+        }
+        Ok(!batch.is_empty())
+    }
+}
+
+/// Reads all records of `input` and gives up each at once: how many records
+/// and fields there are. `make bench-plan` measures by it what reading alone
+/// costs.
+///
+/// # Errors
+/// [`InputError`] when the input cannot be read to its end.
+pub fn count_records(input: Input) -> Result<(u64, u64), InputError> {
+    let mut reader = RecordReader::new(input)?;
+    let (mut batch, mut records, mut fields) = (Batch::default(), 0, 0);
+    while reader.fill(&mut batch)? {
+        for record in batch.iter() {
+            records += 1;
+            fields += record.len() as u64;
+        }
+    }
+    Ok((records, fields))
 }
 
 /// Where in a record the next byte stands.
@@ -180,8 +226,8 @@ impl Scan<'_> {
             let rest = &chunk[at..];
             match self.state {
                 State::FieldStart | State::Unquoted => {
-                    let special = |b: &u8| matches!(b, b',' | b'"' | b'\r' | b'\n');
-                    let plain = rest.iter().position(special).unwrap_or(rest.len());
+                    let text = &rest[..memchr(b'\n', rest).unwrap_or(rest.len())];
+                    let plain = memchr3(b',', b'"', b'\r', text).unwrap_or(text.len());
                     if plain > 0 {
                         self.keep(&rest[..plain]);
                         self.state = State::Unquoted;
@@ -208,7 +254,7 @@ impl Scan<'_> {
                     }
                 }
                 State::Quoted => {
-                    let plain = rest.iter().position(|b| *b == b'"').unwrap_or(rest.len());
+                    let plain = memchr(b'"', rest).unwrap_or(rest.len());
                     let used = (plain + 1).min(rest.len());
                     at += used;
                     self.keep_quoted(&rest[..plain], &rest[..used]);
@@ -251,7 +297,7 @@ impl Scan<'_> {
 
     fn end_of_input(&mut self) -> End {
         match self.state {
-            State::FieldStart if self.record.ends.is_empty() => return End::Input,
+            State::FieldStart if self.record.fields.is_empty() => return End::Input,
             State::Quoted => return self.never_closed(),
             State::Return => self.fault(FaultKind::StrayReturn, self.line),
             State::FieldStart | State::Unquoted | State::Closing => {}
@@ -262,7 +308,7 @@ impl Scan<'_> {
     fn end_record(&mut self) -> End {
         self.end_field();
         let record = &self.record;
-        let nothing = record.ends.len() == 1 && record.data.is_empty() && !self.quoted;
+        let nothing = record.fields.len() == 1 && record.data.is_empty() && !self.quoted;
         if nothing && record.fault.is_none() {
             End::EmptyLine
         } else {
@@ -286,8 +332,11 @@ impl Scan<'_> {
     }
 
     fn end_field(&mut self) {
-        if self.record.ends.len() < RECORD_LIMIT {
-            self.record.ends.push(self.record.data.len());
+        if self.record.fields.len() < RECORD_LIMIT {
+            let start = self.record.fields.last().map_or(0, |last| last.1);
+            // No more than RECORD_LIMIT.
+            let end = u32::try_from(self.record.data.len()).unwrap_or(u32::MAX);
+            self.record.fields.push((start, end));
         } else {
             self.fault(FaultKind::TooLong, self.record.line);
         }
@@ -309,12 +358,10 @@ impl Scan<'_> {
         if let Some(bytes) = &mut self.reread {
             bytes.extend_from_slice(raw);
         } else {
-            let newline = piece.iter().position(|b| *b == b'\n');
+            let newline = memchr(b'\n', piece);
             self.reread = newline.map(|newline| raw[newline + 1..].to_vec());
         }
-        for byte in piece {
-            self.line += u64::from(*byte == b'\n');
-        }
+        self.line += memchr_iter(b'\n', piece).count() as u64;
     }
 
     fn is_too_long(&self) -> bool {
@@ -325,7 +372,7 @@ impl Scan<'_> {
 
     /// Notes what is wrong; the first fault of a record is the one that counts.
     fn fault(&mut self, kind: FaultKind, line: u64) {
-        let field = self.record.ends.len();
+        let field = self.record.fields.len();
         self.record.fault.get_or_insert(Fault { kind, line, field });
     }
 }

@@ -1,15 +1,25 @@
 //! From a manifest, or a plan, to a plan that can be carried out.
 
+mod told;
+
 use std::fmt;
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, Read, Seek, Write};
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::thread;
 
 use crate::choices::JobChoices;
+use crate::collisions::{CollisionKind, Mentions, collisions};
+use crate::findings::Findings;
 use crate::input::{Input, InputError};
-use crate::manifest::{ManifestOptions, ManifestReader};
-use crate::plan::{MAGIC, PlanError, PlanReader, PlanWriter, Resolution};
+use crate::linking::Linking;
+use crate::manifest::{Chains, ManifestOptions, ManifestReader};
+use crate::pipeline;
+use crate::plan::{MAGIC, PlanError, PlanReader, PlanWriter, Resolution, VERSION_1};
 use crate::problem::Problems;
-use crate::validate::Validator;
+use crate::spill::{self, Spill, SpillError};
+use told::{Names, problem};
 
 /// Why there is no plan.
 #[derive(Debug, thiserror::Error)]
@@ -29,8 +39,36 @@ pub enum ManifestError {
         source: PlanError,
     },
     /// The plan cannot be written.
-    #[error("the plan cannot be written: {0}")]
+    #[error("the plan cannot be written: {0}; nothing was renamed")]
     Write(PlanError),
+    /// Temporary files cannot be written, or read again.
+    #[error(transparent)]
+    Spill(#[from] SpillError),
+    /// A plan with chains, where they are not wanted.
+    #[error(
+        "{name}: {linked} renames of the plan are linked in chains, swaps and cycles, which this \
+         command does not carry out; make a plan without them"
+    )]
+    Chains {
+        /// The plan.
+        name: String,
+        /// How many renames.
+        linked: u64,
+    },
+    /// More linked rows than memory has room for.
+    #[error(
+        "{0} or more renames are linked in chains, swaps and cycles, too many for the memory; give \
+         more with --memory: 100 bytes for each"
+    )]
+    TooManyLinks(usize),
+    /// The file for all problems cannot be written.
+    #[error("{} cannot be written: {source}; name another file with --problems", .path.display())]
+    Problems {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
 }
 
 /// A manifest and all that is wrong with it.
@@ -40,26 +78,103 @@ pub struct InvalidManifest {
     pub name: String,
     /// What is wrong, at least one problem.
     pub problems: Problems,
+    /// How many warnings there are besides.
+    pub warnings: u64,
+    /// The file that all of it was written to.
+    pub written: Option<PathBuf>,
 }
 
 impl fmt::Display for InvalidManifest {
     /// Every problem that was kept on a line of its own, and how many there
     /// are on the last one.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (shown, total) = (self.problems.sorted(), self.problems.total());
-        for problem in &shown {
-            writeln!(f, "{}", problem.located(&self.name))?;
-        }
-        let plural = if total == 1 { "" } else { "s" };
-        write!(f, "{}: {total} problem{plural}", self.name)?;
-        if (shown.len() as u64) < total {
-            write!(f, ", of which the first {} are shown", shown.len())?;
-        }
+        let others = match self.warnings {
+            0 => String::new(),
+            warnings => format!(" and {}", counted(warnings, "warning")),
+        };
+        let found = Found {
+            name: &self.name,
+            what: "problem",
+            problems: &self.problems,
+            others: &others,
+            written: self.written.as_ref(),
+        };
         write!(
             f,
-            "; nothing was renamed, correct the manifest and start again"
+            "{found}; nothing was renamed, correct the manifest and start again"
         )
     }
+}
+
+/// What may be wrong with a manifest, but does not keep its renames from being
+/// made.
+#[derive(Debug)]
+pub struct Warnings {
+    /// The manifest.
+    pub name: String,
+    /// What may be wrong; perhaps nothing.
+    pub warnings: Problems,
+    /// The file that all of it was written to.
+    pub written: Option<PathBuf>,
+}
+
+impl fmt::Display for Warnings {
+    /// Every warning that was kept on a line of its own, and how many there
+    /// are on the last one.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Found {
+            name: &self.name,
+            what: "warning",
+            problems: &self.warnings,
+            others: "",
+            written: self.written.as_ref(),
+        }
+        .fmt(f)
+    }
+}
+
+struct Found<'a> {
+    name: &'a str,
+    what: &'a str,
+    problems: &'a Problems,
+    others: &'a str,
+    written: Option<&'a PathBuf>,
+}
+
+impl fmt::Display for Found<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (shown, total) = (self.problems.sorted(), self.problems.total());
+        for problem in &shown {
+            writeln!(f, "{}", problem.located(self.name))?;
+        }
+        let count = counted(total, self.what);
+        write!(f, "{}: {count}{}", self.name, self.others)?;
+        let hidden = (shown.len() as u64) < total;
+        if hidden {
+            write!(f, ", of which the first {} are shown", shown.len())?;
+        }
+        match self.written {
+            Some(path) => write!(f, "; all are in {}", path.display()),
+            None if hidden => write!(f, "; --problems FILE writes all of them to a file"),
+            None => Ok(()),
+        }
+    }
+}
+
+fn counted(count: u64, what: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {what}{plural}")
+}
+
+/// A plan that was written.
+#[derive(Debug)]
+pub struct Resolved<W> {
+    /// What the plan was written to.
+    pub plan: W,
+    /// What the plan comes to.
+    pub resolution: Resolution,
+    /// What the manifest's author should know.
+    pub warnings: Warnings,
 }
 
 /// True when `input` is a plan and not a CSV manifest, by its first bytes.
@@ -67,41 +182,131 @@ impl fmt::Display for InvalidManifest {
 /// # Errors
 /// [`InputError`] when they cannot be read.
 pub fn is_plan(input: &mut Input) -> Result<bool, InputError> {
-    Ok(input.peek(MAGIC.len())?.starts_with(MAGIC))
+    let head = input.peek(MAGIC.len().max(VERSION_1.len()))?;
+    // Plans of version 1 are told from manifests too, to be refused as what
+    // they are.
+    Ok(head.starts_with(MAGIC) || head.starts_with(VERSION_1))
 }
 
-/// Checks the whole CSV manifest and writes its plan, in one pass.
+/// Checks the whole CSV manifest and writes its plan, in one pass over the
+/// manifest. Duplicates and chains are found by hashes of 128 bits, sorted on
+/// disk; what was written of the plan is read again where a name is to be
+/// shown.
 ///
 /// # Errors
 /// [`ManifestError::Invalid`] with everything that is wrong with the manifest;
-/// the other kinds when it cannot be read or the plan cannot be written. What
+/// the other kinds when it cannot be read or something cannot be written. What
 /// was written until then is not a plan.
-pub fn resolve<W: Write>(
+pub fn resolve<W: Read + Write + Seek>(
     input: Input,
     options: &ManifestOptions,
     mut plan: PlanWriter<W>,
-) -> Result<(W, Resolution), ManifestError> {
+) -> Result<Resolved<W>, ManifestError> {
     let name = input.name().to_owned();
-    let mut problems = Problems::keeping(options.max_problems);
-    if let Some(mut manifest) = ManifestReader::open(input, options, &mut problems)? {
-        let mut validator = Validator::new(options);
-        while manifest.advance(&mut problems)? {
-            let rename = validator.check(&manifest.row(), &mut problems);
-            if let Some(rename) = rename.filter(|_| problems.total() == 0) {
-                plan.write(&rename).map_err(ManifestError::Write)?;
+    let folder = spill::folder(options.temp_dir.as_ref());
+    let written = options.problems.as_deref();
+    let mut findings = Findings::new(&name, options.max_problems, written, &folder)?;
+    let mut problems = Vec::new();
+    let opened = ManifestReader::open(input, options, &mut problems)?;
+    for problem in problems {
+        findings.push(problem)?;
+    }
+    let findings = match opened {
+        None => findings.finish(std::iter::empty())?,
+        Some((header, mut manifest)) => {
+            let threads = threads(options);
+            let spill = Spill::new(folder.clone())?;
+            let mut mentions = Mentions::new(&spill, sort_memory(options, threads));
+            // Where each block starts, and its first line.
+            let mut blocks = Vec::new();
+            pipeline::run(&mut manifest, &header, options, threads, |job| {
+                for problem in job.problems.drain(..) {
+                    findings.push(problem)?;
+                }
+                for entry in &job.mentions {
+                    mentions.push(entry)?;
+                }
+                if job.sealed.rows() > 0 {
+                    let at = plan.append(&job.sealed).map_err(ManifestError::Write)?;
+                    blocks.push((at, job.sealed.first_line));
+                    plan.count(&job.totals);
+                }
+                Ok(())
+            })?;
+            let found = mentions.collide(threads)?;
+            let mut names = Names::new(&mut plan, &blocks)?;
+            let mut linking = Linking::new(sort_memory(options, threads));
+            let findings = findings.finish(collisions(found).filter_map(|collision| {
+                let found = collision
+                    .map_err(ManifestError::from)
+                    .and_then(|collision| {
+                        if (collision.kind, options.chains)
+                            == (CollisionKind::Chain, Chains::Resolve)
+                        {
+                            linking.push(collision.line, collision.other)?;
+                            return Ok(None);
+                        }
+                        let uri = names.uri(&collision)?;
+                        Ok(Some(problem(&collision, &uri, &header)))
+                    });
+                found.transpose()
+            }))?;
+            if findings.problems.total() == 0 {
+                linking.write(&mut plan, &blocks, folder)?;
             }
+            findings
         }
-        validator.finish(manifest.header(), &mut problems);
-    }
+    };
+    let Findings {
+        problems, warnings, ..
+    } = findings;
     if problems.total() > 0 {
-        return Err(ManifestError::Invalid(InvalidManifest { name, problems }));
+        return Err(ManifestError::Invalid(InvalidManifest {
+            name,
+            problems,
+            warnings: warnings.total(),
+            written: options.problems.clone(),
+        }));
     }
-    plan.finish().map_err(ManifestError::Write)
+    plan.inner()
+        .seek(io::SeekFrom::End(0))
+        .map_err(|error| ManifestError::Write(error.into()))?;
+    let (plan, resolution) = plan.finish().map_err(ManifestError::Write)?;
+    Ok(Resolved {
+        plan,
+        resolution,
+        warnings: Warnings {
+            name,
+            warnings,
+            written: options.problems.clone(),
+        },
+    })
+}
+
+fn threads(options: &ManifestOptions) -> usize {
+    options
+        .threads
+        .or_else(|| thread::available_parallelism().ok())
+        .map_or(1, NonZeroUsize::get)
+        // More would read no faster, and every one has its memory.
+        .min(16)
+}
+
+/// What is left for sorting: a batch takes up to 8 MiB, for rows and names of
+/// the greatest length, and the rest of the process is given 24 MiB.
+fn sort_memory(options: &ManifestOptions, threads: usize) -> usize {
+    const MIB: usize = 1024 * 1024;
+    let memory = options.memory.max(ManifestOptions::MIN_MEMORY);
+    let memory = usize::try_from(memory).unwrap_or(usize::MAX);
+    memory
+        .saturating_sub(24 * MIB + (threads + 3) * 8 * MIB)
+        .max(8 * MIB)
 }
 
 /// Gets a plan ready to be carried out: a CSV manifest is checked and resolved
 /// into `spool`, a plan is copied into it and verified. `given` are the
-/// choices of the command line; they win over what a plan says.
+/// choices of the command line; they win over what a plan says. Of a manifest
+/// there are warnings as well, of a plan there were when it was made.
 ///
 /// # Errors
 /// [`ManifestError`] when there is anything wrong: no rename may be started.
@@ -110,19 +315,38 @@ pub fn prepare(
     options: &ManifestOptions,
     given: JobChoices,
     mut spool: File,
-) -> Result<PlanReader<File>, ManifestError> {
+) -> Result<(PlanReader<File>, Option<Warnings>), ManifestError> {
     let name = input.name().to_owned();
-    let unusable = |source| ManifestError::Plan { name, source };
+    let unusable = |source| ManifestError::Plan {
+        name: name.clone(),
+        source,
+    };
     if is_plan(&mut input)? {
         let copied: io::Result<()> = input.copy_to(&mut spool)?;
-        copied.map_err(|error| ManifestError::Write(error.into()))?;
-        return Ok(PlanReader::open(spool)
-            .map_err(unusable)?
-            .with_choices(given));
+        copied.map_err(|source| {
+            let folder = spill::folder(options.temp_dir.as_ref());
+            SpillError { folder, source }
+        })?;
+        let plan = PlanReader::open(spool).map_err(unusable)?;
+        let linked = plan.resolution().totals.linked_rows;
+        if linked > 0 && options.chains == Chains::Refuse {
+            return Err(ManifestError::Chains { name, linked });
+        }
+        return Ok((plan.with_choices(given), None));
     }
-    let plan = PlanWriter::new(spool, given).map_err(ManifestError::Write)?;
-    let (spool, _) = resolve(input, options, plan)?;
-    PlanReader::open(spool).map_err(unusable)
+    // This plan is a temporary file, and its errors are those of one.
+    let temporary = |error| match error {
+        ManifestError::Write(PlanError::Io(source)) => {
+            let folder = spill::folder(options.temp_dir.as_ref());
+            SpillError { folder, source }.into()
+        }
+        error => error,
+    };
+    let plan = PlanWriter::new(spool, given).map_err(ManifestError::Write);
+    let plan = plan.map_err(temporary)?;
+    let resolved = resolve(input, options, plan).map_err(temporary)?;
+    let plan = PlanReader::open(resolved.plan).map_err(unusable)?;
+    Ok((plan, Some(resolved.warnings)))
 }
 
 #[cfg(test)]

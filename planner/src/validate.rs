@@ -5,36 +5,108 @@ use std::borrow::Cow;
 use std::fmt::Display;
 
 use percent_encoding::percent_decode_str;
-use rebucket_protocol::key::KeyError;
+use rebucket_protocol::key::{KeyError, MAX_KEY_BYTES};
 use rebucket_protocol::uri::UriError;
 use rebucket_protocol::{BucketName, ETag, IfExists, ObjectKey, ObjectUri, Pins, VersionId};
 
-use crate::index::RenameIndex;
-use crate::manifest::{ColumnName, Header, ManifestOptions, Row, Side};
-use crate::plan::PlannedRename;
-use crate::problem::{Problem, ProblemKind, Problems, shown};
+use crate::manifest::{ColumnName, ManifestOptions, Row, Side};
+use crate::plan::Totals;
+use crate::problem::{Problem, ProblemKind, shown};
 
-/// Checks the rows of one manifest.
+/// One object that a row names.
+pub(crate) struct Object<'r> {
+    /// `bucket/key`; of the manifest's text where nothing was decoded.
+    name: Cow<'r, str>,
+    bucket_bytes: usize,
+}
+
+impl Object<'_> {
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(crate) fn bucket_bytes(&self) -> usize {
+        self.bucket_bytes
+    }
+
+    /// Bucket and key.
+    pub(crate) fn parts(&self) -> (&str, &str) {
+        let (bucket, key) = self.name.split_at(self.bucket_bytes);
+        (bucket, &key[1..])
+    }
+}
+
+impl From<ObjectUri> for Object<'_> {
+    fn from(object: ObjectUri) -> Self {
+        let bucket = object.bucket.as_str();
+        Self {
+            bucket_bytes: bucket.len(),
+            name: Cow::Owned(format!("{bucket}/{}", object.key)),
+        }
+    }
+}
+
+/// What a row says, as far as it is right.
+pub(crate) struct Checked<'r> {
+    pub(crate) source: Option<Object<'r>>,
+    pub(crate) destination: Option<Object<'r>>,
+    pub(crate) pins: Pins,
+    pub(crate) if_exists: Option<IfExists>,
+}
+
+/// Checks rows of one manifest.
 pub(crate) struct Validator<'a> {
     options: &'a ManifestOptions,
-    index: RenameIndex,
+    sides: [Buckets; 2],
+    totals: Totals,
+}
+
+/// The buckets of one side of the rows: mostly that of the row before.
+#[derive(Default)]
+struct Buckets {
+    last: Option<BucketName>,
+    /// Rows that have it.
+    count: u64,
+}
+
+impl Buckets {
+    fn change(&mut self, bucket: &BucketName, side: Side, totals: &mut Totals) {
+        if self.last.as_ref() != Some(bucket) {
+            self.flush(side, totals);
+            self.last = Some(bucket.clone());
+        }
+    }
+
+    fn flush(&mut self, side: Side, totals: &mut Totals) {
+        let count = std::mem::take(&mut self.count);
+        if let (Some(bucket), 1..) = (&self.last, count) {
+            match side {
+                Side::Source => totals.add_source(bucket, count),
+                Side::Destination => totals.add_destination(bucket, count),
+            }
+        }
+    }
+}
+
+const SIDES: [Side; 2] = [Side::Source, Side::Destination];
+
+/// The value of `result`, or its problem added.
+fn note<T>(problems: &mut Vec<Problem>, result: Result<T, Problem>) -> Option<T> {
+    result.map_err(|problem| problems.push(problem)).ok()
 }
 
 impl<'a> Validator<'a> {
     pub(crate) fn new(options: &'a ManifestOptions) -> Self {
         Self {
             options,
-            index: RenameIndex::default(),
+            sides: Default::default(),
+            totals: Totals::default(),
         }
     }
 
-    /// Turns a row into a rename, or reports all that is wrong with it.
-    pub(crate) fn check(
-        &mut self,
-        row: &Row<'_>,
-        problems: &mut Problems,
-    ) -> Option<PlannedRename> {
-        let before = problems.total();
+    /// Reads a row; reports all that is wrong with it. A row that is wrong
+    /// elsewhere can still be a duplicate.
+    pub(crate) fn check<'r>(&mut self, row: &Row<'r>, problems: &mut Vec<Problem>) -> Checked<'r> {
         let source = self.object(row, Side::Source, problems);
         let destination = self.object(row, Side::Destination, problems);
         let mut pin = Optional { row, problems };
@@ -51,38 +123,78 @@ impl<'a> Validator<'a> {
             ProblemKind::BadIfExists,
             str::parse::<IfExists>,
         );
-        // A row that is wrong elsewhere can still be a duplicate.
-        let sides = [(Side::Source, &source), (Side::Destination, &destination)];
-        for (side, object) in sides {
-            if let Some(object) = object {
-                self.index.add(side, object, row.line());
-            }
-        }
-        let (source, destination) = (source?, destination?);
-        if source == destination {
+        if let (Some(source), Some(destination)) = (&source, &destination)
+            && source.name == destination.name
+        {
             let message = format!(
-                "{} would be renamed to itself; remove the row or change the destination",
-                shown(&source.to_string())
+                "s3://{} would be renamed to itself; remove the row or change the destination",
+                shown(&source.name)
             );
             let column = row.header.key_column(Side::Destination);
             problems.push(row.problem(column, ProblemKind::SelfRename, message));
         }
-        (problems.total() == before).then(|| PlannedRename {
-            row: row.number,
-            line: row.line(),
+        Checked {
             source,
             destination,
             pins,
             if_exists,
+        }
+    }
+
+    /// Adds the row that was just checked to the sums: it is right.
+    pub(crate) fn count(&mut self, row: &Checked<'_>) {
+        self.totals.add_row(row.pins.size);
+        for buckets in &mut self.sides {
+            buckets.count += 1;
+        }
+    }
+
+    /// The sums since they were last taken.
+    pub(crate) fn take_totals(&mut self) -> Totals {
+        for side in SIDES {
+            self.sides[side as usize].flush(side, &mut self.totals);
+        }
+        std::mem::take(&mut self.totals)
+    }
+
+    fn object<'r>(
+        &mut self,
+        row: &Row<'r>,
+        side: Side,
+        problems: &mut Vec<Problem>,
+    ) -> Option<Object<'r>> {
+        if let Some(object) = self.plain_uri(row, side) {
+            return Some(object);
+        }
+        let object = self.any_object(row, side, problems)?;
+        self.sides[side as usize].change(&object.bucket, side, &mut self.totals);
+        Some(object.into())
+    }
+
+    /// The short way for a URI that is right, in the bucket of the row before.
+    fn plain_uri<'r>(&self, row: &Row<'r>, side: Side) -> Option<Object<'r>> {
+        if self.options.bucket.is_some() || row.header.bucket_column(side).is_some() {
+            return None;
+        }
+        let text = row.text(row.header.key_column(side)).ok()?;
+        if self.options.url_encoded && text.contains(['%', '+']) {
+            return None;
+        }
+        let name = text.strip_prefix("s3://")?;
+        let bucket = self.sides[side as usize].last.as_ref()?.as_str();
+        let key = name.strip_prefix(bucket)?.strip_prefix('/')?;
+        (1..=MAX_KEY_BYTES).contains(&key.len()).then_some(Object {
+            name: Cow::Borrowed(name),
+            bucket_bytes: bucket.len(),
         })
     }
 
-    /// Reports what can only be told over the whole manifest.
-    pub(crate) fn finish(self, header: &Header, problems: &mut Problems) {
-        self.index.finish(header, problems);
-    }
-
-    fn object(&self, row: &Row<'_>, side: Side, problems: &mut Problems) -> Option<ObjectUri> {
+    fn any_object(
+        &self,
+        row: &Row<'_>,
+        side: Side,
+        problems: &mut Vec<Problem>,
+    ) -> Option<ObjectUri> {
         let column = row.header.key_column(side);
         let text = row.text(column);
         let Some(bucket_column) = row.header.bucket_column(side) else {
@@ -90,7 +202,7 @@ impl<'a> Validator<'a> {
                 None => self.uri(row, column, text),
                 Some(bucket) => Ok(ObjectUri::new(bucket.clone(), self.key(row, column, text)?)),
             });
-            return problems.note(object);
+            return note(problems, object);
         };
         // A bad bucket and a bad key in one row are two problems.
         let bucket = row.text(bucket_column).and_then(|text| {
@@ -103,7 +215,7 @@ impl<'a> Validator<'a> {
             })
         });
         let key = text.and_then(|text| self.key(row, column, text));
-        let (bucket, key) = (problems.note(bucket), problems.note(key));
+        let (bucket, key) = (note(problems, bucket), note(problems, key));
         Some(ObjectUri::new(bucket?, key?))
     }
 
@@ -193,7 +305,7 @@ fn key_problem(row: &Row<'_>, column: ColumnName, text: &str, error: &KeyError) 
 /// The columns that may be left out or empty.
 struct Optional<'a> {
     row: &'a Row<'a>,
-    problems: &'a mut Problems,
+    problems: &'a mut Vec<Problem>,
 }
 
 impl Optional<'_> {
@@ -203,14 +315,14 @@ impl Optional<'_> {
         kind: ProblemKind,
         parse: impl FnOnce(&str) -> Result<T, E>,
     ) -> Option<T> {
-        match self.problems.note(self.row.text(name))? {
+        match note(self.problems, self.row.text(name))? {
             "" => None,
             text => {
                 let parsed = parse(text).map_err(|error| {
                     let message = format!("{}: {error}", name.as_str());
                     self.row.problem(name, kind, shown(&message))
                 });
-                self.problems.note(parsed)
+                note(self.problems, parsed)
             }
         }
     }

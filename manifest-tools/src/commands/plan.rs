@@ -11,7 +11,7 @@ use rebucket_planner::{ManifestError, PlanWriter, Resolution, is_plan, resolve};
 use rebucket_protocol::BucketName;
 use tempfile::{NamedTempFile, TempPath};
 
-use super::source::{Fetched, fetch};
+use super::source::{Fetched, fetch, warn};
 use super::{CommandError, complain, interrupted, print};
 
 /// Buckets listed by name in the summary.
@@ -32,7 +32,7 @@ pub(crate) async fn run(args: PlanArgs) -> Result<Exit, CommandError> {
     // wait for it. Whatever ends this function early removes the unfinished
     // file: `unfinished` is dropped.
     let work = async {
-        let fetched = fetch(&args.manifest.manifest, args.s3.s3_path_style).await?;
+        let fetched = fetch(&args.manifest, args.s3.s3_path_style).await?;
         tokio::task::spawn_blocking(move || check(&args.manifest, fetched, file)).await?
     };
     let resolution = tokio::select! {
@@ -56,6 +56,8 @@ pub(crate) async fn run(args: PlanArgs) -> Result<Exit, CommandError> {
     Ok(Exit::Done)
 }
 
+/// Checks the manifest and writes its plan; without a file for it, into one
+/// that is thrown away.
 fn check(
     args: &ManifestArgs,
     fetched: Fetched,
@@ -65,16 +67,19 @@ fn check(
     if is_plan(&mut input).map_err(ManifestError::from)? {
         return Err(CommandError::AlreadyAPlan(args.manifest.clone()));
     }
-    let (options, choices) = (args.options(), args.choices());
-    let Some(file) = file else {
-        let plan = PlanWriter::new(io::sink(), choices).map_err(ManifestError::Write)?;
-        return Ok(resolve(input, &options, plan)?.1);
+    let keep = file.is_some();
+    let file = match file {
+        Some(file) => file,
+        None => args.temporary_file().map_err(CommandError::Spool)?,
     };
-    let plan = PlanWriter::new(file, choices).map_err(ManifestError::Write)?;
-    let (file, resolution) = resolve(input, &options, plan)?;
-    file.sync_all()
-        .map_err(|error| ManifestError::Write(error.into()))?;
-    Ok(resolution)
+    let plan = PlanWriter::new(file, args.choices()).map_err(ManifestError::Write)?;
+    let resolved = resolve(input, &args.options(), plan)?;
+    if keep {
+        let synced = resolved.plan.sync_all();
+        synced.map_err(|error| ManifestError::Write(error.into()))?;
+    }
+    warn(&resolved.warnings);
+    Ok(resolved.resolution)
 }
 
 /// A file that can take the place of `path` in one step, once it is complete.

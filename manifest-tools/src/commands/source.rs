@@ -6,13 +6,13 @@ use std::path::Path;
 
 use rebucket_manifest::args::ManifestArgs;
 use rebucket_planner::input::Compression;
-use rebucket_planner::{Input, ManifestError, PlanReader, open, open_reader, prepare};
+use rebucket_planner::{Input, ManifestError, PlanReader, Warnings, open, open_reader, prepare};
 use rebucket_protocol::{JobId, ObjectUri};
 use rebucket_worker::clients::Clients;
 use rebucket_worker::error::{ErrorClass, ServiceError};
 use rebucket_worker::store::classify::classify;
 
-use super::CommandError;
+use super::{CommandError, complain};
 
 /// A manifest that is ready to be read: what is on S3 has been downloaded.
 pub(crate) enum Fetched {
@@ -23,7 +23,8 @@ pub(crate) enum Fetched {
 }
 
 /// Downloads a manifest that is on S3; leaves any other where it is.
-pub(crate) async fn fetch(name: &str, path_style: bool) -> Result<Fetched, CommandError> {
+pub(crate) async fn fetch(args: &ManifestArgs, path_style: bool) -> Result<Fetched, CommandError> {
+    let name = &args.manifest;
     if !name.starts_with("s3://") {
         return Ok(Fetched::Local(name.to_owned()));
     }
@@ -31,14 +32,19 @@ pub(crate) async fn fetch(name: &str, path_style: bool) -> Result<Fetched, Comma
         .parse()
         .map_err(|error| CommandError::Usage(format!("{name}: {error}")))?;
     let clients = Clients::from_env(path_style).await;
-    let file = download(&clients, &object).await?;
+    let file = args.temporary_file().map_err(CommandError::Spool)?;
+    let file = download(&clients, &object, file).await?;
     Ok(Fetched::Spooled {
         name: name.to_owned(),
         file,
     })
 }
 
-async fn download(clients: &Clients, object: &ObjectUri) -> Result<File, CommandError> {
+async fn download(
+    clients: &Clients,
+    object: &ObjectUri,
+    mut file: File,
+) -> Result<File, CommandError> {
     let request = clients
         .s3
         .get_object()
@@ -50,7 +56,6 @@ async fn download(clients: &Clients, object: &ObjectUri) -> Result<File, Command
         fault: classify(&error),
     })?;
     let mut body = answer.body;
-    let mut file = tempfile::tempfile().map_err(CommandError::Spool)?;
     loop {
         let chunk = body.try_next().await.map_err(|error| {
             let (class, message) = (ErrorClass::Transient, error.to_string());
@@ -82,13 +87,24 @@ pub(crate) async fn plan(
     args: &ManifestArgs,
     path_style: bool,
 ) -> Result<PlanReader<File>, CommandError> {
-    let fetched = fetch(&args.manifest, path_style).await?;
+    let fetched = fetch(args, path_style).await?;
+    let spool = args.temporary_file().map_err(CommandError::Spool)?;
     let (options, choices) = (args.options(), args.choices());
     tokio::task::spawn_blocking(move || {
-        let spool = tempfile::tempfile().map_err(CommandError::Spool)?;
-        Ok(prepare(fetched.open()?, &options, choices, spool)?)
+        let (plan, warnings) = prepare(fetched.open()?, &options, choices, spool)?;
+        if let Some(warnings) = warnings {
+            warn(&warnings);
+        }
+        Ok(plan)
     })
     .await?
+}
+
+/// Says on standard error what a manifest's author should know.
+pub(crate) fn warn(warnings: &Warnings) {
+    if warnings.warnings.total() > 0 {
+        complain(&warnings.to_string());
+    }
 }
 
 /// The manifest's name without folder and endings: `a/moves.csv.gz` is `moves`.

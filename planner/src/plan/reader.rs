@@ -1,64 +1,108 @@
 //! Reading a plan, twice: to see that it is whole, and to use it.
 
-use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
+use std::io::{BufReader, Read, Seek, SeekFrom};
 
-use super::{
-    Checksum, MAGIC, PLAN_VERSION, PlanError, PlannedRename, Resolution, TRAILER, Totals,
-    WireHeader, WireRename, WireVersion,
-};
+use super::block::{BadBlock, BlockDecoder, LinkedRows};
+use super::frame::{self, BlockHead, BlockKind, Opener, Part, Sums};
+use super::{PlanError, PlannedRename, PlannedStep, Resolution, WireHeader, WireTrailer};
 use crate::choices::JobChoices;
+
+const BUFFER_BYTES: usize = 256 * 1024;
 
 /// Reads the renames of a plan that was found whole and unaltered.
 #[derive(Debug)]
 pub struct PlanReader<R> {
-    source: BufReader<R>,
+    rows: Rows<BufReader<R>>,
     choices: JobChoices,
     resolution: Resolution,
-    /// Where the first rename starts.
-    renames_at: u64,
-    line: Vec<u8>,
+    blocks: Vec<Block>,
+    /// Where the first step is; `None` when there are none.
+    steps: Option<u64>,
+    /// Renames that are not linked.
+    unlinked: u64,
     read: u64,
     failed: bool,
 }
 
+/// A block of renames.
+#[derive(Debug)]
+struct Block {
+    at: u64,
+    /// Renames in blocks before it, without the linked ones.
+    before: u64,
+    rows: u32,
+    linked: Option<Box<LinkedRows>>,
+}
+
 impl<R: Read + Seek> PlanReader<R> {
     /// Reads the whole plan once, from its start, and makes sure that not one
-    /// byte of it is missing or altered.
+    /// byte of it is missing or altered. In memory: 16 bytes for each 4,096
+    /// renames, and a few MiB.
     ///
     /// # Errors
     /// [`PlanError`] when it is no plan, or not all of it.
     pub fn open(source: R) -> Result<Self, PlanError> {
-        let mut source = BufReader::with_capacity(64 * 1024, source);
+        let mut source = BufReader::with_capacity(BUFFER_BYTES, source);
         source.rewind()?;
-        let mut header = Vec::new();
-        source.read_until(b'\n', &mut header)?;
-        let choices = parse_header(&header)?;
-        let (mut checksum, mut totals) = (Checksum::default(), Totals::default());
-        let mut line = Vec::new();
-        loop {
-            line.clear();
-            if source.read_until(b'\n', &mut line)? == 0 {
-                return Err(PlanError::CutShort(totals.rows));
+        let (header, json) = frame::read_header(&mut source)?;
+        let choices: WireHeader = serde_json::from_slice(&json).map_err(PlanError::Malformed)?;
+        let mut sums = Sums::default();
+        sums.header(&header);
+        let (mut blocks, mut before): (Vec<Block>, u64) = (Vec::new(), 0);
+        let (mut steps, mut linked) = (None, Linked::new()?);
+        let mut compressed = Vec::new();
+        let (json, trailer) = loop {
+            let at = source.stream_position()?;
+            match frame::read_part(&mut source, &mut compressed, before)? {
+                Part::Block(head, checksum) => {
+                    sums.block(&head, checksum);
+                    match head.kind {
+                        BlockKind::Renames => {
+                            blocks.push(Block {
+                                at,
+                                before: 0,
+                                rows: head.rows,
+                                linked: None,
+                            });
+                            before += u64::from(head.rows);
+                        }
+                        BlockKind::Linked => linked.read(&head, &compressed, &mut blocks)?,
+                        BlockKind::Steps => {
+                            steps.get_or_insert(at);
+                        }
+                    }
+                }
+                Part::Trailer(json, bytes) => break (json, bytes),
             }
-            if line.starts_with(TRAILER.as_bytes()) {
-                break;
-            }
-            totals.add(&parse_rename(&line, totals.rows)?);
-            checksum.rename(&line);
-        }
-        let (digest, trailer) = checksum.finish(&header, totals.rows);
-        if trailer.starts_with(&line) && trailer != line {
-            return Err(PlanError::CutShort(totals.rows));
-        }
-        if trailer != line || !source.fill_buf()?.is_empty() {
+        };
+        let digest = sums.digest();
+        if sums.trailer(&json)? != trailer || source.read(&mut [0])? > 0 {
             return Err(PlanError::Altered);
         }
+        let sums: WireTrailer = serde_json::from_slice(&json).map_err(PlanError::Malformed)?;
+        if sums.totals.rows != before || sums.digest != digest {
+            return Err(PlanError::Altered);
+        }
+        let mut unlinked = 0;
+        for block in &mut blocks {
+            block.before = unlinked;
+            let linked = block.linked.as_ref().map_or(0, |linked| linked.len());
+            unlinked += u64::from(block.rows).saturating_sub(linked);
+        }
+        if sums.totals.linked_rows != before - unlinked {
+            return Err(PlanError::Altered);
+        }
+        let resolution = Resolution {
+            totals: sums.totals,
+            digest,
+        };
         let mut plan = Self {
-            source,
-            choices,
-            resolution: Resolution { totals, digest },
-            renames_at: header.len() as u64,
-            line,
+            rows: Rows::new(source)?,
+            choices: choices.into(),
+            resolution,
+            blocks,
+            steps,
+            unlinked,
             read: 0,
             failed: false,
         };
@@ -90,22 +134,132 @@ impl<R: Read + Seek> PlanReader<R> {
     /// # Errors
     /// [`PlanError::Io`] when the file cannot be read.
     pub fn rewind(&mut self) -> Result<(), PlanError> {
-        self.source.seek(SeekFrom::Start(self.renames_at))?;
-        (self.read, self.failed) = (0, false);
+        self.start_after(0)
+    }
+
+    /// Goes to the rename after the first `renames`, without reading these;
+    /// behind the last one when there are not so many. Linked ones do not
+    /// count here.
+    ///
+    /// # Errors
+    /// [`PlanError`] when the block with this rename cannot be read.
+    pub fn start_after(&mut self, renames: u64) -> Result<(), PlanError> {
+        (self.read, self.failed) = (renames.min(self.unlinked), false);
+        if self.read == self.unlinked {
+            return Ok(());
+        }
+        let block = self
+            .blocks
+            .partition_point(|block| block.before <= self.read)
+            .saturating_sub(1);
+        let Some(Block { at, before, .. }) = self.blocks.get(block) else {
+            return Err(PlanError::Altered);
+        };
+        let skip = self.read - before;
+        self.rows.seek(*at)?;
+        self.rows.block = block as u64;
+        for _ in 0..skip {
+            self.advance()?;
+        }
         Ok(())
     }
 
+    /// The steps of chains, swaps and cycles, from the first one on. The
+    /// iteration over the other renames has to start again afterwards.
+    ///
+    /// # Errors
+    /// [`PlanError::Io`] when the file cannot be read.
+    pub fn steps(&mut self) -> Result<Steps<'_, R>, PlanError> {
+        if let Some(at) = self.steps {
+            self.rows.seek(at)?;
+        }
+        Ok(Steps {
+            done: self.steps.is_none(),
+            plan: self,
+        })
+    }
+
+    /// Goes on to the next row that is not linked.
+    fn advance(&mut self) -> Result<(), PlanError> {
+        loop {
+            if !self.rows.advance(self.read)? {
+                return Err(PlanError::CutShort(self.read));
+            }
+            let (block, row) = self.rows.place();
+            let block = usize::try_from(block)
+                .ok()
+                .and_then(|at| self.blocks.get(at));
+            let linked = block.and_then(|block| block.linked.as_ref());
+            if !linked.is_some_and(|linked| linked.contains(row)) {
+                return Ok(());
+            }
+        }
+    }
+
     fn next_rename(&mut self) -> Result<Option<PlannedRename>, PlanError> {
-        if self.read == self.resolution.totals.rows {
+        if self.read == self.unlinked {
             return Ok(None);
         }
-        self.line.clear();
-        if self.source.read_until(b'\n', &mut self.line)? == 0 {
-            return Err(PlanError::CutShort(self.read));
-        }
-        let rename = parse_rename(&self.line, self.read)?;
+        self.advance()?;
         self.read += 1;
-        Ok(Some(rename))
+        Ok(Some(self.rows.current().rename()?))
+    }
+}
+
+/// Reads which rows are linked.
+struct Linked {
+    opener: Opener,
+    decoder: BlockDecoder,
+    block: u64,
+}
+
+impl Linked {
+    fn new() -> Result<Self, PlanError> {
+        Ok(Self {
+            opener: Opener::new()?,
+            decoder: BlockDecoder::default(),
+            block: 0,
+        })
+    }
+
+    fn read(
+        &mut self,
+        head: &BlockHead,
+        compressed: &[u8],
+        blocks: &mut [Block],
+    ) -> Result<(), PlanError> {
+        let opener = &mut self.opener;
+        self.decoder
+            .load(|payload| opener.open(head, compressed, payload))?;
+        while let Some((skipped, rows)) = self.decoder.linked()? {
+            self.block = self.block.wrapping_add(skipped);
+            let block = usize::try_from(self.block)
+                .ok()
+                .and_then(|at| blocks.get_mut(at));
+            block.ok_or(PlanError::Altered)?.linked = Some(Box::new(rows));
+        }
+        Ok(())
+    }
+}
+
+/// Reads the steps of a plan; see [`PlanReader::steps`].
+#[derive(Debug)]
+pub struct Steps<'p, R> {
+    plan: &'p mut PlanReader<R>,
+    done: bool,
+}
+
+impl<R: Read + Seek> Iterator for Steps<'_, R> {
+    type Item = Result<PlannedStep, PlanError>;
+
+    /// The next step. An error ends the iteration.
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.done {
+            return None;
+        }
+        let next = self.plan.rows.next_step();
+        self.done = !matches!(next, Ok(Some(_)));
+        next.transpose()
     }
 }
 
@@ -124,36 +278,94 @@ impl<R: Read + Seek> Iterator for PlanReader<R> {
     }
 }
 
-fn parse_header(line: &[u8]) -> Result<JobChoices, PlanError> {
-    if !line.starts_with(MAGIC) {
-        let short = line.len() < MAGIC.len() && MAGIC.starts_with(line) && !line.is_empty();
-        return Err(if short {
-            PlanError::CutShort(0)
-        } else {
-            PlanError::NotAPlan
-        });
-    }
-    if !line.ends_with(b"\n") {
-        return Err(PlanError::CutShort(0));
-    }
-    let malformed = |source| PlanError::Malformed { line: 1, source };
-    let version: WireVersion = serde_json::from_slice(line).map_err(malformed)?;
-    if version.rebucket_plan != PLAN_VERSION {
-        return Err(PlanError::Version(version.rebucket_plan));
-    }
-    let header: WireHeader = serde_json::from_slice(line).map_err(malformed)?;
-    Ok(header.into())
+/// The rows of consecutive blocks.
+#[derive(Debug)]
+pub(crate) struct Rows<R> {
+    source: R,
+    compressed: Vec<u8>,
+    opener: Opener,
+    decoder: BlockDecoder,
+    /// The block that comes next, and the rows read of the one before it.
+    block: u64,
+    row: usize,
 }
 
-/// Reads the line of the rename after `before` others.
-fn parse_rename(line: &[u8], before: u64) -> Result<PlannedRename, PlanError> {
-    if !line.ends_with(b"\n") {
-        return Err(PlanError::CutShort(before));
-    }
-    let wire: WireRename<'_> =
-        serde_json::from_slice(line).map_err(|source| PlanError::Malformed {
-            line: before + 2,
+impl<R: Read + Seek> Rows<R> {
+    /// Reads nothing before [`seek`](Self::seek).
+    pub(crate) fn new(source: R) -> Result<Self, PlanError> {
+        Ok(Self {
             source,
-        })?;
-    Ok(wire.into())
+            compressed: Vec::new(),
+            opener: Opener::new()?,
+            decoder: BlockDecoder::default(),
+            block: 0,
+            row: 0,
+        })
+    }
+
+    /// Goes to the block that starts at `at`, which then counts as block 0.
+    pub(crate) fn seek(&mut self, at: u64) -> Result<(), PlanError> {
+        self.source.seek(SeekFrom::Start(at))?;
+        (self.block, self.row) = (0, 0);
+        self.decoder.load(|_| Ok(()))
+    }
+
+    /// Goes on to the next row; false behind the last block of renames.
+    /// `before` is for the error: how many rows there were.
+    pub(crate) fn advance(&mut self, before: u64) -> Result<bool, PlanError> {
+        while !self.decoder.advance()? {
+            if !self.load(BlockKind::Renames, before)? {
+                return Ok(false);
+            }
+        }
+        self.row += 1;
+        Ok(true)
+    }
+
+    fn next_step(&mut self) -> Result<Option<PlannedStep>, PlanError> {
+        loop {
+            if let Some(step) = self.decoder.advance_step()? {
+                return Ok(Some(PlannedStep {
+                    rename: self.decoder.rename()?,
+                    segment: step.segment,
+                    kind: step.kind,
+                    after: step.after,
+                }));
+            }
+            if !self.load(BlockKind::Steps, 0)? {
+                return Ok(None);
+            }
+        }
+    }
+
+    fn load(&mut self, kind: BlockKind, before: u64) -> Result<bool, PlanError> {
+        match frame::read_part(&mut self.source, &mut self.compressed, before)? {
+            Part::Block(head, _) if head.kind == kind => {
+                let (opener, compressed) = (&mut self.opener, &self.compressed);
+                self.decoder
+                    .load(|payload| opener.open(&head, compressed, payload))?;
+                (self.block, self.row) = (self.block + 1, 0);
+                Ok(true)
+            }
+            _ => Ok(false),
+        }
+    }
+
+    /// The number of the current row's block, and of the row in it, both from
+    /// 0.
+    pub(crate) fn place(&self) -> (u64, usize) {
+        (self.block.saturating_sub(1), self.row.saturating_sub(1))
+    }
+
+    /// The row that [`advance`](Self::advance) went to.
+    pub(crate) fn current(&mut self) -> &mut BlockDecoder {
+        &mut self.decoder
+    }
+}
+
+impl From<BadBlock> for PlanError {
+    /// The checksum is right, so this is not what our writer made.
+    fn from(_: BadBlock) -> Self {
+        Self::Altered
+    }
 }

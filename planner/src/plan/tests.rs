@@ -1,7 +1,8 @@
 use std::io::Cursor;
 
 use proptest::prelude::*;
-use rebucket_protocol::ObjectKey;
+use rebucket_protocol::{ETag, ObjectKey, VersionId};
+use sha2::{Digest, Sha256};
 
 use super::*;
 
@@ -52,15 +53,63 @@ fn some_renames() -> Vec<PlannedRename> {
     vec![pinned, rename(2, "/c", "d/")]
 }
 
+/// The bytes that docs/PLAN.md describes, put together by hand.
 #[test]
 fn the_documented_plan_is_written() {
     let (bytes, resolution) = written(JobChoices::default(), &[rename(1, "old", "new")]);
-    let text = String::from_utf8(bytes).unwrap();
-    let expected = "{\"rebucket_plan\":1,\"job\":null}\n\
-        {\"row\":1,\"line\":2,\"source\":\"s3://bkt/old\",\"destination\":\"s3://bkt/new\"}\n\
-        {\"rows\":1,\"sha256\":\"";
-    assert!(text.starts_with(expected), "{text}");
-    assert_eq!(resolution.digest.as_str().len(), 64);
+    let head = b"\x89rebucket-plan\r\n\x1a\n\x02\0\0\0\x02\0\0\0{}";
+    let sum = |bytes: &[u8]| twox_hash::XxHash3_64::oneshot(bytes).to_le_bytes();
+    let mut expected = [&head[..], &sum(head)].concat();
+    assert!(bytes.starts_with(&expected));
+
+    // Row 1, line 2; both buckets; keys that share nothing with ones before.
+    let payload = b"\0\x01\x02\x03bkt\x03bkt\0\x03old\0\0\x03new";
+    let sha = Sha256::digest(payload);
+    let compressed = zstd::bulk::compress(payload, 1).unwrap();
+    let length = |bytes: &[u8]| u32::try_from(bytes.len()).unwrap().to_le_bytes();
+    let block_head = [
+        b"B\x01\0\0\0",
+        &length(&compressed)[..],
+        &length(payload),
+        &sha,
+    ]
+    .concat();
+    let block = [&block_head[..], &compressed].concat();
+    let block_sum = sum(&block);
+    let mut whole = Sha256::new();
+    whole.update(&expected);
+    whole.update(&block_head);
+    whole.update(block_sum);
+    expected.extend([&block[..], &block_sum].concat());
+
+    let digest = hex(&Sha256::digest(sha));
+    let json = format!(
+        "{{\"totals\":{{\"rows\":1,\"sized_rows\":0,\"known_bytes\":0,\"buckets\":\
+         {{\"bkt\":{{\"sources\":1,\"destinations\":1}}}}}},\"digest\":\"{digest}\"}}"
+    );
+    let trailer = [b"E", &length(json.as_bytes())[..], json.as_bytes()].concat();
+    whole.update(&trailer);
+    expected.extend([&trailer[..], &whole.finalize()].concat());
+    assert_eq!(bytes, expected);
+    assert_eq!(resolution.digest.as_str(), digest);
+}
+
+#[test]
+fn reading_starts_at_any_rename() {
+    // More than a block, so that whole blocks are skipped.
+    let rows = block::BLOCK_ROWS as u64 * 2 + 100;
+    let renames: Vec<_> = (1..=rows)
+        .map(|row| rename(row, &format!("old/{row}"), &format!("new/{row}")))
+        .collect();
+    let (bytes, resolution) = written(some_choices(), &renames);
+    assert_eq!(resolution.totals.rows, rows);
+    let mut plan = PlanReader::open(Cursor::new(bytes)).unwrap();
+    for skipped in [0, 1, 4095, 4096, 4097, 8191, rows - 1, rows, rows + 1, 5] {
+        plan.start_after(skipped).unwrap();
+        let found: Vec<_> = plan.by_ref().map(Result::unwrap).collect();
+        let expected = usize::try_from(skipped.min(rows)).unwrap();
+        assert!(found == renames[expected..], "after {skipped}");
+    }
 }
 
 #[test]
@@ -118,35 +167,73 @@ fn a_plan_with_any_byte_changed_is_refused() {
         for mask in [0x01, 0x10, 0x20, 0x80] {
             let mut altered = bytes.clone();
             altered[at] ^= mask;
-            assert!(
-                PlanReader::open(Cursor::new(altered)).is_err(),
-                "byte {at} ^ {mask}"
-            );
+            let error = PlanReader::open(Cursor::new(altered)).unwrap_err();
+            let told = match error {
+                PlanError::NotAPlan => at < MAGIC.len(),
+                PlanError::Version(_) => (MAGIC.len()..MAGIC.len() + 4).contains(&at),
+                PlanError::Altered | PlanError::CutShort(_) => at >= MAGIC.len() + 4,
+                PlanError::Malformed(_) | PlanError::Io(_) => false,
+            };
+            assert!(told, "byte {at} ^ {mask}: {error}");
         }
     }
 }
 
 #[test]
-fn renames_that_were_left_out_or_swapped_are_missed() {
-    let (bytes, _) = written(JobChoices::default(), &some_renames());
-    let lines: Vec<&[u8]> = bytes.split_inclusive(|byte| *byte == b'\n').collect();
-    let without = [lines[0], lines[2], lines[3]].concat();
-    assert!(matches!(
-        PlanReader::open(Cursor::new(without)),
-        Err(PlanError::Altered)
-    ));
-    let swapped = [lines[0], lines[2], lines[1], lines[3]].concat();
-    assert!(matches!(
-        PlanReader::open(Cursor::new(swapped)),
-        Err(PlanError::Altered)
-    ));
-    let newer = String::from_utf8(bytes)
-        .unwrap()
-        .replacen("plan\":1", "plan\":2", 1);
-    assert!(matches!(
-        PlanReader::open(Cursor::new(newer)),
-        Err(PlanError::Version(2))
-    ));
+fn other_versions_are_refused_by_their_number() {
+    let (mut bytes, _) = written(some_choices(), &some_renames());
+    bytes[MAGIC.len()] = 3;
+    let error = PlanReader::open(Cursor::new(&bytes)).unwrap_err();
+    assert!(matches!(error, PlanError::Version(3)));
+    assert!(
+        error.to_string().ends_with("make the plan again"),
+        "{error}"
+    );
+    let old = b"{\"rebucket_plan\":1,\"job\":null}\n{\"rows\":0,\"sha256\":\"\"}\n";
+    let error = PlanReader::open(Cursor::new(old)).unwrap_err();
+    assert!(matches!(error, PlanError::Version(1)), "{error}");
+    for other in [&b"source,destination\n"[..], b"", b"\x89PNG"] {
+        let error = PlanReader::open(Cursor::new(other)).unwrap_err();
+        assert!(matches!(error, PlanError::NotAPlan), "{error}");
+    }
+}
+
+#[test]
+fn blocks_that_were_left_out_or_swapped_are_missed() {
+    let rows = block::BLOCK_ROWS as u64 * 2;
+    let renames: Vec<_> = (1..=rows)
+        .map(|row| rename(row, &format!("old/{row}"), "new"))
+        .collect();
+    let (bytes, _) = written(JobChoices::default(), &renames);
+    let start = |block: u8| {
+        let digest = |rows: &[PlannedRename]| {
+            let mut encoder = block::BlockEncoder::default();
+            for rename in rows {
+                encoder.push(rename.into());
+            }
+            Sha256::digest(encoder.payload())
+        };
+        let (first, second) = renames.split_at(block::BLOCK_ROWS);
+        let digest = digest(if block == 0 { first } else { second });
+        let at = bytes.windows(32).position(|window| window == &digest[..]);
+        at.unwrap() - 13
+    };
+    let (first, second) = (start(0), start(1));
+    let compressed = u32::from_le_bytes(bytes[second + 5..second + 9].try_into().unwrap());
+    let end = second + 45 + compressed as usize + 8;
+    assert_eq!(bytes[end], b'E');
+    let without = [&bytes[..first], &bytes[second..]].concat();
+    let swapped = [
+        &bytes[..first],
+        &bytes[second..end],
+        &bytes[first..second],
+        &bytes[end..],
+    ]
+    .concat();
+    for altered in [without, swapped] {
+        let error = PlanReader::open(Cursor::new(altered)).unwrap_err();
+        assert!(matches!(error, PlanError::Altered), "{error}");
+    }
 }
 
 #[test]

@@ -22,6 +22,7 @@ fn read(text: &[u8], step: usize) -> (Rows, Vec<Fault>) {
     let mut reader = RecordReader::new(input).unwrap();
     let (mut record, mut rows, mut faults) = (Record::default(), Vec::new(), Vec::new());
     while reader.read(&mut record).unwrap() {
+        let record = record.as_ref();
         if let Some(fault) = record.fault() {
             faults.push(fault);
         } else {

@@ -10,13 +10,16 @@ use crate::input::open_reader;
 use crate::plan::PlannedRename;
 use crate::problem::ProblemKind as Kind;
 
+mod chains;
+mod scale;
+
 fn input(text: &[u8]) -> Input {
     open_reader("m.csv", None, Cursor::new(text.to_vec())).unwrap()
 }
 
 fn resolved(text: &[u8], options: &ManifestOptions) -> Result<Vec<u8>, ManifestError> {
-    let plan = PlanWriter::new(Vec::new(), JobChoices::default()).unwrap();
-    resolve(input(text), options, plan).map(|(bytes, _)| bytes)
+    let plan = PlanWriter::new(Cursor::new(Vec::new()), JobChoices::default()).unwrap();
+    resolve(input(text), options, plan).map(|resolved| resolved.plan.into_inner())
 }
 
 fn renames(text: &[u8], options: &ManifestOptions) -> Vec<PlannedRename> {
@@ -349,9 +352,9 @@ fn rows_are_numbered_without_header_and_empty_lines() {
 #[test]
 fn what_is_known_is_summed_up() {
     let text = b"source,destination,size\ns3://one/a,s3://two/a,5\ns3://one/b,s3://one/c,\n";
-    let plan = PlanWriter::new(io::sink(), JobChoices::default()).unwrap();
-    let (_, resolution) = resolve(input(text), &ManifestOptions::default(), plan).unwrap();
-    let totals = &resolution.totals;
+    let plan = PlanWriter::new(Cursor::new(Vec::new()), JobChoices::default()).unwrap();
+    let resolved = resolve(input(text), &ManifestOptions::default(), plan).unwrap();
+    let totals = &resolved.resolution.totals;
     assert_eq!(
         (totals.rows, totals.sized_rows, totals.known_bytes),
         (2, 1, 5)
@@ -396,12 +399,13 @@ fn a_plan_and_its_manifest_are_prepared_alike() {
     };
     let prepared = |bytes: &[u8], given| {
         let spool = tempfile::tempfile().unwrap();
-        prepare(input(bytes), &ManifestOptions::default(), given, spool)
+        prepare(input(bytes), &ManifestOptions::default(), given, spool).map(|(plan, _)| plan)
     };
     let direct = prepared(text, given("x")).unwrap();
     assert_eq!(direct.choices(), &given("x"));
-    let plan = PlanWriter::new(Vec::new(), given("x")).unwrap();
-    let (mut bytes, _) = resolve(input(text), &ManifestOptions::default(), plan).unwrap();
+    let plan = PlanWriter::new(Cursor::new(Vec::new()), given("x")).unwrap();
+    let resolved = resolve(input(text), &ManifestOptions::default(), plan).unwrap();
+    let mut bytes = resolved.plan.into_inner();
     let again = prepared(&bytes, JobChoices::default()).unwrap();
     assert_eq!(again.choices(), &given("x"));
     let renamed = prepared(
@@ -490,7 +494,7 @@ proptest! {
             writer.write_record([field(destination), field(source)]).unwrap();
         }
         let bucket = (!as_uris).then(|| BucketName::new("bkt").unwrap());
-        let options = ManifestOptions { bucket, url_encoded, max_problems: 0 };
+        let options = ManifestOptions { bucket, url_encoded, ..ManifestOptions::default() };
         let found = renames(&writer.into_inner().unwrap(), &options);
         let found: Vec<[&str; 2]> = found
             .iter()

@@ -7,15 +7,12 @@
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use rebucket_simulator::sqs::Outgoing;
-
 use super::ending;
 use super::fate::{Fate, Moment, Script};
 use super::fleet::Started;
 use super::line::Process;
 use super::outsider::Appointment;
-use super::queue::QUEUE;
-use super::random::{Played, drain, runtime};
+use super::random::{Played, drain, runtime, send};
 use super::scenarios::Scenario;
 use super::scene::{SENT, Stage};
 
@@ -53,13 +50,10 @@ async fn run(
         fates: fates.to_vec(),
     });
     tokio::time::sleep_until(cloud.instant(SENT)).await;
-    cloud.with(|state, now| {
-        state.appointments = appointments.to_vec();
-        for body in bodies.iter().cycle().take(bodies.len() * scenario.messages) {
-            let sent = state.sqs.send(QUEUE, Outgoing::new(body.clone()), now);
-            sent.expect("the queue takes a message");
-        }
-    });
+    cloud.with(|state, _| state.appointments = appointments.to_vec());
+    for _ in 0..scenario.messages {
+        send(&cloud, &bodies);
+    }
     let mut processes: Vec<Arc<Process>> = Vec::new();
     let start = |processes: &mut Vec<Arc<Process>>| {
         let number = u16::try_from(processes.len()).expect("few processes");
@@ -138,12 +132,14 @@ pub fn mishaps(scenario: &Scenario) -> Vec<Fate> {
         .map(Fate::Death)
         .chain([
             Fate::Throttled,
+            Fate::Conflict,
             Fate::Reset,
             Fate::ReplyLost,
             Fate::Silence { applied: false },
             Fate::Silence { applied: true },
             Fate::Frozen(Duration::from_secs(1)),
             Fate::Frozen(long),
+            Fate::Asleep(long),
         ])
         .collect()
 }

@@ -225,6 +225,7 @@ fn fleet(chance: &mut Rng, setting: Setting) -> Fleet {
             .map(|name| BucketName::new(name).expect("a bucket's name"))
             .to_vec(),
         resumed: false,
+        tags_uncounted: false,
     }
 }
 

@@ -27,6 +27,9 @@ pub enum Fate {
     Answered,
     /// The service asks to slow down; not carried out.
     Throttled,
+    /// The service reports another request on the same key (409); not carried
+    /// out.
+    Conflict,
     /// The connection breaks; not carried out.
     Reset,
     /// The connection breaks; carried out.
@@ -36,10 +39,16 @@ pub enum Fate {
         /// True if it was carried out.
         applied: bool,
     },
+    /// The worker meets a bug of its own, and panics.
+    Panic,
     /// The worker dies.
     Death(Moment),
     /// The worker is frozen when the answer is on its way, for so long.
     Frozen(Duration),
+    /// The worker stands still for so long when the answer has arrived, and
+    /// goes on with it before any timer of its own has run. Time passes for
+    /// everybody, so this is for worlds with one worker.
+    Asleep(Duration),
 }
 
 /// The course of one request.

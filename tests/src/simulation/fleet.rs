@@ -55,6 +55,9 @@ pub struct Fleet {
     pub skews: Vec<i64>,
     /// True when workers start after a part of the job was done.
     pub resumed: bool,
+    /// True when HEAD counts no tags for these workers, whatever the endpoint
+    /// can do: they lack the permission to read them.
+    pub tags_uncounted: bool,
 }
 
 /// A worker that was started.
@@ -121,7 +124,7 @@ impl Fleet {
         };
         let store = Arc::new(SimStore::new(
             Arc::clone(process),
-            self.abilities.counts_tags,
+            self.abilities.counts_tags && !self.tags_uncounted,
         ));
         let requests = Arc::new(Semaphore::new(64));
         let renamer = Renamer::new(store, buckets, settings, metrics(), requests);

@@ -5,10 +5,12 @@
 //! not return. That is all there is to a death, because a worker touches the
 //! world through its requests alone.
 
+use std::pin::pin;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use futures_util::future::poll_immediate;
 use rebucket_simulator::clock::Millis;
 use rebucket_worker::error::{ErrorClass, ServiceError};
 use tokio::sync::Notify;
@@ -255,6 +257,13 @@ impl Process {
             }
             Fate::Silence { .. } => std::future::pending().await,
             Fate::ReplyLost => Err(lost(operation, &target)),
+            Fate::Panic => panic!("a bug, as it was told to have one"),
+            Fate::Asleep(by) => {
+                // Polled once, it sets the clock; it would then let others run.
+                let advance = pin!(tokio::time::advance(by));
+                poll_immediate(advance).await;
+                answer
+            }
             _ => answer,
         }
     }
@@ -291,7 +300,7 @@ impl Process {
         };
         let refused = matches!(
             course.fate,
-            Fate::Throttled | Fate::Reset | Fate::Silence { applied: false }
+            Fate::Throttled | Fate::Conflict | Fate::Reset | Fate::Silence { applied: false }
         );
         let mut way = OnItsWay {
             cloud: &self.cloud,
@@ -319,6 +328,13 @@ impl Process {
                     ErrorClass::Throttled,
                     "SlowDown",
                     "reduce your request rate",
+                ),
+                Fate::Conflict => ServiceError::local(
+                    operation,
+                    target(),
+                    ErrorClass::Conflict,
+                    "ConditionalRequestConflict",
+                    "another request is at work on the key",
                 ),
                 _ => lost(operation, target),
             });

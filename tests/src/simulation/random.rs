@@ -221,7 +221,8 @@ async fn happen(cloud: &Cloud, events: &[Event], bodies: &[String]) {
     }
 }
 
-fn send(cloud: &Cloud, bodies: &[String]) {
+/// Sends a message for each of these bodies.
+pub(super) fn send(cloud: &Cloud, bodies: &[String]) {
     cloud.with(|state, now| {
         for body in bodies {
             let sent = state.sqs.send(QUEUE, Outgoing::new(body.clone()), now);

@@ -106,6 +106,7 @@ fn fleet() -> Fleet {
             .to_vec(),
         skews: Vec::new(),
         resumed: false,
+        tags_uncounted: false,
     }
 }
 

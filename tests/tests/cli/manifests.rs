@@ -165,11 +165,13 @@ async fn a_plan_carries_its_choices_and_the_command_line_wins() {
         .assert_counts("moves.report/other", [2, 2, 0, 0, 0, 0])
         .await;
 
-    let text = std::fs::read_to_string(bench.path("moves.plan")).unwrap();
-    bench.write("altered.plan", text.replace("to/b", "to/c"));
+    let plan = std::fs::read(bench.path("moves.plan")).unwrap();
+    let mut altered = plan.clone();
+    altered[plan.len() / 2] ^= 1;
+    bench.write("altered.plan", altered);
     let ended = bench.run("run altered.plan").await.is(2);
     ended.says(&["altered.plan", "altered or damaged"]);
-    bench.write("short.plan", &text[..text.len() - 30]);
+    bench.write("short.plan", &plan[..plan.len() - 30]);
     bench.run("run short.plan").await.is(2).says(&["cut short"]);
 }
 

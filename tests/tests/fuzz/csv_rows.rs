@@ -44,10 +44,10 @@ impl Read for Steps {
 
 fn read(text: &[u8], step: usize) -> Result<Vec<PlannedRename>, InvalidManifest> {
     let input = open_reader("m", None, Steps(Cursor::new(text.to_vec()), step)).unwrap();
-    let plan = PlanWriter::new(Vec::new(), JobChoices::default()).unwrap();
+    let plan = PlanWriter::new(Cursor::new(Vec::new()), JobChoices::default()).unwrap();
     match resolve(input, &ManifestOptions::default(), plan) {
-        Ok((plan, _)) => {
-            let plan = PlanReader::open(Cursor::new(plan)).unwrap();
+        Ok(resolved) => {
+            let plan = PlanReader::open(resolved.plan).unwrap();
             Ok(plan.map(Result::unwrap).collect())
         }
         Err(ManifestError::Invalid(invalid)) => Err(invalid),

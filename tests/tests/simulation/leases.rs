@@ -25,7 +25,7 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::gates::{last, scenario};
+use crate::told::{last, scenario};
 
 /// A queue that does nothing but extend leases, as it is told to.
 struct Extender {

@@ -6,11 +6,19 @@
     reason = "in a test a failed unwrap is a failed test, helpers included"
 )]
 
+mod acknowledging;
+mod answers;
+mod comparing;
 mod counting;
 mod deaths;
 mod gates;
 mod leases;
+mod queue_wire;
 mod random;
+mod refusals;
 mod regressions;
+mod settling;
 mod table;
+mod tapped;
+mod told;
 mod wire;

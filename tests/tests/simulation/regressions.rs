@@ -8,7 +8,7 @@ use rebucket_tests::simulation::outsider::{Act, Appointment};
 use rebucket_tests::simulation::scenarios::Scenario;
 use rebucket_tests::simulation::store::Blueprint;
 
-use crate::gates::scenario;
+use crate::told::scenario;
 
 /// The first request of this operation of the first worker.
 fn first(scenario: &Scenario, operation: &str) -> u32 {

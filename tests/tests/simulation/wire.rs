@@ -2,22 +2,18 @@
 //! for and that is not in the request protects nothing.
 
 use std::collections::BTreeMap;
-use std::io::{Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
-use std::thread::JoinHandle;
 
-use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region};
 use rebucket_protocol::{ETag, ObjectUri, StorageClass, Timestamp, VersionId};
-use rebucket_worker::metrics::Metrics;
 use rebucket_worker::store::object::{
     Acl, Attributes, ChecksumAlgorithm, ChecksumKind, Checksums, ContentHeaders, Encryption,
     Grantee, ObjectLock, Permission, PinnedSource, Tags,
 };
-use rebucket_worker::store::s3::S3Store;
 use rebucket_worker::store::{
     CompleteRequest, CopyRequest, DeleteRequest, HeadScope, ObjectStore as _, PartRange,
     PartReceipt, Replaces, UploadId,
 };
+
+use crate::tapped::{Sent, answer, send};
 
 const TAG: &str = "9b2cf535f27731c974343645a3985328";
 const QUOTED: &str = "\"9b2cf535f27731c974343645a3985328\"";
@@ -30,114 +26,6 @@ const COMPLETED: &str = "<CompleteMultipartUploadResult>\
                          </CompleteMultipartUploadResult>";
 const CREATED: &str = "<InitiateMultipartUploadResult><UploadId>u</UploadId>\
                        </InitiateMultipartUploadResult>";
-
-/// A request as it was sent.
-#[derive(Debug)]
-struct Sent {
-    /// Method, path and query.
-    line: String,
-    headers: BTreeMap<String, String>,
-    body: String,
-}
-
-impl Sent {
-    fn header(&self, name: &str) -> Option<&str> {
-        self.headers.get(name).map(String::as_str)
-    }
-
-    fn asks(&self, parameter: &str) -> bool {
-        let target = self.line.split(' ').nth(1).unwrap();
-        let query = target.split_once('?').map_or("", |(_, query)| query);
-        query.split('&').any(|pair| pair == parameter)
-    }
-}
-
-fn receive(mut stream: TcpStream, answer: &[u8]) -> Sent {
-    let mut bytes = Vec::new();
-    let mut buffer = [0; 4_096];
-    let (head, length) = loop {
-        let read = stream.read(&mut buffer).unwrap();
-        assert!(read > 0, "the request is cut off");
-        bytes.extend_from_slice(&buffer[..read]);
-        if let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") {
-            let head = String::from_utf8(bytes[..end].to_vec()).unwrap();
-            let length = head
-                .lines()
-                .filter_map(|line| line.split_once(':'))
-                .find(|(name, _)| name.eq_ignore_ascii_case("content-length"))
-                .map_or(0, |(_, value)| value.trim().parse::<usize>().unwrap());
-            if bytes.len() >= end + 4 + length {
-                break (head, end + 4);
-            }
-        }
-    };
-    stream.write_all(answer).unwrap();
-    let mut lines = head.lines();
-    let line = lines.next().unwrap().to_owned();
-    let headers = lines
-        .filter_map(|line| line.split_once(':'))
-        .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
-        .collect();
-    let body = String::from_utf8_lossy(&bytes[length..]).into_owned();
-    Sent {
-        line,
-        headers,
-        body,
-    }
-}
-
-/// A service that gives these answers, one a connection, and the requests
-/// that it got.
-fn service(answers: Vec<Vec<u8>>) -> (String, JoinHandle<Vec<Sent>>) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    let serving = std::thread::spawn(move || {
-        answers
-            .iter()
-            .map(|answer| receive(listener.accept().unwrap().0, answer))
-            .collect()
-    });
-    (url, serving)
-}
-
-fn answer(headers: &[(&str, &str)], body: &str) -> Vec<u8> {
-    let mut text = "HTTP/1.1 200 OK\r\nconnection: close\r\n".to_owned();
-    for (name, value) in headers {
-        text.extend([name, ": ", value, "\r\n"]);
-    }
-    if !headers.iter().any(|(name, _)| *name == "content-length") {
-        text.extend(["content-length: ", &body.len().to_string(), "\r\n"]);
-    }
-    text.extend(["\r\n", body]);
-    text.into_bytes()
-}
-
-fn credentials() -> Credentials {
-    Credentials::new("key", "secret", None, None, "test")
-}
-
-/// What one call of the store sends, and what it makes of this answer.
-fn send<T>(answers: Vec<Vec<u8>>, call: impl AsyncFnOnce(&S3Store) -> T) -> (Vec<Sent>, T) {
-    let (url, serving) = service(answers);
-    let config = aws_sdk_s3::Config::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(Region::new("us-east-1"))
-        .credentials_provider(credentials())
-        .force_path_style(true)
-        .endpoint_url(url)
-        .retry_config(aws_sdk_s3::config::retry::RetryConfig::disabled())
-        .build();
-    let store = S3Store::new(
-        &aws_sdk_s3::Client::from_conf(config),
-        Metrics::new().unwrap(),
-    );
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    let told = runtime.block_on(call(&store));
-    (serving.join().unwrap(), told)
-}
 
 fn uri(text: &str) -> ObjectUri {
     text.parse().unwrap()
@@ -273,6 +161,16 @@ fn a_copy_that_may_replace_is_pinned_all_the_same() {
         ],
     );
     assert_eq!(sent.header("if-none-match"), None);
+}
+
+#[test]
+fn a_write_that_replaces_an_object_names_it() {
+    let tag = ETag::new(TAG).unwrap();
+    let replaces = Replaces::Object(&tag);
+    for sent in [copy(replaces, true, &bare()), complete(replaces)] {
+        assert_headers(&sent, &[("if-match", QUOTED)]);
+        assert_eq!(sent.header("if-none-match"), None);
+    }
 }
 
 #[test]
@@ -484,5 +382,44 @@ fn the_version_null_of_a_copy_is_no_pin() {
         });
         let version = receipt.unwrap().version;
         assert_eq!(version.as_ref().map(VersionId::as_str), expected);
+    }
+}
+
+#[test]
+fn a_success_without_a_result_is_no_success_and_may_be_one_later() {
+    let (_, told) = send(vec![answer(&[], "")], async |store| {
+        let request = CopyRequest {
+            source: &pinned(),
+            destination: &uri("s3://bkt/new"),
+            replaces: Replaces::Nothing,
+            attributes: &bare(),
+            keep_tags: true,
+        };
+        store.copy(request).await
+    });
+    assert!(told.unwrap_err().class().is_retryable());
+}
+
+#[test]
+fn an_object_is_archived_until_it_is_restored() {
+    let restored = "ongoing-request=\"false\", expiry-date=\"Fri, 21 Dec 2040 00:00:00 GMT\"";
+    let ongoing = "ongoing-request=\"true\"";
+    for (class, restore, archived) in [
+        ("STANDARD", None, false),
+        ("GLACIER", None, true),
+        ("DEEP_ARCHIVE", Some(ongoing), true),
+        ("GLACIER", Some(restored), false),
+    ] {
+        let mut headers = vec![
+            ("etag", QUOTED),
+            ("content-length", "9"),
+            ("x-amz-storage-class", class),
+        ];
+        headers.extend(restore.map(|restore| ("x-amz-restore", restore)));
+        let (_, told) = send(vec![answer(&headers, "")], async |store| {
+            let object = uri("s3://bkt/old");
+            store.head(&object, HeadScope::default()).await
+        });
+        assert_eq!(told.unwrap().archived, archived, "{class} {restore:?}");
     }
 }

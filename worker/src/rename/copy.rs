@@ -95,8 +95,6 @@ impl Attempt<'_> {
         match copied {
             Ok(receipt) => Ok(Some(receipt)),
             Err(CallError::Failed(error)) if error.class() == ErrorClass::Precondition => Ok(None),
-            // The source went away between HEAD and copy.
-            Err(CallError::Failed(error)) if error.class() == ErrorClass::NotFound => Ok(None),
             Err(CallError::Failed(error))
                 if error.class() == ErrorClass::Denied
                     && source.head.tag_count.unwrap_or(0) > 0 =>

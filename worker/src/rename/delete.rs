@@ -18,7 +18,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use rebucket_protocol::{Reason, VersionPolicy};
+use rebucket_protocol::{Reason, VersionId, VersionPolicy};
 
 use super::inspect::Absence;
 use super::plan::CopyPlan;
@@ -84,26 +84,29 @@ impl Attempt<'_> {
         copy: &Copy,
     ) -> Result<DeleteRequest<'a>, RenameError> {
         let (object, etag) = (&source.pinned.object, &source.pinned.etag);
-        let purge = self.task.options.versioned == VersionPolicy::Purge;
-        match &source.pinned.version {
-            // `null` names whatever was written last while versioning was
-            // off, so it pins nothing.
-            Some(version) if purge && version.as_str() != "null" => {
-                // Removing a version shows the one before it. Unless the task
-                // names the version, only the attempt that made the copy knows
-                // that the one it sees is not that one.
-                let named = self.task.pins.version.is_some();
-                if named || copy.origin == Origin::ThisAttempt {
-                    return Ok(DeleteRequest::Version { object, version });
-                }
-                let detail = format!(
-                    "{object} may be the version before one that was purged already; name the \
-                     version in the manifest's column version_id"
-                );
-                Err(RenameError::failed(Reason::VersionUnpinned, detail))
-            }
-            _ => Ok(DeleteRequest::IfMatch { object, etag }),
+        let Some(version) = self.purged_version(source) else {
+            return Ok(DeleteRequest::IfMatch { object, etag });
+        };
+        // Removing a version shows the one before it. Unless the task names
+        // the version, only the attempt that made the copy knows that the one
+        // it sees is not that one.
+        let named = self.task.pins.version.is_some();
+        if named || copy.origin == Origin::ThisAttempt {
+            return Ok(DeleteRequest::Version { object, version });
         }
+        let detail = format!(
+            "{object} may be the version before one that was purged already; name the version in \
+             the manifest's column version_id"
+        );
+        Err(RenameError::failed(Reason::VersionUnpinned, detail))
+    }
+
+    /// The version that is removed by its name, where one is. `null` names
+    /// whatever was written last while versioning was off, so it pins nothing.
+    fn purged_version<'a>(&self, source: &'a Source) -> Option<&'a VersionId> {
+        let purge = self.task.options.versioned == VersionPolicy::Purge;
+        let version = source.pinned.version.as_ref();
+        version.filter(|version| purge && version.as_str() != "null")
     }
 
     /// Whether gate 3 looks at the source before the first attempt. A single
@@ -126,11 +129,9 @@ impl Attempt<'_> {
 
     /// What a look right before the delete looks at: a version that is to be
     /// removed by its name is not missed because another one is current.
-    fn deleted_scope<'a>(&'a self, source: &'a Source) -> HeadScope<'a> {
-        let purge = self.task.options.versioned == VersionPolicy::Purge;
-        let named = source.pinned.version.as_ref();
+    fn deleted_scope<'a>(&self, source: &'a Source) -> HeadScope<'a> {
         HeadScope {
-            version: named.filter(|version| purge && version.as_str() != "null"),
+            version: self.purged_version(source),
             part: None,
         }
     }

@@ -77,7 +77,7 @@ impl Context {
             ),
         };
         let most = shared.queue.max_receive_count();
-        let verdict = exhausted(verdict, &message, kept.lease(), most);
+        let verdict = exhausted(verdict, &message, most);
         match verdict {
             Verdict::Interrupted => {
                 shared.metrics.handed_back("interrupted");

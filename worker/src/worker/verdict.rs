@@ -6,7 +6,6 @@ use rebucket_protocol::{ETag, Outcome, OutcomeRecord, Reason, RenameTask, Timest
 
 use crate::host::Host;
 use crate::queue::Received;
-use crate::queue::lease::Lease;
 use crate::rename::Finished;
 
 /// How the work on one message ended.
@@ -80,14 +79,9 @@ impl End {
 
 /// The last permitted delivery turns a transient failure into a permanent one:
 /// the queue would move the message to the dead-letter queue without a word.
-pub(super) fn exhausted(
-    verdict: Verdict,
-    message: &Received,
-    lease: &Lease,
-    max_receive_count: u32,
-) -> Verdict {
+pub(super) fn exhausted(verdict: Verdict, message: &Received, max_receive_count: u32) -> Verdict {
     match verdict {
-        Verdict::Interrupted if message.receive_count >= max_receive_count && !lease.is_lost() => {
+        Verdict::Interrupted if message.receive_count >= max_receive_count => {
             let detail = "interrupted on the last delivery that the queue permits".to_owned();
             Verdict::Failed {
                 reason: Reason::RetriesExhausted,

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use super::limits::{MAX_SINGLE, check_key};
 use super::put::{Draft, check_properties};
 use super::{
-    ChecksumAlgorithm, ChecksumKept, CustomerKey, ErrorCode, Found, NewObject, Object, ObjectRef,
-    ReadConditions, S3, S3Error, S3Result, VersionId, WriteConditions, WriteResponse,
+    ChecksumAlgorithm, ChecksumKept, Content, CustomerKey, ErrorCode, Found, NewObject, Object,
+    ObjectRef, ReadConditions, S3, S3Error, S3Result, VersionId, WriteConditions, WriteResponse,
 };
 use crate::clock::Millis;
 
@@ -164,6 +164,11 @@ impl S3 {
         if quirks.keep_storage_class_on_copy && properties.storage_class.is_none() {
             properties.storage_class = Some(source.storage_class);
         }
+        let content = if quirks.empty_copies {
+            Content::default()
+        } else {
+            source.content.clone()
+        };
         let kept = request
             .checksum_algorithm
             .or(source.checksum.map(|kept| kept.algorithm));
@@ -171,7 +176,7 @@ impl S3 {
             checksum: Some(ChecksumKept::full(kept)),
             annotations,
             origin: Some(source.origin),
-            ..Draft::new(&properties, source.content.clone(), now)
+            ..Draft::new(&properties, content, now)
         };
         if request.metadata_directive == Directive::Copy {
             draft.metadata = source.metadata.clone();

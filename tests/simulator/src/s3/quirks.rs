@@ -25,6 +25,8 @@ pub struct Quirks {
     pub drop_tags_on_create: bool,
     /// `CopyObject` keeps the source's storage class when none is sent.
     pub keep_storage_class_on_copy: bool,
+    /// `CopyObject` answers well and stores an empty object.
+    pub empty_copies: bool,
     /// `UploadPartCopy` answers well and stores an empty part.
     pub empty_part_copies: bool,
     /// `PutObjectTagging` answers well and empties the object.
@@ -33,6 +35,8 @@ pub struct Quirks {
     pub bare_etag_on_copy: bool,
     /// `DeleteObjects` is refused without a Content-MD5; over HTTP only.
     pub delete_objects_needs_md5: bool,
+    /// `HeadObject` answers for an object under a customer's key without it.
+    pub head_needs_no_key: bool,
     /// `RenameObject` works in every bucket.
     pub rename_everywhere: bool,
     /// `RenameObject` answers well, leaves the source and makes an empty

@@ -38,6 +38,7 @@ fn plan(rows: &[&str]) -> PlanReader<File> {
         spool,
     )
     .unwrap()
+    .0
 }
 
 fn count(flags: &str, rows: &[&str]) -> Counts {

@@ -64,6 +64,9 @@ fn servers_that_lose_bytes() {
     copy_part(&mut s3, "copy", &upload, 1, "k").unwrap();
     complete(&mut s3, "copy", &upload).unwrap();
     assert!(current(&s3, "copy").unwrap().content.is_empty());
+    s3.quirks.empty_copies = true;
+    copy(&mut s3, "k", "emptied").unwrap();
+    assert!(current(&s3, "emptied").unwrap().content.is_empty());
     s3.quirks.tagging_empties = true;
     put(&mut s3, "tagged", "1");
     let object = ObjectRef::new("b", "tagged");

@@ -1,0 +1,185 @@
+//! Chains, swaps and cycles: in which order linked rows are carried out, and
+//! where an object takes a hop through a temporary key.
+//!
+//! In a manifest without duplicates a key is the source of at most one row and
+//! the destination of at most one. So linked rows form paths and cycles. A path
+//! is carried out from its end: `b->c` before `a->b`. A cycle has no end; it is
+//! opened by taking one object out of it, to a temporary key, and putting it
+//! where it belongs at last. The same hop cuts a path that is too long for one
+//! segment, and then the segments need not wait for each other.
+
+/// Rows of a segment at most: each waits for the one before it.
+pub const SEGMENT_ROWS: usize = 1000;
+
+/// Bytes of the messages of a segment's steps at most, as estimated. A message
+/// has no more than 1 MiB (facts 4), and carries the rest of its segment.
+pub const SEGMENT_BYTES: u64 = 900 * 1024;
+
+/// What a step does with its row's object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum StepKind {
+    /// Moves it from source to destination.
+    Whole,
+    /// Moves it from the source to a temporary key of this row.
+    ToScratch,
+    /// Moves it from the temporary key of this row to the destination.
+    FromScratch,
+}
+
+/// A step of a segment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Step {
+    /// Which of the linked rows.
+    pub(crate) row: u32,
+    pub(crate) kind: StepKind,
+    /// The segment, numbered from 0, whose first step must be done before this
+    /// one: it has put the object at the temporary key.
+    pub(crate) after: Option<u64>,
+}
+
+/// Steps to be done one after the other. Segments may be carried out in any
+/// order, and at the same time, but for [`Step::after`].
+pub(crate) type Segment = Vec<Step>;
+
+/// How long a segment may be.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    pub(crate) rows: usize,
+    pub(crate) bytes: u64,
+}
+
+/// Linked rows: which row must come before which.
+pub(crate) struct Links {
+    /// For each row the one whose source is its destination.
+    next: Vec<Option<u32>>,
+    /// For each row the one whose destination is its source.
+    previous: Vec<Option<u32>>,
+}
+
+impl Links {
+    /// Of so many rows: `(a, b)` says that the destination of `a` is the
+    /// source of `b`.
+    pub(crate) fn new(rows: usize, links: impl IntoIterator<Item = (u32, u32)>) -> Self {
+        let mut this = Self {
+            next: vec![None; rows],
+            previous: vec![None; rows],
+        };
+        for (row, next) in links {
+            this.next[row as usize] = Some(next);
+            this.previous[next as usize] = Some(row);
+        }
+        this
+    }
+
+    /// Resolves all links and gives each segment to `take`, those of a path or
+    /// cycle together, in the order of the lowest rows. `cost` is the
+    /// estimated size of a row's message in bytes.
+    pub(crate) fn resolve<E>(
+        &self,
+        limits: Limits,
+        cost: impl Fn(u32) -> u64,
+        mut take: impl FnMut(Segment) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut done = vec![false; self.next.len()];
+        let mut segments = 0;
+        // No more rows than u32 counts: they are its indices.
+        for lowest in 0..u32::try_from(done.len()).unwrap_or(u32::MAX) {
+            if done[lowest as usize] {
+                continue;
+            }
+            let (end, cycle) = self.end(lowest);
+            let mut cut = Cut {
+                limits,
+                segment: Vec::new(),
+                bytes: 0,
+                segments,
+            };
+            let first = segments;
+            if cycle {
+                cut.add(lowest, StepKind::ToScratch, None, cost(lowest));
+                done[lowest as usize] = true;
+            }
+            let mut row = if cycle {
+                self.previous[lowest as usize].filter(|row| *row != lowest)
+            } else {
+                Some(end)
+            };
+            while let Some(this) = row {
+                done[this as usize] = true;
+                row = self.previous[this as usize].filter(|row| !done[*row as usize]);
+                // Whatever comes next must have room as a hop's second half.
+                let reserve = match row {
+                    Some(next) => cost(next),
+                    None if cycle => cost(lowest),
+                    None => 0,
+                };
+                if cut.has_room(cost(this), reserve) {
+                    cut.add(this, StepKind::Whole, None, cost(this));
+                } else {
+                    cut.add(this, StepKind::FromScratch, Some(cut.segments + 1), 0);
+                    take(cut.next())?;
+                    cut.add(this, StepKind::ToScratch, None, cost(this));
+                }
+            }
+            if cycle {
+                let after = (cut.segments != first).then_some(first);
+                cut.add(lowest, StepKind::FromScratch, after, 0);
+            }
+            take(cut.next())?;
+            segments = cut.segments;
+        }
+        Ok(())
+    }
+
+    /// The last row of the path that `row` is on; or that it is on a cycle.
+    fn end(&self, row: u32) -> (u32, bool) {
+        let mut end = row;
+        while let Some(next) = self.next[end as usize] {
+            if next == row {
+                return (row, true);
+            }
+            end = next;
+        }
+        (end, false)
+    }
+}
+
+/// A segment being put together.
+struct Cut {
+    limits: Limits,
+    segment: Segment,
+    bytes: u64,
+    /// Those before it.
+    segments: u64,
+}
+
+impl Cut {
+    /// True when the segment can take a row that costs so much, and a second
+    /// half of a hop after it.
+    fn has_room(&self, cost: u64, reserve: u64) -> bool {
+        // A segment without a whole row would be no progress.
+        let started = self.segment.len() > 1
+            || self
+                .segment
+                .first()
+                .is_some_and(|step| step.kind == StepKind::Whole);
+        let reserved = usize::from(reserve > 0);
+        !started
+            || (self.segment.len() + 1 + reserved <= self.limits.rows
+                && self.bytes + cost + reserve <= self.limits.bytes)
+    }
+
+    fn add(&mut self, row: u32, kind: StepKind, after: Option<u64>, cost: u64) {
+        self.segment.push(Step { row, kind, after });
+        self.bytes += cost;
+    }
+
+    fn next(&mut self) -> Segment {
+        self.segments += 1;
+        self.bytes = 0;
+        std::mem::take(&mut self.segment)
+    }
+}
+
+#[cfg(test)]
+mod tests;

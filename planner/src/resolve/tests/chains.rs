@@ -1,0 +1,193 @@
+//! Plans with chains, swaps and cycles, carried out in memory.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt::Write as _;
+use std::io::Cursor;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::chains::StepKind;
+use crate::plan::{PlannedStep, Totals};
+
+/// What a plan with chains does to objects in memory, one after the other, in
+/// the plan's order; every step must find its object, and no other in its way.
+fn carried_out(plan: &[u8]) -> (BTreeMap<String, String>, Totals) {
+    let mut plan = PlanReader::open(Cursor::new(plan)).unwrap();
+    let unlinked: Vec<PlannedRename> = plan.by_ref().map(Result::unwrap).collect();
+    let steps: Vec<PlannedStep> = plan.steps().unwrap().map(Result::unwrap).collect();
+    let totals = plan.resolution().totals.clone();
+    plan.rewind().unwrap();
+    assert!(plan.map(Result::unwrap).eq(unlinked.iter().cloned()));
+    let linked = steps
+        .iter()
+        .filter(|step| step.kind != StepKind::FromScratch);
+    let sources = unlinked.iter().chain(linked.map(|step| &step.rename));
+    let mut objects: BTreeMap<String, String> = sources
+        .map(|rename| rename.source.to_string())
+        .map(|source| (source.clone(), source))
+        .collect();
+    assert_eq!(objects.len() as u64, totals.rows);
+    let mut go = |from: &str, to: &str| {
+        let object = objects.remove(from).expect("the object is there");
+        assert_eq!(objects.insert(to.to_owned(), object), None, "{to} is taken");
+    };
+    for rename in &unlinked {
+        go(&rename.source.to_string(), &rename.destination.to_string());
+    }
+    let last = steps.last().map_or(0, |step| step.segment + 1);
+    assert_eq!(totals.segments, last);
+    // Round and round the segments, a step of each, so that they are mixed.
+    let mut segments: Vec<VecDeque<&PlannedStep>> = vec![];
+    for step in &steps {
+        segments.resize_with(usize::try_from(step.segment).unwrap() + 1, Default::default);
+        segments[usize::try_from(step.segment).unwrap()].push_back(step);
+    }
+    let mut started = vec![false; segments.len()];
+    for _ in 0..steps.len() {
+        for number in 0..segments.len() {
+            let Some(step) = segments[number].front().copied() else {
+                continue;
+            };
+            if step
+                .after
+                .is_some_and(|after| !started[usize::try_from(after).unwrap()])
+            {
+                continue;
+            }
+            started[number] = true;
+            segments[number].pop_front();
+            let scratch = format!("scratch {}", step.rename.row);
+            let (from, to) = (&step.rename.source, &step.rename.destination);
+            match step.kind {
+                StepKind::Whole => go(&from.to_string(), &to.to_string()),
+                StepKind::ToScratch => go(&from.to_string(), &scratch),
+                StepKind::FromScratch => go(&scratch, &to.to_string()),
+            }
+        }
+    }
+    assert!(segments.iter().all(VecDeque::is_empty));
+    (objects, totals)
+}
+
+fn resolving() -> ManifestOptions {
+    ManifestOptions {
+        chains: Chains::Resolve,
+        ..ManifestOptions::default()
+    }
+}
+
+#[test]
+fn chains_swaps_and_cycles_are_resolved_when_asked() {
+    let mut text = "source,destination\n".to_owned();
+    let mut row = |from: u32, to: u32| writeln!(text, "s3://bkt/{from},s3://bkt/{to}").unwrap();
+    // One path of 10,000 rows, with rows that have nothing to do with it; a
+    // cycle of 3,000; and 3,000 swaps.
+    for n in 0..10_000 {
+        row(n, n + 1);
+        row(1_000_000 + n, 2_000_000 + n);
+    }
+    for n in 0..3_000 {
+        row(100_000 + n, 100_000 + (n + 1) % 3_000);
+        row(200_000 + n, 300_000 + n);
+        row(300_000 + n, 200_000 + n);
+    }
+    let plan = resolved(text.as_bytes(), &resolving()).unwrap();
+    let (objects, totals) = carried_out(&plan);
+    for line in text.lines().skip(1) {
+        let (from, to) = line.split_once(',').unwrap();
+        assert_eq!(objects.get(to).map(String::as_str), Some(from));
+    }
+    assert_eq!((totals.rows, totals.linked_rows), (29_000, 19_000));
+    // A segment has 1,000 steps, of which hops take one at each cut end.
+    assert_eq!(totals.extra_copies, 10 + 4 + 3_000);
+    assert_eq!(totals.segments, 11 + 4 + 3_000);
+
+    let again = ManifestOptions {
+        threads: NonZeroUsize::new(3),
+        memory: 0,
+        ..resolving()
+    };
+    assert!(resolved(text.as_bytes(), &again).unwrap() == plan);
+    // Any place to go on from is found, linked rows in between or not.
+    let mut reader = PlanReader::open(Cursor::new(plan.clone())).unwrap();
+    let all: Vec<_> = reader.by_ref().map(Result::unwrap).collect();
+    assert_eq!(all.len(), 10_000);
+    for skipped in [1, 2_047, 2_048, 2_049, 5_000, 9_999, 10_000] {
+        reader.start_after(skipped).unwrap();
+        let skipped = usize::try_from(skipped).unwrap();
+        assert!(
+            reader
+                .by_ref()
+                .map(Result::unwrap)
+                .eq(all[skipped..].iter().cloned())
+        );
+    }
+    // Who cannot carry out chains must not get a plan that looks complete
+    // without them.
+    let prepared = |options: &ManifestOptions| {
+        let spool = tempfile::tempfile().unwrap();
+        prepare(input(&plan), options, JobChoices::default(), spool)
+    };
+    assert!(prepared(&resolving()).is_ok());
+    let refused = prepared(&ManifestOptions::default());
+    assert!(matches!(
+        refused,
+        Err(ManifestError::Chains { linked: 19_000, .. })
+    ));
+    // Without being asked, chains are problems as ever.
+    let found = problems(&text);
+    assert_eq!(found.len(), 9_999 + 3_000 + 6_000);
+    assert!(found.iter().all(|(_, _, kind)| *kind == Kind::Chain));
+}
+
+#[test]
+fn chains_do_not_hide_mistakes_and_have_their_limit() {
+    let text = b"source,destination\ns3://bkt/a,s3://bkt/b\ns3://bkt/b,s3://bkt/c\n\
+        s3://bkt/d,s3://bkt/c\ns3://bkt/e,s3://bkt/e\n";
+    let expected = [(4, 2, Kind::DuplicateDestination), (5, 2, Kind::SelfRename)];
+    assert_eq!(problems_with(text, &resolving()), expected);
+
+    let mut text = "source,destination\n".to_owned();
+    for n in 0..90_000 {
+        writeln!(text, "s3://bkt/{n},s3://bkt/{}", n + 1).unwrap();
+    }
+    let options = ManifestOptions {
+        memory: ManifestOptions::MIN_MEMORY,
+        threads: NonZeroUsize::new(2),
+        ..resolving()
+    };
+    let Err(error) = resolved(text.as_bytes(), &options) else {
+        panic!()
+    };
+    assert!(matches!(error, ManifestError::TooManyLinks(_)), "{error}");
+    assert!(error.to_string().contains("--memory"), "{error}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn any_permutation_is_carried_out(
+        to in Just((0..200_u32).collect::<Vec<u32>>()).prop_shuffle(),
+        kept in prop::collection::vec(0_u8..10, 200),
+    ) {
+        let mut text = "source,destination\n".to_owned();
+        for ((from, to), kept) in (0..).zip(&to).zip(kept) {
+            if from != *to && kept > 0 {
+                writeln!(text, "s3://bkt/{from},s3://bkt/{to}").unwrap();
+            }
+        }
+        let plan = resolved(text.as_bytes(), &resolving()).unwrap();
+        let (objects, _) = carried_out(&plan);
+        for line in text.lines().skip(1) {
+            let (from, to) = line.split_once(',').unwrap();
+            prop_assert_eq!(objects.get(to).map(String::as_str), Some(from));
+        }
+        for at in [plan.len() / 3, plan.len() / 2, plan.len() - 200] {
+            let mut altered = plan.clone();
+            altered[at] ^= 4;
+            prop_assert!(PlanReader::open(Cursor::new(altered)).is_err());
+        }
+    }
+}
