@@ -6,6 +6,10 @@
     reason = "the docs of arguments are the help text"
 )]
 
+pub mod estimate;
+pub mod submit;
+pub mod undo;
+
 use std::fs::File;
 use std::path::PathBuf;
 
@@ -177,10 +181,17 @@ pub struct SubmitArgs {
     #[arg(long, env = "REBUCKET_REPORT", value_name = "LOC")]
     pub report: Option<ReportLocation>,
 
-    /// Batches of messages in flight.
-    #[arg(long, env = "REBUCKET_MAX_SENDS", value_name = "N", default_value_t = 16,
-          value_parser = clap::value_parser!(u16).range(1..))]
-    pub max_sends: u16,
+    /// How to send, and how to go on.
+    #[command(flatten)]
+    pub send: submit::SendArgs,
+
+    /// What it may cost.
+    #[command(flatten)]
+    pub consent: submit::ConsentArgs,
+
+    /// What is assumed for the estimate.
+    #[command(flatten)]
+    pub assume: estimate::AssumeArgs,
 
     /// For a manifest or a report on S3.
     #[command(flatten)]

@@ -1,5 +1,7 @@
 //! The commands, one file each, and what they have in common.
 
+mod beside;
+pub(crate) mod estimate;
 pub(crate) mod map;
 pub(crate) mod plan;
 mod progress;
@@ -7,6 +9,8 @@ pub(crate) mod report;
 pub(crate) mod run;
 mod source;
 pub(crate) mod submit;
+pub(crate) mod undo;
+mod words;
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -68,6 +72,12 @@ pub(crate) enum CommandError {
     /// There is no manifest to be made.
     #[error(transparent)]
     Map(#[from] map::MapError),
+    /// The prices cannot be used.
+    #[error(transparent)]
+    Prices(#[from] estimate::PriceError),
+    /// What was sent cannot be told, or not be kept.
+    #[error(transparent)]
+    Checkpoint(#[from] submit::CheckpointError),
     /// Stopped by a signal.
     #[error("interrupted")]
     Interrupted,
@@ -94,6 +104,8 @@ impl CommandError {
             | Self::Usage(_)
             | Self::Map(_)
             | Self::OtherManifest { .. }
+            | Self::Checkpoint(_)
+            | Self::Prices(_)
             | Self::Report(_)
             | Self::Defect(_) => Exit::BadInput,
             Self::Interrupted => Exit::Interrupted,

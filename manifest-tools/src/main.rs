@@ -6,10 +6,12 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use rebucket_manifest::Exit;
+use rebucket_manifest::args::estimate::EstimateArgs;
+use rebucket_manifest::args::undo::UndoArgs;
 use rebucket_manifest::args::{PlanArgs, ReportArgs, RunArgs, SubmitArgs};
 use rebucket_manifest::map_args::MapArgs;
 
-use commands::{CommandError, complain, explain, map, plan, report, run, submit};
+use commands::{CommandError, complain, estimate, explain, map, plan, report, run, submit, undo};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -31,6 +33,12 @@ A manifest:
   s3://photos/2025/cat.jpg,s3://archive/photos/2025/cat.jpg
   \"s3://photos/a, b.jpg\",\"s3://archive/photos/a, b.jpg\"";
 
+const ESTIMATE_EXAMPLES: &str = "\
+Examples:
+  rebucket estimate renames.csv --workers 8
+  rebucket estimate renames.csv --assume-size 40MiB --assume-storage-class STANDARD_IA
+  rebucket estimate renames.plan --prices mine.toml --format json";
+
 const SUBMIT_EXAMPLES: &str = "\
 Examples:
   rebucket submit renames.csv --queue-url https://sqs.eu-west-1.amazonaws.com/123456789012/renames
@@ -49,6 +57,12 @@ Examples:
   rebucket map inventory/2026-11-22T01-00Z/manifest.json --template '{hash:2}/{key}' > moves.csv
   rebucket map names.csv --bucket photos --template '{folder}{column:name}{suffix}' > moves.csv";
 
+const UNDO_EXAMPLES: &str = "\
+Examples:
+  rebucket undo renames.report --out back.csv
+  rebucket undo s3://ops/reports --job archive-2026 --out back.csv
+  rebucket run back.csv                          carries it out";
+
 /// Renames objects in S3 in bulk, without losing any.
 #[derive(Parser)]
 #[command(name = "rebucket", version, propagate_version = true, after_help = EXIT_CODES)]
@@ -65,12 +79,19 @@ enum Command {
     #[command(after_help = PLAN_EXAMPLES)]
     Plan(PlanArgs),
 
+    /// Say what a job will cost and how long it will take.
+    ///
+    /// No endpoint is asked. The prices are AWS's list prices, unless others
+    /// are given.
+    #[command(after_help = ESTIMATE_EXAMPLES)]
+    Estimate(Box<EstimateArgs>),
+
     /// Check a manifest and send one message for each of its renames to the
     /// workers' queue.
     ///
     /// Nothing is sent when the manifest has a problem.
     #[command(after_help = SUBMIT_EXAMPLES)]
-    Submit(SubmitArgs),
+    Submit(Box<SubmitArgs>),
 
     /// Check a manifest and carry it out here, without a queue.
     ///
@@ -88,6 +109,13 @@ enum Command {
 
     /// Say what became of a job.
     Report(ReportArgs),
+
+    /// Make the manifest that takes a job back, from its report.
+    ///
+    /// It has a row for every rename that was carried out, from the new name
+    /// to the old one. Nothing is renamed until it is given to run or submit.
+    #[command(after_help = UNDO_EXAMPLES)]
+    Undo(UndoArgs),
 }
 
 fn main() -> ExitCode {
@@ -115,9 +143,11 @@ fn main() -> ExitCode {
 async fn execute(command: Command) -> Result<Exit, CommandError> {
     match command {
         Command::Plan(args) => plan::run(args).await,
-        Command::Submit(args) => submit::run(args).await,
+        Command::Estimate(args) => estimate::run(*args).await,
+        Command::Submit(args) => submit::run(*args).await,
         Command::Run(args) => run::run(*args).await,
         Command::Map(args) => map::run(*args).await,
         Command::Report(args) => report::run(args).await,
+        Command::Undo(args) => undo::run(args).await,
     }
 }

@@ -31,34 +31,86 @@ pub struct Queue {
 impl Queue {
     /// Makes both. A message is delivered `max_receives` times at most.
     pub async fn create(servers: &Servers, max_receives: u32) -> Self {
+        Self::create_named(servers, max_receives, "").await
+    }
+
+    /// Makes both as FIFO queues.
+    pub async fn create_fifo(servers: &Servers, max_receives: u32) -> Self {
+        Self::create_named(servers, max_receives, ".fifo").await
+    }
+
+    async fn create_named(servers: &Servers, max_receives: u32, ending: &str) -> Self {
+        use QueueAttributeName as Name;
         let client = servers.sqs_client();
         let name = unique("renames");
-        let dead = client.create_queue().queue_name(format!("{name}-dead"));
+        let create = |name: String| {
+            let request = client.create_queue().queue_name(name + ending);
+            if ending.is_empty() {
+                request
+            } else {
+                request.attributes(Name::FifoQueue, "true")
+            }
+        };
+        let dead = create(format!("{name}-dead"));
+        // Longer than the queue's own: what is moved late must not be lost.
+        let dead = dead.attributes(Name::MessageRetentionPeriod, "1209600");
         let dead_letters = dead.send().await.expect("a dead-letter queue");
         let dead_letters = dead_letters.queue_url().expect("its URL").to_owned();
         let attributes = client
             .get_queue_attributes()
             .queue_url(&dead_letters)
-            .attribute_names(QueueAttributeName::QueueArn)
+            .attribute_names(Name::QueueArn)
             .send()
             .await
             .expect("its attributes");
-        let arn = &attributes.attributes().expect("attributes")[&QueueAttributeName::QueueArn];
+        let arn = &attributes.attributes().expect("attributes")[&Name::QueueArn];
         let policy = serde_json::json!({
             "deadLetterTargetArn": arn, "maxReceiveCount": max_receives,
         });
-        let queue = client
-            .create_queue()
-            .queue_name(&name)
-            .attributes(QueueAttributeName::RedrivePolicy, policy.to_string())
-            .send()
-            .await
-            .expect("a queue");
+        let queue = create(name).attributes(Name::RedrivePolicy, policy.to_string());
+        let queue = queue.send().await.expect("a queue");
         let url = queue.queue_url().expect("its URL").to_owned();
         Self {
             client,
             url,
             dead_letters,
+        }
+    }
+
+    /// Sets an attribute of the queue.
+    pub async fn set(&self, name: QueueAttributeName, value: &str) {
+        let set = self.client.set_queue_attributes().queue_url(&self.url);
+        let done = set.attributes(name, value).send().await;
+        done.expect("the attribute");
+    }
+
+    /// Takes every message out of the queue: its group, its deduplication id
+    /// and its body.
+    pub async fn take_in_order(&self) -> Vec<[String; 3]> {
+        use aws_sdk_sqs::types::MessageSystemAttributeName as Name;
+        let mut all = Vec::new();
+        loop {
+            let receive = self.client.receive_message().queue_url(&self.url);
+            let receive = receive.max_number_of_messages(10);
+            let receive = receive.message_system_attribute_names(Name::All);
+            let answer = receive.send().await.expect("messages");
+            if answer.messages().is_empty() {
+                return all;
+            }
+            for message in answer.messages() {
+                let delete = self.client.delete_message().queue_url(&self.url);
+                let delete = delete.receipt_handle(message.receipt_handle().expect("a receipt"));
+                delete.send().await.expect("deleted");
+                let attribute = |name| {
+                    let value = message.attributes().and_then(|all| all.get(&name));
+                    value.cloned().unwrap_or_default()
+                };
+                all.push([
+                    attribute(Name::MessageGroupId),
+                    attribute(Name::MessageDeduplicationId),
+                    message.body().unwrap_or_default().to_owned(),
+                ]);
+            }
         }
     }
 

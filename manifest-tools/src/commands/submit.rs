@@ -1,34 +1,48 @@
 //! `rebucket submit`: one message for each rename, in batches.
 
+mod batches;
+mod check;
+mod checkpoint;
+mod confirmed;
+mod consent;
+mod controller;
+mod opening;
+mod pace;
+mod sender;
+
 use std::fs::File;
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use futures_util::{StreamExt as _, TryStreamExt as _};
 use rebucket_manifest::Exit;
 use rebucket_manifest::args::SubmitArgs;
-use rebucket_planner::{ManifestError, PlanReader};
-use rebucket_protocol::{JobId, MAX_MESSAGE_BYTES, Timestamp, encode};
+use rebucket_manifest::args::estimate::AssumeArgs;
+use rebucket_planner::PlanReader;
+use rebucket_protocol::{JobId, Timestamp};
 use rebucket_worker::clients::Clients;
 use rebucket_worker::metrics::Metrics;
-use rebucket_worker::queue::MAX_BATCH;
-use rebucket_worker::queue::sqs::SqsQueue;
-use rebucket_worker::report::JobRecord;
 use rebucket_worker::report::location::ReportStore;
-use rebucket_worker::retry::{CallError, Caller, Policy};
+use rebucket_worker::retry::Caller;
 use rebucket_worker::setup::StartError;
 use tokio::sync::{Semaphore, mpsc};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::estimate::Estimate;
 use super::progress::progress_bar;
 use super::{CommandError, complain, interrupted, print, source};
-
-/// When interrupted, batches in flight are waited for so long.
-const IN_FLIGHT_LIMIT: Duration = Duration::from_secs(10);
+use batches::{Letterhead, read_batches};
+pub(crate) use checkpoint::CheckpointError;
+use checkpoint::{Checkpoint, Found, Identity, Wanted};
+use confirmed::Confirmed;
+use consent::consent;
+use opening::{fitting, look_at, open_queue, record};
+use pace::Pace;
+use sender::{Dispatcher, Sender};
 
 /// Batches that wait for a place among those in flight.
-const BATCHES_AHEAD: usize = 32;
+const BATCHES_AHEAD: usize = 64;
 
 /// Runs the command.
 pub(crate) async fn run(args: SubmitArgs) -> Result<Exit, CommandError> {
@@ -48,55 +62,68 @@ async fn submit(args: &SubmitArgs, stop: CancellationToken) -> Result<Exit, Comm
         plan = source::plan(&args.manifest, args.s3.s3_path_style) => plan?,
         () = stop.cancelled() => return Ok(Exit::Interrupted),
     };
+    let wanted = wanted(args, &plan);
+    let Some((mut checkpoint, begun)) = take_up(args, &wanted)? else {
+        return Ok(Exit::Done);
+    };
     let metrics = Metrics::new().map_err(StartError::from)?;
     let clients = Clients::from_env(args.s3.s3_path_style).await;
     let queue = open_queue(&clients, &args.queue_url, &metrics, &stop).await?;
-    let now = Timestamp::now().ceil_second();
-    let job = match &plan.choices().job {
-        Some(job) => job.clone(),
-        None => default_job(&args.manifest.manifest, now)?,
-    };
-    let rows = plan.resolution().totals.rows;
-    let submitted = match &args.report {
-        None => now,
-        Some(location) => {
-            let store = ReportStore::new(location.clone(), &clients.s3);
-            begin(&store, &job, &plan, now).await?
+    let attributes = look_at(&queue, &metrics, &stop).await?;
+    let (plan, estimate) = estimated(plan, &args.assume, attributes.fifo).await?;
+    for warning in check::warnings(&attributes, Some(estimate.time())) {
+        complain(&format!("warning: the queue {}: {warning}", args.queue_url));
+    }
+    // One that goes on was agreed to when it began.
+    if begun.arrived == Confirmed::default() {
+        complain(&estimate.line());
+        if !consent(&args.consent, estimate.dollars(), &stop).await? {
+            complain("rebucket: nothing was sent");
+            return Ok(Exit::Interrupted);
         }
-    };
+    }
+    let Begun {
+        job,
+        submitted,
+        arrived,
+    } = begun;
+    let mut letterhead = Letterhead::new(job, submitted, plan.choices(), &attributes);
+    let plan = fitting(plan, &letterhead, &attributes).await?;
+    // First the checkpoint, then the report: a job that is recorded must be
+    // found again under its name.
+    checkpoint.begin(&wanted, &letterhead.job, submitted, arrived.clone())?;
+    if let Some(location) = &args.report {
+        let store = ReportStore::new(location.clone(), &clients.s3);
+        letterhead.submitted = record(&store, &letterhead.job, &plan, submitted).await?;
+        if letterhead.submitted != submitted {
+            let (job, submitted) = (&letterhead.job, letterhead.submitted);
+            checkpoint.begin(&wanted, job, submitted, arrived)?;
+        }
+    }
     // No task may start before the time that its message names: it tells what
-    // this job wrote from what was there before.
-    tokio::time::sleep(submitted.until()).await;
-
-    let sender = Sender {
-        queue,
-        caller: Caller::new(
-            metrics,
-            Arc::new(Semaphore::new(usize::from(args.max_sends))),
-            // What is being sent is waited for, so that the counts are true.
-            CancellationToken::new(),
-        ),
-        sent: AtomicU64::new(0),
-        bar: progress_bar(rows, "submitted"),
-    };
-    let concurrent = usize::from(args.max_sends);
-    let ended = sender
-        .send_plan(plan, &job, submitted, concurrent, &stop)
-        .await;
-    sender.bar.finish_and_clear();
-    let sent = sender.sent.load(Ordering::SeqCst);
-    let summary = format!("job {job}: {sent} of {rows} renames submitted\n");
+    // this job wrote from what was there before. The wait is bounded, should
+    // the clock have been set back since.
+    tokio::time::sleep(letterhead.submitted.until().min(Duration::from_secs(1))).await;
+    let most = usize::from(args.send.max_sends);
+    let caller = Caller::new(
+        metrics,
+        Arc::new(Semaphore::new(most)),
+        // What is being sent is waited for, so that the counts are true.
+        CancellationToken::new(),
+    );
+    let sender = Sender::new(queue, caller, most);
+    let ended = send_plan(args, sender, plan, &letterhead, &mut checkpoint, &stop).await;
+    let (sent, rows) = (checkpoint.confirmed().count(), wanted.rows);
+    let summary = format!("job {}: {sent} of {rows} renames submitted", letterhead.job);
     match ended {
         Ok(()) => {
-            print(&summary)?;
+            checkpoint.finish()?;
+            print(&format!("{summary}\n"))?;
             Ok(Exit::Done)
         }
         Err(error) => {
-            complain(&format!(
-                "rebucket: {}; submit the same manifest again with --job {job}: what was submitted \
-                 twice counts once in the report",
-                summary.trim_end()
-            ));
+            let how = how_to_go_on(&checkpoint, &letterhead.job);
+            complain(&format!("rebucket: {summary}; {how}"));
             match error {
                 CommandError::Interrupted => Ok(Exit::Interrupted),
                 other => Err(other),
@@ -105,43 +132,109 @@ async fn submit(args: &SubmitArgs, stop: CancellationToken) -> Result<Exit, Comm
     }
 }
 
-/// Records the job in its report, or finds it there: a manifest that is
-/// submitted again is the same job, begun when it was begun first.
-async fn begin(
-    store: &ReportStore,
-    job: &JobId,
-    plan: &PlanReader<File>,
-    now: Timestamp,
-) -> Result<Timestamp, CommandError> {
-    let digest = plan.resolution().digest.as_str();
-    if let Some(record) = JobRecord::load(store, job).await? {
-        return if record.plan.as_deref() == Some(digest) {
-            Ok(record.started)
-        } else {
-            Err(CommandError::OtherManifest {
-                report: store.location().to_string(),
-                job: job.clone(),
-            })
-        };
-    }
-    let record = JobRecord {
-        job: job.clone(),
-        started: now,
-        submitted: Some(plan.resolution().totals.rows),
-        plan: Some(digest.to_owned()),
-    };
-    record.save(store).await?;
-    Ok(now)
+/// A submission that begins or goes on.
+struct Begun {
+    job: JobId,
+    submitted: Timestamp,
+    arrived: Confirmed,
 }
 
-async fn open_queue(
-    clients: &Clients,
-    url: &str,
-    metrics: &Metrics,
-    stop: &CancellationToken,
-) -> Result<SqsQueue, CommandError> {
-    let open = SqsQueue::open(clients.sqs(url), url, metrics.clone(), stop);
-    Ok(open.await.map_err(StartError::from)?)
+/// Looks into the checkpoint. `None` when everything was sent before.
+fn take_up(
+    args: &SubmitArgs,
+    wanted: &Wanted,
+) -> Result<Option<(Checkpoint, Begun)>, CommandError> {
+    let rows = wanted.rows;
+    let (checkpoint, found) = match checkpoint_path(args) {
+        Some(path) => Checkpoint::open(&path, wanted)?,
+        None => (Checkpoint::none(), Found::Nothing),
+    };
+    let begun = match found {
+        Found::Done { job, submitted } => {
+            print(&format!(
+                "job {job}: {rows} of {rows} renames were submitted at {submitted} already; nothing \
+                 was sent (--again submits them once more)\n"
+            ))?;
+            return Ok(None);
+        }
+        Found::Begun {
+            job,
+            submitted,
+            confirmed,
+        } => {
+            complain(&format!(
+                "rebucket: going on with the job {job}: {} of {rows} renames were submitted before",
+                confirmed.count()
+            ));
+            Begun {
+                job,
+                submitted,
+                arrived: confirmed,
+            }
+        }
+        Found::Nothing => {
+            let now = Timestamp::now().ceil_second();
+            let job = match &wanted.job {
+                Some(job) => job.clone(),
+                None => default_job(&args.manifest.manifest, now)?,
+            };
+            Begun {
+                job,
+                submitted: now,
+                arrived: Confirmed::default(),
+            }
+        }
+    };
+    Ok(Some((checkpoint, begun)))
+}
+
+/// The plan, from its start, and what it comes to.
+async fn estimated(
+    mut plan: PlanReader<File>,
+    assume: &AssumeArgs,
+    fifo: bool,
+) -> Result<(PlanReader<File>, Estimate), CommandError> {
+    let assume = assume.clone();
+    tokio::task::spawn_blocking(move || {
+        let estimate = Estimate::of(&mut plan, &assume, fifo)?;
+        Ok((plan, estimate))
+    })
+    .await?
+}
+
+fn how_to_go_on(checkpoint: &Checkpoint, job: &JobId) -> String {
+    let twice = format!(
+        "submit the same manifest with --job {job}: what was submitted twice counts once in the report"
+    );
+    match checkpoint.path() {
+        Some(path) => format!(
+            "the same command goes on from here, by the checkpoint {}; without that, {twice}",
+            path.display()
+        ),
+        None => twice,
+    }
+}
+
+fn wanted(args: &SubmitArgs, plan: &PlanReader<File>) -> Wanted {
+    let (resolution, choices) = (plan.resolution(), plan.choices());
+    let report = args.report.as_ref().map(ToString::to_string);
+    let digest = resolution.digest.to_string();
+    Wanted {
+        identity: Identity::new(digest, args.queue_url.clone(), report, choices),
+        rows: resolution.totals.rows,
+        job: choices.job.clone(),
+        again: args.send.again,
+    }
+}
+
+/// As given, or beside the manifest: the same for every submission of it.
+fn checkpoint_path(args: &SubmitArgs) -> Option<PathBuf> {
+    let manifest = &args.manifest.manifest;
+    if args.send.checkpoint.is_some() {
+        return args.send.checkpoint.clone();
+    }
+    let is_file = manifest != "-" && !manifest.starts_with("s3://");
+    is_file.then(|| PathBuf::from(format!("{manifest}.checkpoint")))
 }
 
 fn default_job(manifest: &str, submitted: Timestamp) -> Result<JobId, CommandError> {
@@ -155,128 +248,31 @@ fn default_job(manifest: &str, submitted: Timestamp) -> Result<JobId, CommandErr
     JobId::new(format!("{stem}-{stamp}")).map_err(|error| CommandError::Usage(error.to_string()))
 }
 
-struct Sender {
-    queue: SqsQueue,
-    caller: Caller,
-    sent: AtomicU64,
-    bar: indicatif::ProgressBar,
-}
-
-impl Sender {
-    async fn send_plan(
-        &self,
-        plan: PlanReader<File>,
-        job: &JobId,
-        submitted: Timestamp,
-        concurrent: usize,
-        stop: &CancellationToken,
-    ) -> Result<(), CommandError> {
-        let (batches, waiting) = mpsc::channel(BATCHES_AHEAD);
-        let reader = {
-            let job = job.clone();
-            tokio::task::spawn_blocking(move || read_batches(plan, &job, submitted, &batches))
-        };
-        let batches = futures_util::stream::unfold(waiting, |mut waiting| async {
-            waiting.recv().await.map(|batch| (batch, waiting))
-        });
-        let sending = batches
-            .take_until(stop.cancelled())
-            .map(Ok)
-            .try_for_each_concurrent(concurrent, |batch| self.send(batch));
-        // What is in flight is waited for, so that the counts are true.
-        let too_late = async {
-            stop.cancelled().await;
-            tokio::time::sleep(IN_FLIGHT_LIMIT).await;
-        };
-        let sent = tokio::select! {
-            sent = sending => sent,
-            () = too_late => Err(CommandError::Interrupted),
-        };
-        // A reader that nobody listens to any more ends by itself.
-        let read = reader.await?;
-        sent?;
-        if stop.is_cancelled() {
-            return Err(CommandError::Interrupted);
-        }
-        read
-    }
-
-    /// Sends one batch until every entry of it is accepted.
-    async fn send(&self, mut batch: Vec<String>) -> Result<(), CommandError> {
-        let mut rounds = 0;
-        while !batch.is_empty() {
-            let send = || self.queue.send_batch(&batch);
-            let results = self.caller.call(Policy::READ, send).await.map_err(ended)?;
-            let mut again = Vec::new();
-            let mut transient = None;
-            let mut permanent = None;
-            for (body, result) in batch.into_iter().zip(results) {
-                match result {
-                    Ok(()) => {
-                        self.sent.fetch_add(1, Ordering::SeqCst);
-                        self.bar.inc(1);
-                    }
-                    Err(error) if error.class().is_retryable() => {
-                        again.push(body);
-                        transient = Some(error);
-                    }
-                    Err(error) => permanent = Some(error),
-                }
-            }
-            if let Some(error) = permanent {
-                return Err(error.into());
-            }
-            batch = again;
-            rounds += 1;
-            if let Some(error) = transient {
-                if rounds >= Policy::READ.attempts {
-                    return Err(error.into());
-                }
-                tokio::time::sleep(Duration::from_millis(100) * rounds).await;
-            }
-        }
-        Ok(())
-    }
-}
-
-fn ended(error: CallError) -> CommandError {
-    match error {
-        CallError::Interrupted => CommandError::Interrupted,
-        CallError::Failed(error) => error.into(),
-    }
-}
-
-/// Turns the plan into batches of at most 10 messages and 1 MiB.
-fn read_batches(
+async fn send_plan(
+    args: &SubmitArgs,
+    sender: Sender,
     plan: PlanReader<File>,
-    job: &JobId,
-    submitted: Timestamp,
-    batches: &mpsc::Sender<Vec<String>>,
+    letterhead: &Letterhead,
+    checkpoint: &mut Checkpoint,
+    stop: &CancellationToken,
 ) -> Result<(), CommandError> {
-    let choices = plan.choices().clone();
-    let options = choices.job_options();
-    let if_exists = choices.if_exists.unwrap_or_default();
-    let mut batch: Vec<String> = Vec::with_capacity(MAX_BATCH);
-    let mut bytes = 0;
-    for rename in plan {
-        let rename = rename.map_err(ManifestError::Write)?;
-        let line = rename.line;
-        let unfit = |why: String| CommandError::Usage(format!("line {line}: {why}"));
-        let task = rename
-            .into_task(job, &options, if_exists, Some(submitted))
-            .map_err(|error| unfit(error.to_string()))?;
-        let body = encode(&task).map_err(|error| unfit(error.to_string()))?;
-        if batch.len() == MAX_BATCH || bytes + body.len() > MAX_MESSAGE_BYTES {
-            bytes = 0;
-            if batches.blocking_send(std::mem::take(&mut batch)).is_err() {
-                return Ok(());
-            }
-        }
-        bytes += body.len();
-        batch.push(body);
-    }
-    if !batch.is_empty() && batches.blocking_send(batch).is_err() {
-        // The senders ended first, and say why themselves.
-    }
-    Ok(())
+    let arrived = checkpoint.confirmed().clone();
+    let bar = progress_bar(plan.resolution().totals.rows, "submitted");
+    bar.inc(arrived.count());
+    bar.reset_eta();
+    let (batches, waiting) = mpsc::channel(BATCHES_AHEAD);
+    let letterhead = letterhead.clone();
+    let reader =
+        tokio::task::spawn_blocking(move || read_batches(plan, &letterhead, &arrived, &batches));
+    let mut dispatcher = Dispatcher {
+        sender: Arc::new(sender),
+        pace: Pace::new(args.send.rate, Instant::now()),
+        checkpoint,
+        bar: &bar,
+    };
+    let sent = dispatcher.run(waiting, stop).await;
+    bar.finish_and_clear();
+    // A reader that nobody listens to any more ends by itself.
+    let read = reader.await?;
+    sent.and(read)
 }

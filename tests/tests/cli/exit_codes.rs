@@ -161,7 +161,7 @@ async fn bad_usage_is_refused_before_anything_is_read() {
 #[tokio::test]
 async fn help_is_given_for_every_command() {
     let bench = one_rename().await;
-    for command in ["run", "submit", "report", "plan"] {
+    for command in ["run", "submit", "report", "plan", "estimate", "undo"] {
         let ended = bench.run(&format!("{command} --help")).await.is(0);
         assert!(ended.out.contains("REBUCKET_"), "{}", ended.out);
     }

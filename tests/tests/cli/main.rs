@@ -9,6 +9,7 @@
 
 mod choices;
 mod command;
+mod estimate;
 mod exit_codes;
 mod failures;
 mod manifests;
@@ -17,4 +18,7 @@ mod renames;
 mod reports;
 mod resume;
 mod submit;
+mod submit_again;
+mod submit_queues;
 mod support;
+mod undo;

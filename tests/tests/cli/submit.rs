@@ -111,8 +111,10 @@ async fn every_row_becomes_the_task_that_it_says() {
     let flags = "--job archive-2026 --if-exists overwrite --storage-class GLACIER_IR \
                  --waive lock --waive acl --versioned purge";
     let ended = bench.submit(&queue.url, flags).end().await.is(0);
-    let message = "job archive-2026: 4 of 4 renames submitted\n";
-    assert_eq!((ended.out.as_str(), ended.err.as_str()), (message, ""));
+    assert_eq!(ended.out, "job archive-2026: 4 of 4 renames submitted\n");
+    assert_eq!(ended.err.lines().count(), 1, "{}", ended.err);
+    let ended = ended.says(&["estimate: 4 renames, about $"]);
+    assert!(!ended.err.contains("warning"));
 
     let tasks = receive(&bench, &queue, 4).await;
     let submitted = tasks[0].submitted.unwrap();
@@ -135,7 +137,7 @@ async fn many_rows_go_in_full_batches_and_without_a_bar_in_a_pipe() {
         .end()
         .await
         .is(0);
-    assert_eq!(ended.err, "");
+    assert_eq!(ended.err.lines().count(), 1, "{}", ended.err);
     let job = ended.out.strip_suffix(": 1003 of 1003 renames submitted\n");
     let job = job.unwrap_or_else(|| panic!("{}", ended.out));
     assert!(job.starts_with("job moves-2"), "{job}");
@@ -306,12 +308,17 @@ async fn an_interrupted_submit_counts_truly_and_says_how_to_go_on() {
     held.release();
     let ended = running.end().await.is(130);
     let ended = ended.says(&[" of 2000 renames submitted", "--job j"]);
-    let count = ended.err.strip_prefix("rebucket: job j: ").unwrap();
+    let (_, count) = ended.err.split_once("rebucket: job j: ").unwrap();
     let count: u64 = count.split(' ').next().unwrap().parse().unwrap();
     assert!((30..2000).contains(&count), "{}", ended.err);
     let first = arrivals(&bench, &queue, usize::try_from(count).unwrap()).await;
     assert_eq!(first, (1..=count).map(|row| (row, 1)).collect());
-    // The same ids the second time: they count once.
+    // Everything else the second time, and the same ids with another account:
+    // they count once.
+    let ended = bench.submit(&queue.url, "--job j").end().await.is(0);
+    assert_eq!(ended.out, "job j: 2000 of 2000 renames submitted\n");
+    let rest = arrivals(&bench, &queue, 2000 - usize::try_from(count).unwrap()).await;
+    assert_eq!(rest, (count + 1..=2000).map(|row| (row, 1)).collect());
     bench.rows(40);
     bench.submit(&queue.url, "--job j").end().await.is(0);
     let second = arrivals(&bench, &queue, 40).await;
@@ -370,6 +377,37 @@ async fn a_queue_that_cannot_be_used_is_refused() {
         .is(2)
         .says(&["--queue-url"]);
     bench.submit(&queue.url, "--job .").end().await.is(2);
-    bench.submit(&queue.url, "--max-sends 0").end().await.is(2);
+    for wrong in ["--max-sends 0", "--rate 0", "--confirm-above -1"] {
+        bench.submit(&queue.url, wrong).end().await.is(2);
+    }
     assert!(queue.is_empty().await);
 }
+
+#[tokio::test]
+async fn a_limit_on_dollars_holds_where_nobody_can_be_asked() {
+    let bench = Bench::new().await;
+    let queue = bench.queue().await;
+    bench.rows(1000);
+    let call = bench.submit(&queue.url, "--confirm-above 0.005");
+    let ended = call.end().await.is(2);
+    ended.says(&[
+        "estimated at $0.01",
+        "--confirm-above 0.005",
+        "--yes",
+        "nothing was sent",
+    ]);
+    assert!(queue.is_empty().await);
+    let flags = "--confirm-above 0.005 --yes";
+    bench.submit(&queue.url, flags).end().await.is(0);
+    // Without a limit of its own, a script is not held up; nor is one that
+    // goes on.
+    bench.write("dear.toml", DEAR);
+    let flags = "--prices dear.toml --again";
+    let ended = bench.submit(&queue.url, flags).end().await.is(0);
+    ended.says(&["about $300.00 at"]);
+}
+
+/// A thousand renames for 300 dollars.
+const DEAR: &str = "region = \"here\"\nas_of = \"today\"\n\
+    [sqs]\nstandard_per_million = 0\nfifo_per_million = 0\n[kms]\nper_million = 0\n\
+    [s3.STANDARD]\nwrite_per_million = 300000\nread_per_million = 0\n";

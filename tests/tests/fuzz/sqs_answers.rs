@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 use rebucket_protocol::Reason;
 use rebucket_worker::metrics::Metrics;
-use rebucket_worker::queue::sqs::SqsQueue;
+use rebucket_worker::queue::sqs::{Outgoing, SqsQueue};
 use rebucket_worker::queue::{EntryResult, ParkReason, Queue as _, ReceiptHandle, Received};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
@@ -86,8 +86,12 @@ impl Batch {
                 queue.change_visibility(&entries).await
             }
             Self::Send => {
-                let bodies: Vec<_> = receipts.iter().map(|receipt| receipt.0.clone()).collect();
-                queue.send_batch(&bodies).await
+                let message = |receipt: &ReceiptHandle| Outgoing {
+                    body: receipt.0.clone(),
+                    order: None,
+                };
+                let messages: Vec<_> = receipts.iter().map(message).collect();
+                queue.send_batch(&messages).await
             }
         });
         results.map_err(|error| error.to_string())

@@ -1,6 +1,8 @@
 //! The queue over Amazon SQS, or a service that speaks its protocol.
 
+mod attributes;
 mod open;
+mod send;
 mod wire;
 
 use std::collections::HashMap;
@@ -14,7 +16,7 @@ use aws_sdk_sqs::types::{
     BatchResultErrorEntry, ChangeMessageVisibilityBatchRequestEntry,
     ChangeMessageVisibilityBatchResultEntry, DeleteMessageBatchRequestEntry,
     DeleteMessageBatchResultEntry, MessageAttributeValue, MessageSystemAttributeName,
-    QueueAttributeName, SendMessageBatchRequestEntry, SendMessageBatchResultEntry,
+    QueueAttributeName,
 };
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
@@ -25,7 +27,10 @@ use super::{Depth, EntryResult, ParkReason, Queue, ReceiptHandle, Received};
 use crate::error::{ErrorClass, Fault, ServiceError};
 use crate::metrics::Metrics;
 use crate::store::classify::classify;
+pub use attributes::QueueAttributes;
 pub use open::OpenError;
+use send::is_fifo;
+pub use send::{FifoOrder, Outgoing};
 use wire::{attribute_text, built, names_to_counts, received, seconds};
 
 /// How long a request other than a long poll may take.
@@ -71,35 +76,6 @@ where
 }
 
 impl SqsQueue {
-    /// Sends up to [`super::MAX_BATCH`] message bodies, which together fit
-    /// into 1 MiB. One result an entry: a batch can fail in part.
-    ///
-    /// # Errors
-    /// [`ServiceError`] when the batch as a whole had no success.
-    pub async fn send_batch(&self, bodies: &[String]) -> Result<Vec<EntryResult>, ServiceError> {
-        let entries = bodies.iter().enumerate().map(|(index, body)| {
-            SendMessageBatchRequestEntry::builder()
-                .id(index.to_string())
-                .message_body(body)
-                .build()
-        });
-        let entries = built("SendMessage", &self.url, entries)?;
-        let request = self
-            .client
-            .send_message_batch()
-            .queue_url(&self.url)
-            .set_entries(Some(entries))
-            .send();
-        let answer = self
-            .send("SendMessageBatch", REQUEST_LIMIT, request)
-            .await?;
-        let accepted = answer
-            .successful()
-            .iter()
-            .map(SendMessageBatchResultEntry::id);
-        Ok(self.entry_results("SendMessage", bodies.len(), accepted, answer.failed()))
-    }
-
     async fn send<T, E>(
         &self,
         operation: &'static str,
@@ -273,12 +249,17 @@ impl Queue for SqsQueue {
             let value = built("SendMessage", &self.dead_letter_url, std::iter::once(value))?;
             attributes.extend(value.into_iter().map(|value| (name.to_owned(), value)));
         }
+        let fifo = is_fifo(&self.dead_letter_url).then(|| message.id.clone());
         let request = self
             .client
             .send_message()
             .queue_url(&self.dead_letter_url)
             .message_body(&message.body)
             .set_message_attributes(Some(attributes))
+            // A FIFO queue's dead-letter queue is one too. Each message is a
+            // group of its own there, and is parked once.
+            .set_message_group_id(fifo.clone())
+            .set_message_deduplication_id(fifo)
             .send();
         let target = &self.dead_letter_url;
         let answer = send(&self.metrics, "SendMessage", target, REQUEST_LIMIT, request).await?;

@@ -1,0 +1,34 @@
+//! The arguments of `rebucket undo`.
+
+#![expect(
+    clippy::doc_markdown,
+    reason = "the docs of arguments are the help text"
+)]
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueHint};
+use rebucket_protocol::JobId;
+use rebucket_worker::config::S3Args;
+use rebucket_worker::report::ReportLocation;
+
+/// `rebucket undo`.
+#[derive(Debug, Clone, Args)]
+pub struct UndoArgs {
+    /// The report of the job: a directory or s3://bucket/prefix, or the job's
+    /// folder in it.
+    #[arg(value_name = "LOC")]
+    pub report: ReportLocation,
+
+    /// The job to take back, where the report has several.
+    #[arg(long, env = "REBUCKET_JOB", value_name = "ID", value_parser = |id: &str| JobId::new(id))]
+    pub job: Option<JobId>,
+
+    /// Write the manifest here; - for standard output.
+    #[arg(long, env = "REBUCKET_OUT", value_name = "MANIFEST.csv", value_hint = ValueHint::FilePath)]
+    pub out: PathBuf,
+
+    /// For a report on S3.
+    #[command(flatten)]
+    pub s3: S3Args,
+}

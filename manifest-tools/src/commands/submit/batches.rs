@@ -1,0 +1,140 @@
+//! From a plan to batches of messages, in the reader's own thread.
+
+use std::fs::File;
+
+use rebucket_planner::{JobChoices, ManifestError, PlanReader, PlannedRename};
+use rebucket_protocol::{IfExists, JobId, JobOptions, MAX_MESSAGE_BYTES, Timestamp, encode};
+use rebucket_worker::queue::MAX_BATCH;
+use rebucket_worker::queue::sqs::{FifoOrder, Outgoing, QueueAttributes};
+use tokio::sync::mpsc;
+
+use super::confirmed::Confirmed;
+use crate::commands::CommandError;
+
+/// Messages that lie next to each other in the plan: at most 10, and 1 MiB.
+#[derive(Debug)]
+pub(super) struct Batch {
+    /// The position of the first one in the plan, from 0.
+    pub(super) first: u64,
+    /// The messages.
+    pub(super) messages: Vec<Outgoing>,
+}
+
+impl Batch {
+    fn at(first: u64) -> Self {
+        Self {
+            first,
+            messages: Vec::with_capacity(MAX_BATCH),
+        }
+    }
+}
+
+/// What the messages of a job have in common.
+#[derive(Debug, Clone)]
+pub(super) struct Letterhead {
+    /// The job.
+    pub(super) job: JobId,
+    /// The time that each message names.
+    pub(super) submitted: Timestamp,
+    /// What was chosen for the job.
+    pub(super) options: JobOptions,
+    /// What to do at a taken destination, where a row does not say it.
+    pub(super) if_exists: IfExists,
+    /// The queue is a FIFO queue.
+    pub(super) fifo: bool,
+    /// The largest body that the queue takes, in bytes.
+    pub(super) largest: usize,
+}
+
+impl Letterhead {
+    /// For a job that is sent to a queue with these attributes.
+    pub(super) fn new(
+        job: JobId,
+        submitted: Timestamp,
+        choices: &JobChoices,
+        queue: &QueueAttributes,
+    ) -> Self {
+        let largest = queue
+            .largest_message
+            .and_then(|bytes| usize::try_from(bytes).ok());
+        Self {
+            job,
+            submitted,
+            options: choices.job_options(),
+            if_exists: choices.if_exists.unwrap_or_default(),
+            fifo: queue.fifo,
+            largest: largest.map_or(MAX_MESSAGE_BYTES, |bytes| bytes.min(MAX_MESSAGE_BYTES)),
+        }
+    }
+}
+
+/// Sends batches of what has not arrived yet. Ends early when nobody listens.
+pub(super) fn read_batches(
+    plan: PlanReader<File>,
+    letterhead: &Letterhead,
+    arrived: &Confirmed,
+    batches: &mpsc::Sender<Batch>,
+) -> Result<(), CommandError> {
+    let mut batch = Batch::at(0);
+    let mut bytes = 0;
+    for (position, rename) in (0_u64..).zip(plan) {
+        let rename = rename.map_err(ManifestError::Write)?;
+        if arrived.has(position) {
+            continue;
+        }
+        let message = write(rename, letterhead)?;
+        let size = message.body.len();
+        let follows = position == batch.first + batch.messages.len() as u64;
+        if !follows || batch.messages.len() == MAX_BATCH || bytes + size > MAX_MESSAGE_BYTES {
+            bytes = 0;
+            let full = std::mem::replace(&mut batch, Batch::at(position));
+            if !full.messages.is_empty() && batches.blocking_send(full).is_err() {
+                return Ok(());
+            }
+        }
+        bytes += size;
+        batch.messages.push(message);
+    }
+    if !batch.messages.is_empty() && batches.blocking_send(batch).is_err() {
+        // The senders ended first, and say why themselves.
+    }
+    Ok(())
+}
+
+/// Looks for a task that is too large for the queue, before anything is sent.
+///
+/// # Errors
+/// [`CommandError::Usage`] for the first one, or when the plan cannot be read.
+pub(super) fn find_oversized(
+    plan: &mut PlanReader<File>,
+    letterhead: &Letterhead,
+) -> Result<(), CommandError> {
+    for rename in &mut *plan {
+        write(rename.map_err(ManifestError::Write)?, letterhead)?;
+    }
+    plan.rewind().map_err(ManifestError::Write)?;
+    Ok(())
+}
+
+fn write(rename: PlannedRename, letterhead: &Letterhead) -> Result<Outgoing, CommandError> {
+    let line = rename.line;
+    let unfit = |why: String| CommandError::Usage(format!("line {line}: {why}"));
+    let (job, submitted) = (&letterhead.job, Some(letterhead.submitted));
+    let task = rename
+        .into_task(job, &letterhead.options, letterhead.if_exists, submitted)
+        .map_err(|error| unfit(error.to_string()))?;
+    let body = encode(&task).map_err(|error| unfit(error.to_string()))?;
+    if body.len() > letterhead.largest {
+        return Err(unfit(format!(
+            "its message has {} bytes, and the queue takes {} at most; set the queue's \
+             MaximumMessageSize higher (up to {MAX_MESSAGE_BYTES})",
+            body.len(),
+            letterhead.largest
+        )));
+    }
+    let order = letterhead.fifo.then(|| FifoOrder {
+        group: task.destination().bucket.to_string(),
+        deduplication: task.id().to_string(),
+    });
+    Ok(Outgoing { body, order })
+}

@@ -1,0 +1,109 @@
+//! Before the first message: the queue, whether it can take the tasks, and the
+//! job's record.
+
+use std::fs::File;
+use std::sync::Arc;
+
+use rebucket_planner::PlanReader;
+use rebucket_protocol::{JobId, Timestamp};
+use rebucket_worker::clients::Clients;
+use rebucket_worker::metrics::Metrics;
+use rebucket_worker::queue::sqs::{QueueAttributes, SqsQueue};
+use rebucket_worker::report::JobRecord;
+use rebucket_worker::report::location::ReportStore;
+use rebucket_worker::retry::{CallError, Caller, Policy};
+use rebucket_worker::setup::StartError;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+use super::batches::{Letterhead, find_oversized};
+use crate::commands::CommandError;
+
+/// A queue that takes this much takes every task; below it, each is measured
+/// before the first one is sent. In bytes.
+const AMPLE: u64 = 256 << 10;
+
+/// A task's id is a deduplication id too, of at most 128 characters, and
+/// needs 13 of them besides the job's name.
+const LONGEST_FIFO_JOB: usize = 115;
+
+/// Records the job in its report, or finds it there: a manifest that is
+/// submitted again is the same job, begun when it was begun first.
+pub(super) async fn record(
+    store: &ReportStore,
+    job: &JobId,
+    plan: &PlanReader<File>,
+    now: Timestamp,
+) -> Result<Timestamp, CommandError> {
+    let digest = plan.resolution().digest.as_str();
+    if let Some(record) = JobRecord::load(store, job).await? {
+        return if record.plan.as_deref() == Some(digest) {
+            Ok(record.started)
+        } else {
+            Err(CommandError::OtherManifest {
+                report: store.location().to_string(),
+                job: job.clone(),
+            })
+        };
+    }
+    let record = JobRecord {
+        job: job.clone(),
+        started: now,
+        submitted: Some(plan.resolution().totals.rows),
+        plan: Some(digest.to_owned()),
+    };
+    record.save(store).await?;
+    Ok(now)
+}
+
+pub(super) async fn open_queue(
+    clients: &Clients,
+    url: &str,
+    metrics: &Metrics,
+    stop: &CancellationToken,
+) -> Result<SqsQueue, CommandError> {
+    let open = SqsQueue::open(clients.sqs(url), url, metrics.clone(), stop);
+    Ok(open.await.map_err(StartError::from)?)
+}
+
+pub(super) async fn look_at(
+    queue: &SqsQueue,
+    metrics: &Metrics,
+    stop: &CancellationToken,
+) -> Result<QueueAttributes, CommandError> {
+    let one = Arc::new(Semaphore::new(1));
+    let caller = Caller::new(metrics.clone(), one, stop.clone());
+    let looked = caller.call(Policy::START, || queue.attributes()).await;
+    looked.map_err(|error| match error {
+        CallError::Interrupted => CommandError::Interrupted,
+        CallError::Failed(error) => error.into(),
+    })
+}
+
+/// The plan, if the queue can take each of its tasks.
+pub(super) async fn fitting(
+    mut plan: PlanReader<File>,
+    letterhead: &Letterhead,
+    attributes: &QueueAttributes,
+) -> Result<PlanReader<File>, CommandError> {
+    let job = letterhead.job.as_str();
+    if attributes.fifo && job.len() > LONGEST_FIFO_JOB {
+        return Err(CommandError::Usage(format!(
+            "the job's name {job} has {} characters; for a FIFO queue it has {LONGEST_FIFO_JOB} at \
+             most: give a shorter --job",
+            job.len()
+        )));
+    }
+    if attributes
+        .largest_message
+        .is_none_or(|bytes| bytes >= AMPLE)
+    {
+        return Ok(plan);
+    }
+    let letterhead = letterhead.clone();
+    tokio::task::spawn_blocking(move || {
+        find_oversized(&mut plan, &letterhead)?;
+        Ok(plan)
+    })
+    .await?
+}
