@@ -6,6 +6,7 @@
 //! domain types and are converted in one place ([`message`]).
 
 pub mod bucket;
+pub mod chain;
 pub mod etag;
 pub mod job;
 pub mod key;
@@ -18,6 +19,7 @@ pub mod uri;
 pub mod version;
 
 pub use bucket::BucketName;
+pub use chain::{ChainError, Hop, Leg, Step};
 pub use etag::ETag;
 pub use job::{JobId, TaskId};
 pub use key::{CopySource, ObjectKey};

@@ -8,8 +8,9 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    BucketName, ETag, IfExists, JobId, JobOptions, ObjectKey, ObjectUri, Pins, RenameTask,
-    SelfRename, StorageClass, TaskId, Timestamp, VersionId, VersionPolicy, Waiver,
+    BucketName, ChainError, ETag, Hop, IfExists, JobId, JobOptions, Leg, ObjectKey, ObjectUri,
+    Pins, RenameTask, SelfRename, Step, StorageClass, TaskId, Timestamp, VersionId, VersionPolicy,
+    Waiver,
 };
 
 /// The largest message body: 1 MiB (SQS limit, API reference of `SendMessage`).
@@ -45,9 +46,9 @@ pub enum MessageError {
     /// Source and destination are the same object.
     #[error(transparent)]
     SelfRename(#[from] SelfRename),
-    /// The rest of a chain, which this build does not carry out.
-    #[error("the message carries a chain of renames, which this build does not carry out")]
-    Chain,
+    /// The renames of a chain do not wait for one another.
+    #[error("the message carries what is no chain: {0}")]
+    Chain(#[from] ChainError),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -57,7 +58,7 @@ struct WireMessage {
     job: JobId,
     id: TaskId,
     src: WireSource,
-    dst: WireDestination,
+    dst: WireObject,
     #[serde(default, skip_serializing_if = "is_default")]
     if_exists: IfExists,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -68,8 +69,30 @@ struct WireMessage {
     waive: BTreeSet<Waiver>,
     #[serde(default, skip_serializing_if = "is_default")]
     versioned: VersionPolicy,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    hop: Option<WireHop>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    then: Vec<serde_json::Value>,
+    then: Vec<WireStep>,
+}
+
+/// A rename that waits for the one before it.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WireStep {
+    id: TaskId,
+    src: WireSource,
+    dst: WireObject,
+    #[serde(default, skip_serializing_if = "is_default")]
+    if_exists: IfExists,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    hop: Option<WireHop>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WireHop {
+    leg: Leg,
+    via: WireObject,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -89,7 +112,7 @@ struct WireSource {
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct WireDestination {
+struct WireObject {
     bucket: BucketName,
     key: ObjectKey,
 }
@@ -110,29 +133,20 @@ fn is_default<T: Default + PartialEq>(value: &T) -> bool {
 /// # Errors
 /// [`MessageError::TooLarge`] when the body would not fit into a message.
 pub fn encode(task: &RenameTask) -> Result<String, MessageError> {
-    let (source, destination) = (task.source(), task.destination());
+    let first = WireStep::from(&task.step());
     let wire = WireMessage {
         v: WIRE_VERSION,
         job: task.job().clone(),
-        id: task.id().clone(),
-        src: WireSource {
-            bucket: source.bucket.clone(),
-            key: source.key.clone(),
-            version: task.pins.version.clone(),
-            etag: task.pins.etag.clone(),
-            size: task.pins.size,
-            modified: task.pins.modified,
-        },
-        dst: WireDestination {
-            bucket: destination.bucket.clone(),
-            key: destination.key.clone(),
-        },
-        if_exists: task.if_exists,
+        id: first.id,
+        src: first.src,
+        dst: first.dst,
+        if_exists: first.if_exists,
+        hop: first.hop,
         submitted: task.submitted,
         storage_class: task.options.storage_class.clone(),
         waive: task.options.waive.clone(),
         versioned: task.options.versioned,
-        then: Vec::new(),
+        then: task.then().iter().map(WireStep::from).collect(),
     };
     let body = serde_json::to_string(&wire).map_err(MessageError::Malformed)?;
     let body = escape_disallowed(body);
@@ -166,25 +180,17 @@ pub fn decode(body: &str) -> Result<RenameTask, MessageError> {
         return Err(MessageError::Version(version.v));
     }
     let wire: WireMessage = serde_json::from_str(body).map_err(classify)?;
-    if wire.id.job() != wire.job.as_str() {
-        return Err(MessageError::ForeignId {
-            id: wire.id,
-            job: wire.job,
-        });
-    }
-    if !wire.then.is_empty() {
-        return Err(MessageError::Chain);
-    }
-    let source = ObjectUri::new(wire.src.bucket, wire.src.key);
-    let destination = ObjectUri::new(wire.dst.bucket, wire.dst.key);
-    let mut task = RenameTask::new(wire.job, wire.id, source, destination)?;
-    task.pins = Pins {
-        version: wire.src.version,
-        etag: wire.src.etag,
-        size: wire.src.size,
-        modified: wire.src.modified,
+    let first = WireStep {
+        id: wire.id,
+        src: wire.src,
+        dst: wire.dst,
+        if_exists: wire.if_exists,
+        hop: wire.hop,
     };
-    task.if_exists = wire.if_exists;
+    let first = first.into_step(&wire.job)?;
+    let then = wire.then.into_iter().map(|step| step.into_step(&wire.job));
+    let then = then.collect::<Result<Vec<_>, _>>()?;
+    let mut task = RenameTask::of_first(wire.job, first, then)?;
     task.submitted = wire.submitted;
     task.options = JobOptions {
         storage_class: wire.storage_class,
@@ -192,6 +198,64 @@ pub fn decode(body: &str) -> Result<RenameTask, MessageError> {
         versioned: wire.versioned,
     };
     Ok(task)
+}
+
+impl From<&ObjectUri> for WireObject {
+    fn from(object: &ObjectUri) -> Self {
+        Self {
+            bucket: object.bucket.clone(),
+            key: object.key.clone(),
+        }
+    }
+}
+
+impl From<&Step> for WireStep {
+    fn from(step: &Step) -> Self {
+        let (source, pins) = (step.source(), &step.pins);
+        Self {
+            id: step.id().clone(),
+            src: WireSource {
+                bucket: source.bucket.clone(),
+                key: source.key.clone(),
+                version: pins.version.clone(),
+                etag: pins.etag.clone(),
+                size: pins.size,
+                modified: pins.modified,
+            },
+            dst: step.destination().into(),
+            if_exists: step.if_exists,
+            hop: step.hop().map(|hop| WireHop {
+                leg: hop.leg,
+                via: (&hop.via).into(),
+            }),
+        }
+    }
+}
+
+impl WireStep {
+    fn into_step(self, job: &JobId) -> Result<Step, MessageError> {
+        if self.id.job() != job.as_str() {
+            return Err(MessageError::ForeignId {
+                id: self.id,
+                job: job.clone(),
+            });
+        }
+        let hop = self.hop.map(|hop| Hop {
+            leg: hop.leg,
+            via: ObjectUri::new(hop.via.bucket, hop.via.key),
+        });
+        let source = ObjectUri::new(self.src.bucket, self.src.key);
+        let destination = ObjectUri::new(self.dst.bucket, self.dst.key);
+        let mut step = Step::new(self.id, source, destination, hop)?;
+        step.pins = Pins {
+            version: self.src.version,
+            etag: self.src.etag,
+            size: self.src.size,
+            modified: self.src.modified,
+        };
+        step.if_exists = self.if_exists;
+        Ok(step)
+    }
 }
 
 /// serde gives unknown fields no error kind of their own, only this text.
@@ -292,7 +356,7 @@ mod tests {
         let empty = broken("\"key\":\"b\"", "\"key\":\"\"");
         assert!(matches!(decode(&empty), Err(MessageError::Malformed(_))));
         let chain = broken("\"v\":1", "\"v\":1,\"then\":[{}]");
-        assert!(matches!(decode(&chain), Err(MessageError::Chain)));
+        assert!(matches!(decode(&chain), Err(MessageError::Malformed(_))));
         let large = " ".repeat(MAX_MESSAGE_BYTES + 1);
         assert!(matches!(decode(&large), Err(MessageError::TooLarge(_))));
     }

@@ -102,8 +102,11 @@ reasons! {
     UnknownField = "unknown_field",
     /// The message is over the size limit.
     OversizedMessage = "oversized_message",
-    /// The message carries a chain, which this build does not carry out.
-    ChainUnsupported = "chain_unsupported",
+    /// The message carries a chain of renames that do not wait for one another.
+    BrokenChain = "broken_chain",
+    /// The rename that frees the destination, or brings the source, was not
+    /// carried out.
+    BlockedBy = "blocked_by",
     /// The object is in an archive and must be restored first.
     Archived = "archived",
     /// Larger than an S3 object can be, or than parts can carry.

@@ -1,5 +1,6 @@
 //! One rename.
 
+use crate::chain::{self, ChainError, Hop, Leg, Step};
 use crate::{ETag, IfExists, JobId, JobOptions, ObjectUri, TaskId, Timestamp, VersionId};
 
 /// What the planner saw of the source, or the manifest says of it. A rename
@@ -17,13 +18,16 @@ pub struct Pins {
     pub modified: Option<Timestamp>,
 }
 
-/// One rename, valid by construction: source and destination differ.
+/// One rename, valid by construction: source and destination differ. Of a
+/// chain, the rename that is due, and those that wait for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RenameTask {
     job: JobId,
     id: TaskId,
     source: ObjectUri,
     destination: ObjectUri,
+    hop: Option<Hop>,
+    then: Vec<Step>,
     /// What is known of the source.
     pub pins: Pins,
     /// What to do with another object at the destination.
@@ -61,6 +65,8 @@ impl RenameTask {
             id,
             source,
             destination,
+            hop: None,
+            then: Vec::new(),
             pins: Pins::default(),
             if_exists: IfExists::default(),
             submitted: None,
@@ -80,16 +86,131 @@ impl RenameTask {
         &self.id
     }
 
-    /// The object to rename.
+    /// The object to rename; of a second leg, the one at the temporary key.
     #[must_use]
     pub fn source(&self) -> &ObjectUri {
+        match &self.hop {
+            Some(Hop { leg: Leg::In, via }) => via,
+            _ => &self.source,
+        }
+    }
+
+    /// Its new name; of a first leg, the temporary key.
+    #[must_use]
+    pub fn destination(&self) -> &ObjectUri {
+        match &self.hop {
+            Some(Hop { leg: Leg::Out, via }) => via,
+            _ => &self.destination,
+        }
+    }
+
+    /// The source as the manifest has it, whichever leg this is.
+    #[must_use]
+    pub fn row_source(&self) -> &ObjectUri {
         &self.source
     }
 
-    /// Its new name.
+    /// The destination as the manifest has it, whichever leg this is.
     #[must_use]
-    pub fn destination(&self) -> &ObjectUri {
+    pub fn row_destination(&self) -> &ObjectUri {
         &self.destination
+    }
+
+    /// The leg, of a rename in two.
+    #[must_use]
+    pub fn leg(&self) -> Option<Leg> {
+        self.hop.as_ref().map(|hop| hop.leg)
+    }
+
+    /// The renames that wait for this one, in their order.
+    #[must_use]
+    pub fn then(&self) -> &[Step] {
+        &self.then
+    }
+
+    /// Every object that this rename, or one that waits for it, reads or
+    /// writes.
+    pub fn objects(&self) -> impl Iterator<Item = &ObjectUri> {
+        let via = self.hop.as_ref().map(|hop| &hop.via);
+        let own = [&self.source, &self.destination].into_iter().chain(via);
+        own.chain(self.then.iter().flat_map(Step::objects))
+    }
+
+    /// The same rename, as one leg of two.
+    ///
+    /// # Errors
+    /// [`SelfRename`] when the temporary key is one of the rename's own.
+    pub fn in_two_legs(mut self, hop: Hop) -> Result<Self, SelfRename> {
+        for end in [&self.source, &self.destination] {
+            if *end == hop.via {
+                return Err(SelfRename(hop.via));
+            }
+        }
+        self.hop = Some(hop);
+        Ok(self)
+    }
+
+    /// The same rename, with others that wait for it. Pin it before.
+    ///
+    /// # Errors
+    /// [`ChainError`] when they do not wait for it and for one another.
+    pub fn followed_by(mut self, then: Vec<Step>) -> Result<Self, ChainError> {
+        chain::check(&self.step(), &then)?;
+        self.then = then;
+        Ok(self)
+    }
+
+    /// The task for the rename that waits for this one, with all that wait for
+    /// that.
+    #[must_use]
+    pub fn next(&self) -> Option<Self> {
+        let (first, rest) = self.then.split_first()?;
+        Some(self.of_step(first.clone(), rest.to_vec()))
+    }
+
+    /// The task for the second leg, of a first one. Nothing waits for it: its
+    /// source is a temporary key, which nobody needs.
+    #[must_use]
+    pub fn second_leg(&self) -> Option<Self> {
+        Some(self.of_step(self.step().second_leg()?, Vec::new()))
+    }
+
+    /// The task for the first step of a chain.
+    pub(crate) fn of_first(job: JobId, first: Step, then: Vec<Step>) -> Result<Self, ChainError> {
+        chain::check(&first, &then)?;
+        let blank = Self::new(
+            job,
+            first.id.clone(),
+            first.source.clone(),
+            first.destination.clone(),
+        )?;
+        Ok(blank.of_step(first, then))
+    }
+
+    pub(crate) fn step(&self) -> Step {
+        Step {
+            id: self.id.clone(),
+            source: self.source.clone(),
+            destination: self.destination.clone(),
+            hop: self.hop.clone(),
+            pins: self.pins.clone(),
+            if_exists: self.if_exists,
+        }
+    }
+
+    fn of_step(&self, step: Step, then: Vec<Step>) -> Self {
+        Self {
+            job: self.job.clone(),
+            submitted: self.submitted,
+            options: self.options.clone(),
+            id: step.id,
+            source: step.source,
+            destination: step.destination,
+            hop: step.hop,
+            pins: step.pins,
+            if_exists: step.if_exists,
+            then,
+        }
     }
 }
 

@@ -37,8 +37,8 @@ impl Admission {
             detail: error.to_string(),
             task: None,
         })?;
-        let ends = [task.source(), task.destination()];
-        let Some(object) = ends.into_iter().find(|object| !self.covers(object)) else {
+        let outside = task.objects().find(|object| !self.covers(object));
+        let Some(object) = outside.cloned() else {
             return Ok(task);
         };
         let detail = format!("{object} is not under any prefix of --allow");
@@ -61,7 +61,7 @@ fn reason(error: &MessageError) -> Reason {
         MessageError::UnknownField(_) => Reason::UnknownField,
         MessageError::Malformed(_) | MessageError::ForeignId { .. } => Reason::MalformedMessage,
         MessageError::SelfRename(_) => Reason::SelfRename,
-        MessageError::Chain => Reason::ChainUnsupported,
+        MessageError::Chain(_) => Reason::BrokenChain,
     }
 }
 

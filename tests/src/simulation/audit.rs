@@ -125,6 +125,9 @@ pub struct Audit {
     pub uploads: BTreeMap<String, u16>,
     /// Processes that may leave an upload or a scratch object behind.
     pub excused: BTreeSet<u16>,
+    /// True where tasks wait for one another, and keys are used again: then
+    /// each object is counted, wherever it is on its way.
+    census: bool,
     violations: Vec<String>,
 }
 
@@ -141,6 +144,15 @@ impl Audit {
             by_destination: places(|claim| &claim.destination),
             claims,
             ..Self::default()
+        }
+    }
+
+    /// The same for tasks of chains, without outsiders.
+    #[must_use]
+    pub fn census(claims: Vec<Claim>) -> Self {
+        Self {
+            census: true,
+            ..Self::new(claims)
         }
     }
 
@@ -250,6 +262,9 @@ impl Audit {
     /// If the task that ends at this place finds a complete copy there, of an
     /// object that it may have been sent for, that is as good as its own.
     fn compare(&mut self, place: &Place, s3: &S3) {
+        if self.census {
+            return;
+        }
         let Some(&number) = self.by_destination.get(place) else {
             return;
         };
@@ -274,6 +289,9 @@ impl Audit {
 
     /// A worker's request for an object was carried out.
     pub fn asked(&mut self, worker: u16, operation: &'static str, place: &Place, now: Millis) {
+        if self.census {
+            return;
+        }
         let (number, at_source) = match (self.by_source.get(place), self.by_destination.get(place))
         {
             (Some(&number), _) => (number, true),
@@ -329,6 +347,9 @@ impl Audit {
 
     /// A worker wrote an object. `before` is what was current there.
     pub fn written(&mut self, worker: u16, place: &Place, before: Option<&Object>, s3: &S3) {
+        if self.census {
+            return self.replaced_in_census(worker, place, before, s3);
+        }
         if place.is_scratch() {
             return;
         }
@@ -409,6 +430,9 @@ impl Audit {
         let Some(object) = removed.object.as_deref() else {
             return self.violation(format!("w{worker} removed a delete marker at {place}"));
         };
+        if self.census {
+            return self.deleted_in_census(worker, place, object, s3);
+        }
         if place.is_scratch() {
             return;
         }
@@ -454,6 +478,31 @@ impl Audit {
         if let Some(wrong) = wrong.filter(|_| !excused) {
             let what = format!("w{worker} deleted {place} while {destination} holds {wrong}");
             self.violations.push(what);
+        }
+    }
+}
+
+/// Chains: an object may be at any key of its chain, but is never replaced,
+/// and never removed but for a complete copy elsewhere.
+impl Audit {
+    fn replaced_in_census(&mut self, worker: u16, place: &Place, before: Option<&Object>, s3: &S3) {
+        let after = place.current(s3).map(|object| object.origin);
+        if before.is_some_and(|before| Some(before.origin) != after) {
+            self.violation(format!("w{worker} replaced the object at {place}"));
+        }
+    }
+
+    fn deleted_in_census(&mut self, worker: u16, place: &Place, object: &Object, s3: &S3) {
+        let elsewhere = s3
+            .buckets()
+            .flat_map(|(_, bucket)| bucket.current_objects())
+            .any(|(_, _, other)| {
+                other.origin == object.origin && difference(object, other).is_none()
+            });
+        if !elsewhere {
+            self.violation(format!(
+                "w{worker} deleted the only copy of what is at {place}"
+            ));
         }
     }
 }

@@ -169,6 +169,7 @@ pub fn draw(schedule: &Schedule) -> Drawn {
             new,
             objects,
             jobs,
+            chains: Vec::new(),
             fleet,
         },
         events,

@@ -109,7 +109,13 @@ fn tasks(state: &State, now: Millis, wrong: &mut Vec<String>) -> Ended {
     let parked: BTreeSet<_> = present(DEAD)
         .iter()
         .filter_map(|message| decode(&message.payload.body).ok())
-        .map(|task| task.id().clone())
+        .flat_map(|task| {
+            let then = task.then().iter().map(|step| step.id().clone());
+            [task.id().clone()]
+                .into_iter()
+                .chain(then)
+                .collect::<Vec<_>>()
+        })
         .collect();
     let mut ended = Ended::default();
     for claim in state.audit.claims() {

@@ -15,6 +15,7 @@
 //! - [`scenarios`] and [`deaths`]: count, then kill.
 
 pub mod audit;
+pub mod chains;
 pub mod cloud;
 mod convert;
 pub mod deaths;

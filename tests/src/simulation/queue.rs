@@ -161,6 +161,24 @@ impl Queue for SimQueue {
             .await
     }
 
+    async fn enqueue(&self, body: &str, delay: Duration) -> Result<(), ServiceError> {
+        let mut message = Outgoing::new(body.to_owned());
+        message.delay = Some(seconds(delay));
+        let target = || format!("{QUEUE} in {delay:?}");
+        let sent = self
+            .process
+            .bounded("SendMessage", target, move |state, now: Millis| {
+                state
+                    .sqs
+                    .send(QUEUE, message, now)
+                    .map(|_| ())
+                    .map_err(|e| error("SendMessage", &e))
+            })
+            .await;
+        self.process.cloud().sent.notify_waiters();
+        sent
+    }
+
     async fn park(&self, message: &Received, reason: &ParkReason) -> Result<(), ServiceError> {
         let body = message.body.clone();
         let code = reason.reason.as_str();

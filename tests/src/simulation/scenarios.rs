@@ -111,7 +111,7 @@ fn fleet() -> Fleet {
 }
 
 /// A plain rename on AWS, which the others change something of.
-fn plain(name: &'static str, about: &'static str, objects: Vec<Put>) -> Scenario {
+pub(super) fn plain(name: &'static str, about: &'static str, objects: Vec<Put>) -> Scenario {
     Scenario {
         name,
         about,
@@ -120,6 +120,7 @@ fn plain(name: &'static str, about: &'static str, objects: Vec<Put>) -> Scenario
             new: bucket(Versioning::Off),
             objects,
             jobs: vec![Job::plain(KEY)],
+            chains: Vec::new(),
             fleet: fleet(),
         },
         trouble: None,
@@ -142,7 +143,7 @@ impl Scenario {
         self
     }
 
-    fn versioned(mut self, policy: VersionPolicy) -> Self {
+    pub(super) fn versioned(mut self, policy: VersionPolicy) -> Self {
         self.scene.old = bucket(Versioning::Enabled);
         self.scene.new = bucket(Versioning::Enabled);
         self.scene.jobs[0].versioned = policy;

@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use rebucket_protocol::message::encode;
 use rebucket_protocol::{
-    BucketName, ETag, IfExists, JobId, ObjectKey, ObjectUri, RenameTask, TaskId, VersionId,
-    VersionPolicy,
+    BucketName, ETag, Hop, IfExists, JobId, Leg, ObjectKey, ObjectUri, RenameTask, Step, TaskId,
+    VersionId, VersionPolicy,
 };
 use rebucket_simulator::clock::Millis;
 use rebucket_simulator::s3::{BucketSettings, S3};
 use rebucket_simulator::sqs::Sqs;
 
-use super::audit::{Audit, Claim, Place};
+use super::audit::{Audit, Claim, Place, SCRATCH};
 use super::cloud::{Cloud, EPOCH, timestamp, timestamp_seconds};
 use super::fleet::Fleet;
 use super::queue::{DEAD, QUEUE};
@@ -97,8 +97,43 @@ pub struct Scene {
     pub objects: Vec<Put>,
     /// The tasks.
     pub jobs: Vec<Job>,
+    /// The tasks that wait for one another, each by its number in `jobs`, in
+    /// the order in which they are carried out: a message for each chain.
+    /// Where there is none, there is a message for each task.
+    pub chains: Vec<Vec<Link>>,
     /// The workers.
     pub fleet: Fleet,
+}
+
+/// A member of a chain: a task by its number, or one leg of it.
+pub type Link = (usize, Option<Leg>);
+
+/// The temporary key of a task in two legs.
+fn hop(number: usize, leg: Leg) -> Hop {
+    let via = place(OLD, &format!("{SCRATCH}hop/{number}"));
+    Hop {
+        leg,
+        via: uri(&via),
+    }
+}
+
+/// The message of a chain.
+fn chained(tasks: &[RenameTask], chain: &[Link]) -> RenameTask {
+    let (first, rest) = chain.split_first().expect("a chain of one at least");
+    let then = rest.iter().map(|(number, leg)| {
+        let task = &tasks[*number];
+        let (source, destination) = (task.source().clone(), task.destination().clone());
+        let hop = leg.map(|leg| hop(*number, leg));
+        let mut step = Step::new(task.id().clone(), source, destination, hop).expect("other keys");
+        step.pins = task.pins.clone();
+        step.if_exists = task.if_exists;
+        step
+    });
+    let mut task = tasks[first.0].clone();
+    if let Some(leg) = first.1 {
+        task = task.in_two_legs(hop(first.0, leg)).expect("other keys");
+    }
+    task.followed_by(then.collect()).expect("a chain")
 }
 
 /// A scene that has been set.
@@ -177,7 +212,13 @@ impl Scene {
             .enumerate()
             .map(|(number, job)| task(number, job, &s3))
             .collect();
-        let bodies = tasks
+        let messages = if self.chains.is_empty() {
+            tasks.clone()
+        } else {
+            let chains = self.chains.iter();
+            chains.map(|chain| chained(&tasks, chain)).collect()
+        };
+        let bodies = messages
             .iter()
             .map(|task| encode(task).expect("a task that fits"))
             .collect();
@@ -190,7 +231,11 @@ impl Scene {
                 task,
             })
             .collect();
-        let mut audit = Audit::new(claims);
+        let mut audit = if self.chains.is_empty() {
+            Audit::new(claims)
+        } else {
+            Audit::census(claims)
+        };
         audit.begin(&s3);
         Stage {
             cloud: Cloud::new(s3, sqs, audit, log),

@@ -56,6 +56,10 @@ impl Queue for Hesitant {
         Ok(results.collect())
     }
 
+    async fn enqueue(&self, _: &str, _: Duration) -> Result<(), ServiceError> {
+        Ok(())
+    }
+
     async fn park(&self, _: &Received, _: &ParkReason) -> Result<(), ServiceError> {
         Ok(())
     }

@@ -73,6 +73,10 @@ impl Queue for Extender {
         Ok(Vec::new())
     }
 
+    async fn enqueue(&self, _: &str, _: Duration) -> Result<(), ServiceError> {
+        Ok(())
+    }
+
     async fn park(&self, _: &Received, _: &ParkReason) -> Result<(), ServiceError> {
         Ok(())
     }

@@ -8,6 +8,7 @@
 
 mod acknowledging;
 mod answers;
+mod chains;
 mod comparing;
 mod counting;
 mod deaths;

@@ -62,9 +62,13 @@ impl MemoryQueue {
 
     /// Adds a message.
     pub fn send(&self, body: String) {
+        self.send_later(body, Duration::ZERO);
+    }
+
+    fn send_later(&self, body: String, delay: Duration) {
         let mut state = self.lock();
         state.next_id += 1;
-        let slot = (Instant::now(), state.next_id);
+        let slot = (Instant::now() + delay, state.next_id);
         let message = Message {
             body,
             sent: Timestamp::now(),
@@ -233,6 +237,11 @@ impl Queue for MemoryQueue {
         drop(state);
         self.changed.notify_waiters();
         Ok(results)
+    }
+
+    async fn enqueue(&self, body: &str, delay: Duration) -> Result<(), ServiceError> {
+        self.send_later(body.to_owned(), delay);
+        Ok(())
     }
 
     async fn park(&self, message: &Received, reason: &ParkReason) -> Result<(), ServiceError> {

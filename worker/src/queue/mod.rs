@@ -110,6 +110,10 @@ pub trait Queue: Send + Sync + 'static {
         entries: &[ReceiptHandle],
     ) -> Result<Vec<EntryResult>, ServiceError>;
 
+    /// Sends a message that can be received after `delay`, at most 15 min (SQS
+    /// limit, API reference of `SendMessage`).
+    async fn enqueue(&self, body: &str, delay: Duration) -> Result<(), ServiceError>;
+
     /// Sends a message to the dead-letter queue.
     async fn park(&self, message: &Received, reason: &ParkReason) -> Result<(), ServiceError>;
 

@@ -114,6 +114,9 @@ impl Attempt<'_> {
     /// would be a request that need not be made.
     fn needs_recheck(&self, source: &Source, copy: &Copy) -> bool {
         copy.origin == Origin::Recognised
+            // Another object takes this one's place as soon as it is gone, and
+            // another worker may just have done so.
+            || !self.task.then().is_empty()
             || source.plan != CopyPlan::Single
             || self.lacks(Precondition::Delete)
             || self.lacks(Precondition::CopySource)

@@ -1,6 +1,6 @@
 //! The first step: what is the source, and may it be renamed?
 
-use rebucket_protocol::{IfExists, ObjectUri, Reason, VersionId, VersionPolicy};
+use rebucket_protocol::{IfExists, Leg, ObjectUri, Reason, VersionId, VersionPolicy};
 
 use super::attributes::{Need, carried};
 use super::plan::{CopyPlan, PlanError};
@@ -92,6 +92,11 @@ impl Attempt<'_> {
     /// Why the object under the source's key is not the one to rename.
     fn contradiction(&self, head: &ObjectHead) -> Option<Absence> {
         let pins = &self.task.pins;
+        if self.task.leg() == Some(Leg::In) {
+            // The copy at the temporary key has a date, and perhaps a tag, of
+            // its own. Nobody else writes there.
+            return None;
+        }
         let changed = |what: &str, expected: &dyn std::fmt::Display, found: String| Absence {
             reason: Reason::SourceChanged,
             detail: format!("the source's {what} is {found}, the task names {expected}"),

@@ -23,7 +23,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rebucket_protocol::{
-    BucketName, ETag, ObjectUri, Reason, RenameTask, S3Prefix, Timestamp, VersionId,
+    BucketName, ETag, IfExists, Leg, ObjectUri, Reason, RenameTask, S3Prefix, Timestamp, VersionId,
 };
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -32,10 +32,10 @@ use crate::error::{ErrorClass, ServiceError};
 use crate::host::Host;
 use crate::metrics::Metrics;
 use crate::queue::lease::Lease;
-use crate::retry::{CallError, Caller};
+use crate::retry::{CallError, Caller, Policy};
 use crate::store::endpoint::{Abilities, Precondition};
 use crate::store::object::{Attributes, Checksums, Encryption, ObjectHead, PinnedSource};
-use crate::store::{BucketFacts, ObjectStore};
+use crate::store::{BucketFacts, HeadScope, ObjectStore};
 use plan::{CopyPlan, PartSettings};
 
 /// How far a copy is checked before its source is deleted.
@@ -276,12 +276,14 @@ impl Renamer {
         task: &RenameTask,
         delivery: &Delivery,
     ) -> Result<Finished, RenameError> {
-        let caller = Caller::new(
-            self.metrics.clone(),
-            Arc::clone(&self.requests),
-            delivery.stop.clone(),
-        )
-        .on(&self.settings.host);
+        let caller = self.caller(delivery);
+        // What a row says of its destination is not meant for a temporary key.
+        let first_leg = (task.leg() == Some(Leg::Out)).then(|| {
+            let mut leg = task.clone();
+            leg.if_exists = IfExists::Fail;
+            leg
+        });
+        let task = first_leg.as_ref().unwrap_or(task);
         let attempt = Attempt {
             store: &*self.store,
             settings: &self.settings,
@@ -292,6 +294,43 @@ impl Renamer {
             destination_bucket: self.bucket(task.destination())?,
         };
         attempt.run().await
+    }
+
+    fn caller(&self, delivery: &Delivery) -> Caller {
+        Caller::new(
+            self.metrics.clone(),
+            Arc::clone(&self.requests),
+            delivery.stop.clone(),
+        )
+        .on(&self.settings.host)
+    }
+
+    /// Whether there is an object.
+    ///
+    /// # Errors
+    /// [`ServiceError`] when that cannot be told, or not before the delivery
+    /// is told to stop.
+    pub async fn is_there(
+        &self,
+        object: &ObjectUri,
+        delivery: &Delivery,
+    ) -> Result<bool, ServiceError> {
+        let head = || self.store.head(object, HeadScope::default());
+        match self.caller(delivery).call(Policy::READ, head).await {
+            Ok(_) => Ok(true),
+            Err(CallError::Failed(error)) if error.class() == ErrorClass::NotFound => Ok(false),
+            Err(CallError::Failed(error)) => Err(error),
+            Err(CallError::Interrupted) => {
+                let (class, message) = (ErrorClass::Transient, "told to stop");
+                Err(ServiceError::local(
+                    "HeadObject",
+                    object,
+                    class,
+                    "Interrupted",
+                    message,
+                ))
+            }
+        }
     }
 
     fn bucket(&self, object: &ObjectUri) -> Result<&Bucket, RenameError> {

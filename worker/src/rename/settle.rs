@@ -1,6 +1,6 @@
 //! Nothing to rename under the source's key: was it us, earlier?
 
-use rebucket_protocol::{Pins, Reason};
+use rebucket_protocol::{Leg, Pins, Reason};
 
 use super::compare::{Comparison, Fingerprint, compare_etags};
 use super::inspect::Absence;
@@ -22,7 +22,13 @@ impl Attempt<'_> {
     ) -> Result<Finished, RenameError> {
         let destination = self.task.destination();
         let head = self.head_if_there(destination, HeadScope::default());
-        let Some(head) = head.await? else {
+        let mut head = head.await?;
+        if head.is_none() && self.task.leg() == Some(Leg::Out) {
+            // The second leg may be done as well.
+            let last = self.task.row_destination();
+            head = self.head_if_there(last, HeadScope::default()).await?;
+        }
+        let Some(head) = head else {
             return Err(RenameError::failed(absence.reason, absence.detail));
         };
         let gone = absence.reason == Reason::SourceMissing;

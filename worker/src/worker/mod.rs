@@ -6,6 +6,7 @@
 //! to be delivered again, or *left* to whoever has it now when its lease is
 //! lost.
 
+mod chain;
 mod process;
 mod verdict;
 
@@ -13,6 +14,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use rebucket_protocol::{Outcome, Reason};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -62,6 +64,13 @@ pub struct WorkerSettings {
     /// True when any task may have been begun by an earlier process, whatever
     /// its receive count says.
     pub resumed: bool,
+}
+
+impl Shared {
+    fn count(&self, outcome: Outcome, reason: Option<Reason>, bytes: u64) {
+        let mut tally = self.tally.lock().unwrap_or_else(PoisonError::into_inner);
+        tally.add(outcome, reason, bytes);
+    }
 }
 
 /// A worker. Clones share everything.

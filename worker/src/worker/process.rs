@@ -3,7 +3,6 @@
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -20,6 +19,7 @@ use crate::queue::lease::{Kept, LeaseKeeper};
 use crate::queue::receiver::Admitted;
 use crate::queue::{ParkReason, Received};
 use crate::rename::{Delivery, RenameError};
+use crate::report::location::ReportError;
 
 /// How often a message is tried to be parked or handed back in place.
 const QUEUE_ATTEMPTS: u32 = 5;
@@ -114,18 +114,22 @@ impl Context {
         }
     }
 
+    fn delivery(&self, message: &Received, kept: &Kept) -> Delivery {
+        Delivery {
+            receive_count: message.receive_count,
+            redelivered: message.receive_count > 1 || self.worker.shared.settings.resumed,
+            first_sent: message.sent,
+            lease: kept.lease().clone(),
+            stop: kept.lease().stop().clone(),
+        }
+    }
+
     /// A rename that panics ends like one that met a transient failure. What
     /// it held is gone with its future, and nothing that it shares with others
     /// is left half-written: so unwinding is safe, and no request follows.
     async fn rename(&self, task: &RenameTask, message: &Received, kept: &Kept) -> Verdict {
         let shared = &*self.worker.shared;
-        let delivery = Delivery {
-            receive_count: message.receive_count,
-            redelivered: message.receive_count > 1 || shared.settings.resumed,
-            first_sent: message.sent,
-            lease: kept.lease().clone(),
-            stop: kept.lease().stop().clone(),
-        };
+        let delivery = self.delivery(message, kept);
         let renaming = AssertUnwindSafe(shared.renamer.rename(task, &delivery));
         let renamed = match renaming.catch_unwind().await {
             Ok(renamed) => renamed,
@@ -154,8 +158,8 @@ impl Context {
         }
     }
 
-    /// Records, parks what failed, acknowledges: in this order, and nothing
-    /// after a step that had no success.
+    /// Records, sends what waits for it, parks what failed, acknowledges: in
+    /// this order, and nothing after a step that had no success.
     async fn end(
         &self,
         task: Option<&RenameTask>,
@@ -172,10 +176,18 @@ impl Context {
             return;
         }
         if let Some(task) = task {
-            let record = end.record(task, message, started, &shared.settings.host);
-            if let Err(error) = shared.recorder.record(record).await {
+            if let Err(error) = self.record(task, message, &end, started).await {
                 tracing::error!(%error, task = %task.id(), "not recorded; handed back");
                 shared.metrics.handed_back("unrecorded");
+                return self
+                    .hand_back(message, kept, redelivery_delay(message.receive_count))
+                    .await;
+            }
+            if end.is_done()
+                && let Err(error) = self.send_next(task, &self.delivery(message, &kept)).await
+            {
+                tracing::warn!(%error, task = %task.id(), "could not send what waits for it");
+                shared.metrics.handed_back("unsent");
                 return self
                     .hand_back(message, kept, redelivery_delay(message.receive_count))
                     .await;
@@ -194,14 +206,33 @@ impl Context {
             }
             shared.metrics.parked(reason);
         }
-        {
-            let mut tally = shared.tally.lock().unwrap_or_else(PoisonError::into_inner);
-            tally.add(end.outcome, end.reason, end.bytes);
+        if !task.is_some_and(|task| end.is_half(task)) {
+            shared.count(end.outcome, end.reason, end.bytes);
         }
         shared
             .metrics
             .ended(end.outcome, end.reason, end.bytes, began.elapsed());
         self.acknowledger.acknowledge(message.receipt.clone()).await;
+    }
+
+    /// Records how the row ended, and those that waited for it in vain. A row
+    /// of which only the first leg is done has not ended.
+    async fn record(
+        &self,
+        task: &RenameTask,
+        message: &Received,
+        end: &End,
+        started: Timestamp,
+    ) -> Result<(), ReportError> {
+        let shared = &*self.worker.shared;
+        if !end.is_half(task) {
+            let record = end.record(task, message, started, &shared.settings.host);
+            shared.recorder.record(record).await?;
+        }
+        if end.is_done() {
+            return Ok(());
+        }
+        self.record_blocked(task, message, end, started).await
     }
 
     async fn park(&self, message: &Received, reason: &ParkReason) -> bool {

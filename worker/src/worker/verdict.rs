@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rebucket_protocol::{ETag, Outcome, OutcomeRecord, Reason, RenameTask, Timestamp};
+use rebucket_protocol::{ETag, Leg, Outcome, OutcomeRecord, Reason, RenameTask, Timestamp};
 
 use crate::host::Host;
 use crate::queue::Received;
@@ -53,6 +53,16 @@ impl End {
         }
     }
 
+    /// Whether the object is where this leg of the rename takes it.
+    pub(super) fn is_done(&self) -> bool {
+        matches!(self.outcome, Outcome::Renamed | Outcome::AlreadyRenamed)
+    }
+
+    /// Whether only the first of two legs is done.
+    pub(super) fn is_half(&self, task: &RenameTask) -> bool {
+        self.is_done() && task.leg() == Some(Leg::Out)
+    }
+
     pub(super) fn record(
         &self,
         task: &RenameTask,
@@ -62,8 +72,8 @@ impl End {
     ) -> OutcomeRecord {
         OutcomeRecord {
             task: task.id().clone(),
-            source: task.source().clone(),
-            destination: task.destination().clone(),
+            source: task.row_source().clone(),
+            destination: task.row_destination().clone(),
             outcome: self.outcome,
             reason: self.reason,
             detail: self.detail.clone(),

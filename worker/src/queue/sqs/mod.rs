@@ -146,6 +146,23 @@ impl SqsQueue {
     }
 }
 
+/// What leads to this message is removed from the queue next: be sure that it
+/// is kept.
+fn kept(target: &str, message_id: Option<&str>) -> Result<(), ServiceError> {
+    if message_id.is_none_or(str::is_empty) {
+        let (class, code) = (ErrorClass::Transient, "IncompleteResponse");
+        let message = "the answer has no message id";
+        return Err(ServiceError::local(
+            "SendMessage",
+            target,
+            class,
+            code,
+            message,
+        ));
+    }
+    Ok(())
+}
+
 #[async_trait]
 impl Queue for SqsQueue {
     async fn receive(
@@ -236,6 +253,18 @@ impl Queue for SqsQueue {
         Ok(self.entry_results("DeleteMessage", entries.len(), accepted, answer.failed()))
     }
 
+    async fn enqueue(&self, body: &str, delay: Duration) -> Result<(), ServiceError> {
+        let request = self
+            .client
+            .send_message()
+            .queue_url(&self.url)
+            .message_body(body)
+            .delay_seconds(seconds(delay))
+            .send();
+        let answer = self.send("SendMessage", REQUEST_LIMIT, request).await?;
+        kept(&self.url, answer.message_id())
+    }
+
     async fn park(&self, message: &Received, reason: &ParkReason) -> Result<(), ServiceError> {
         let mut attributes = HashMap::new();
         for (name, text) in [
@@ -263,19 +292,7 @@ impl Queue for SqsQueue {
             .send();
         let target = &self.dead_letter_url;
         let answer = send(&self.metrics, "SendMessage", target, REQUEST_LIMIT, request).await?;
-        // The message is removed from the queue next: be sure that it is kept.
-        if answer.message_id().is_none_or(str::is_empty) {
-            let (class, code) = (ErrorClass::Transient, "IncompleteResponse");
-            let message = "the answer has no message id";
-            return Err(ServiceError::local(
-                "SendMessage",
-                target,
-                class,
-                code,
-                message,
-            ));
-        }
-        Ok(())
+        kept(target, answer.message_id())
     }
 
     async fn depth(&self) -> Result<Depth, ServiceError> {
