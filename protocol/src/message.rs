@@ -361,6 +361,72 @@ mod tests {
         assert!(matches!(decode(&large), Err(MessageError::TooLarge(_))));
     }
 
+    fn pinned(mut task: RenameTask) -> RenameTask {
+        task.pins = Pins {
+            version: None,
+            etag: ETag::new("abc").ok(),
+            size: Some(1),
+            modified: Timestamp::from_unix(1_700_000_000, 0),
+        };
+        task
+    }
+
+    #[test]
+    fn a_chain_survives_the_wire_and_is_carried_out_from_its_end() {
+        let step = |task: RenameTask| pinned(task).step();
+        let via: ObjectUri = "s3://bkt/.rebucket/hop/1".parse().unwrap();
+        let hop = |leg| Hop {
+            leg,
+            via: via.clone(),
+        };
+        let first = pinned(task("a", "b")).in_two_legs(hop(Leg::Out)).unwrap();
+        let back = step(task("a", "b").in_two_legs(hop(Leg::In)).unwrap());
+        let sent = first.followed_by(vec![step(task("b", "a")), back]).unwrap();
+        let read = decode(&encode(&sent).unwrap()).unwrap();
+        assert_eq!(read, sent);
+        let mut steps = Vec::new();
+        let mut due = Some(read);
+        while let Some(task) = due {
+            steps.push(format!("{} {}", task.source().key, task.destination().key));
+            due = task.next();
+        }
+        let temporary = via.key.as_str();
+        assert_eq!(
+            steps,
+            [
+                format!("a {temporary}"),
+                "b a".to_owned(),
+                format!("{temporary} b")
+            ]
+        );
+    }
+
+    #[test]
+    fn what_is_no_chain_is_refused() {
+        let then = |task: RenameTask| vec![task.step()];
+        let unlinked = pinned(task("b", "c")).followed_by(then(pinned(task("a", "x"))));
+        assert!(matches!(unlinked, Err(ChainError::Unlinked { .. })));
+        let unpinned = task("b", "c").followed_by(then(pinned(task("a", "b"))));
+        assert!(matches!(unpinned, Err(ChainError::Unpinned(_))));
+        let chain = pinned(task("b", "c"))
+            .followed_by(then(pinned(task("a", "b"))))
+            .unwrap();
+        let body = encode(&chain).unwrap();
+        let read = |piece: &str, by: &str| decode(&body.replacen(piece, by, 1));
+        assert!(matches!(
+            read("\"key\":\"c\"},\"then\"", "\"key\":\"c\"},\"and\""),
+            Err(MessageError::UnknownField(_))
+        ));
+        assert!(matches!(
+            read("\"key\":\"b\"", "\"key\":\"z\""),
+            Err(MessageError::Chain(ChainError::Unlinked { .. }))
+        ));
+        assert!(matches!(
+            read(",\"size\":1", ""),
+            Err(MessageError::Chain(ChainError::Unpinned(_)))
+        ));
+    }
+
     proptest! {
         #[test]
         fn every_pair_of_keys_survives_the_wire(

@@ -13,6 +13,7 @@ use super::verdict::End;
 use crate::error::{ErrorClass, ServiceError};
 use crate::queue::Received;
 use crate::rename::Delivery;
+use crate::report::location::ReportError;
 
 /// Where an object takes the place of one with the same bytes, a delete that
 /// another worker has sent for that one would remove it. Longer than a request
@@ -66,7 +67,7 @@ impl Context {
         message: &Received,
         end: &End,
         started: Timestamp,
-    ) -> Result<(), crate::report::location::ReportError> {
+    ) -> Result<(), ReportError> {
         let shared = &self.worker.shared;
         let mut said = vec![task.id()];
         for step in task.then() {
