@@ -26,10 +26,13 @@ pub use choices::JobChoices;
 pub use input::{Input, InputError, open, open_reader};
 pub use manifest::{Chains, ManifestOptions};
 pub use plan::{
-    PlanDigest, PlanError, PlanReader, PlanWriter, PlannedRename, PlannedStep, Resolution, Steps,
-    Totals,
+    PlanDigest, PlanError, PlanReader, PlanWriter, PlannedRename, PlannedSegment, PlannedStep,
+    Resolution, SegmentError, Segments, Steps, Totals,
 };
 pub use problem::{Problem, ProblemKind, Problems};
 pub use records::count_records;
-pub use resolve::{InvalidManifest, ManifestError, Resolved, Warnings, is_plan, prepare, resolve};
+pub use resolve::{
+    InvalidManifest, ManifestError, PinError, Resolved, Warnings, is_plan, prepare, resolve,
+    resolve_pinned,
+};
 pub use spill::SpillError;

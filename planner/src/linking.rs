@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use crate::chains::{Limits, Links, SEGMENT_BYTES, SEGMENT_ROWS};
 use crate::plan::block::{BlockDecoder, BlockEncoder, LinkedRows, StepHead};
 use crate::plan::{PlanError, PlanWriter, PlannedRename, Rows};
-use crate::resolve::ManifestError;
+use crate::resolve::{ManifestError, Pin};
 use crate::spill::{Spill, SpillError};
 
 /// Memory that a linked row takes at most, in bytes.
@@ -50,6 +50,7 @@ impl Linking {
         plan: &mut PlanWriter<W>,
         blocks: &[(u64, u64)],
         folder: PathBuf,
+        pin: Pin<'_>,
     ) -> Result<(), ManifestError> {
         if self.links.is_empty() {
             return Ok(());
@@ -83,14 +84,16 @@ impl Linking {
         let cost = |row: u32| costs.get(row as usize).map_or(0, |cost| u64::from(*cost));
         let mut number = 0;
         Links::new(lines.len(), links).resolve(limits, cost, |segment| {
-            for step in segment {
+            let renames = segment.iter().map(|step| rows.get(step.row));
+            let mut renames = renames.collect::<Result<Vec<_>, _>>()?;
+            pin(&mut renames).map_err(ManifestError::Pin)?;
+            for (step, rename) in segment.iter().zip(&renames) {
                 let head = StepHead {
                     segment: number,
                     kind: step.kind,
                     after: step.after,
                 };
-                let rename = rows.get(step.row)?;
-                plan.write_step(head, &rename).map_err(written)?;
+                plan.write_step(head, rename).map_err(written)?;
             }
             number += 1;
             Ok::<(), ManifestError>(())

@@ -9,6 +9,7 @@
 //! whether a job that is taken up again has the manifest that it began with.
 
 pub(crate) mod block;
+mod chain;
 mod frame;
 mod reader;
 mod writer;
@@ -26,6 +27,7 @@ use serde::{Deserialize, Serialize};
 use crate::chains::StepKind;
 use crate::choices::JobChoices;
 
+pub use chain::{PlannedSegment, SegmentError, Segments};
 pub use reader::{PlanReader, Steps};
 pub use writer::PlanWriter;
 

@@ -16,7 +16,7 @@ use crate::input::{Input, InputError};
 use crate::linking::Linking;
 use crate::manifest::{Chains, ManifestOptions, ManifestReader};
 use crate::pipeline;
-use crate::plan::{MAGIC, PlanError, PlanReader, PlanWriter, Resolution, VERSION_1};
+use crate::plan::{MAGIC, PlanError, PlanReader, PlanWriter, PlannedRename, Resolution, VERSION_1};
 use crate::problem::Problems;
 use crate::spill::{self, Spill, SpillError};
 use told::{Names, problem};
@@ -44,17 +44,9 @@ pub enum ManifestError {
     /// Temporary files cannot be written, or read again.
     #[error(transparent)]
     Spill(#[from] SpillError),
-    /// A plan with chains, where they are not wanted.
-    #[error(
-        "{name}: {linked} renames of the plan are linked in chains, swaps and cycles, which this \
-         command does not carry out; make a plan without them"
-    )]
-    Chains {
-        /// The plan.
-        name: String,
-        /// How many renames.
-        linked: u64,
-    },
+    /// What is at the sources of linked rows cannot be told.
+    #[error(transparent)]
+    Pin(PinError),
     /// More linked rows than memory has room for.
     #[error(
         "{0} or more renames are linked in chains, swaps and cycles, too many for the memory; give \
@@ -70,6 +62,13 @@ pub enum ManifestError {
         source: io::Error,
     },
 }
+
+/// Why linked rows cannot be pinned.
+pub type PinError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Adds to linked rows what is at their sources now. Called for all rows of a
+/// segment at once.
+pub type Pin<'a> = &'a mut dyn FnMut(&mut [PlannedRename]) -> Result<(), PinError>;
 
 /// A manifest and all that is wrong with it.
 #[derive(Debug)]
@@ -200,7 +199,21 @@ pub fn is_plan(input: &mut Input) -> Result<bool, InputError> {
 pub fn resolve<W: Read + Write + Seek>(
     input: Input,
     options: &ManifestOptions,
+    plan: PlanWriter<W>,
+) -> Result<Resolved<W>, ManifestError> {
+    resolve_pinned(input, options, plan, &mut |_| Ok(()))
+}
+
+/// The same, with linked rows pinned: a plan whose chains are to be carried
+/// out must say what was at each source before the first rename.
+///
+/// # Errors
+/// As [`resolve`], and [`ManifestError::Pin`].
+pub fn resolve_pinned<W: Read + Write + Seek>(
+    input: Input,
+    options: &ManifestOptions,
     mut plan: PlanWriter<W>,
+    pin: Pin<'_>,
 ) -> Result<Resolved<W>, ManifestError> {
     let name = input.name().to_owned();
     let folder = spill::folder(options.temp_dir.as_ref());
@@ -252,7 +265,7 @@ pub fn resolve<W: Read + Write + Seek>(
                 found.transpose()
             }))?;
             if findings.problems.total() == 0 {
-                linking.write(&mut plan, &blocks, folder)?;
+                linking.write(&mut plan, &blocks, folder, pin)?;
             }
             findings
         }
@@ -308,6 +321,10 @@ fn sort_memory(options: &ManifestOptions, threads: usize) -> usize {
 /// choices of the command line; they win over what a plan says. Of a manifest
 /// there are warnings as well, of a plan there were when it was made.
 ///
+/// Chains have to be in a plan that was kept: it says what was at their keys
+/// before the first rename, which nobody can find out again in the middle of
+/// the job.
+///
 /// # Errors
 /// [`ManifestError`] when there is anything wrong: no rename may be started.
 pub fn prepare(
@@ -328,10 +345,6 @@ pub fn prepare(
             SpillError { folder, source }
         })?;
         let plan = PlanReader::open(spool).map_err(unusable)?;
-        let linked = plan.resolution().totals.linked_rows;
-        if linked > 0 && options.chains == Chains::Refuse {
-            return Err(ManifestError::Chains { name, linked });
-        }
         return Ok((plan.with_choices(given), None));
     }
     // This plan is a temporary file, and its errors are those of one.

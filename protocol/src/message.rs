@@ -190,7 +190,7 @@ pub fn decode(body: &str) -> Result<RenameTask, MessageError> {
     let first = first.into_step(&wire.job)?;
     let then = wire.then.into_iter().map(|step| step.into_step(&wire.job));
     let then = then.collect::<Result<Vec<_>, _>>()?;
-    let mut task = RenameTask::of_first(wire.job, first, then)?;
+    let mut task = RenameTask::chain(wire.job, first, then)?;
     task.submitted = wire.submitted;
     task.options = JobOptions {
         storage_class: wire.storage_class,

@@ -175,8 +175,11 @@ impl RenameTask {
         Some(self.of_step(self.step().second_leg()?, Vec::new()))
     }
 
-    /// The task for the first step of a chain.
-    pub(crate) fn of_first(job: JobId, first: Step, then: Vec<Step>) -> Result<Self, ChainError> {
+    /// The task for the first step of a chain, with the others waiting for it.
+    ///
+    /// # Errors
+    /// [`ChainError`] when they do not wait for it and for one another.
+    pub fn chain(job: JobId, first: Step, then: Vec<Step>) -> Result<Self, ChainError> {
         chain::check(&first, &then)?;
         let blank = Self::new(
             job,

@@ -241,7 +241,7 @@ fn duplicates_and_chains_name_both_lines() {
         "m.csv:3:2: duplicate destination s3://bkt/1: line 2 has it too; ",
         "m.csv:4:1: duplicate source s3://bkt/a: line 2 has it too; ",
         "m.csv:6:1: duplicate source s3://bkt/a: line 2 has it too; ",
-        "m.csv:6:2: destination s3://bkt/b is also the source on line 3: chained renames ",
+        "m.csv:6:2: destination s3://bkt/b is also the source on line 3: chains, swaps and cycles ",
         "m.csv: 4 problems; ",
     ]
     .into_iter()

@@ -80,9 +80,9 @@ pub(super) fn problem(collision: &Collision, uri: &str, header: &Header) -> Prob
         CollisionKind::Chain => (
             ProblemKind::Chain,
             format!(
-                "destination {uri} is also the source on line {other}: chained renames (chains, \
-                 swaps, cycles) are not carried out yet; split the manifest in two and run the \
-                 one with line {other} first"
+                "destination {uri} is also the source on line {other}: chains, swaps and cycles \
+                 are carried out from a plan that was kept; make it with `rebucket plan --out \
+                 PLAN`, and run or submit the plan"
             ),
         ),
         CollisionKind::FoldsOntoSource | CollisionKind::FoldsOntoDestination => {

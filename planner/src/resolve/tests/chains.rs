@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::io::Cursor;
 
 use proptest::prelude::*;
+use rebucket_protocol::{ETag, IfExists, JobId, JobOptions, Timestamp};
 
 use super::*;
 use crate::chains::StepKind;
@@ -123,18 +124,6 @@ fn chains_swaps_and_cycles_are_resolved_when_asked() {
                 .eq(all[skipped..].iter().cloned())
         );
     }
-    // Who cannot carry out chains must not get a plan that looks complete
-    // without them.
-    let prepared = |options: &ManifestOptions| {
-        let spool = tempfile::tempfile().unwrap();
-        prepare(input(&plan), options, JobChoices::default(), spool)
-    };
-    assert!(prepared(&resolving()).is_ok());
-    let refused = prepared(&ManifestOptions::default());
-    assert!(matches!(
-        refused,
-        Err(ManifestError::Chains { linked: 19_000, .. })
-    ));
     // Without being asked, chains are problems as ever.
     let found = problems(&text);
     assert_eq!(found.len(), 9_999 + 3_000 + 6_000);
@@ -162,6 +151,69 @@ fn chains_do_not_hide_mistakes_and_have_their_limit() {
     };
     assert!(matches!(error, ManifestError::TooManyLinks(_)), "{error}");
     assert!(error.to_string().contains("--memory"), "{error}");
+}
+
+/// What each of these segments' tasks does, step by step.
+fn messages(text: &str, pin: bool) -> Vec<Result<Vec<String>, String>> {
+    let plan = PlanWriter::new(Cursor::new(Vec::new()), JobChoices::default()).unwrap();
+    let mut pins = |rows: &mut [PlannedRename]| {
+        for row in rows.iter_mut().filter(|_| pin) {
+            row.pins.etag = ETag::new("abc").ok();
+            row.pins.size = Some(row.row);
+            row.pins.modified = Timestamp::from_unix(1_700_000_000, 0);
+        }
+        Ok(())
+    };
+    let resolved = resolve_pinned(input(text.as_bytes()), &resolving(), plan, &mut pins).unwrap();
+    let mut plan = PlanReader::open(resolved.plan).unwrap();
+    let job = JobId::new("j").unwrap();
+    let options = JobOptions::default();
+    let segments = plan.segments().unwrap().map(Result::unwrap);
+    let told = segments.map(|segment| {
+        let rows: Vec<u64> = segment.rows().map(|(row, _)| row).collect();
+        let task = segment.into_task(&job, &options, IfExists::Fail, None, &[]);
+        let mut next = Some(task.map_err(|error| error.to_string())?);
+        let mut steps = Vec::new();
+        while let Some(task) = next {
+            let row = task.id().to_string();
+            steps.push(format!(
+                "{} {} {}",
+                row,
+                task.source().key,
+                task.destination().key
+            ));
+            next = task.next();
+        }
+        let ends = steps
+            .iter()
+            .filter(|step| !step.ends_with("hop/j/000000000001"));
+        assert_eq!(ends.count(), rows.len());
+        Ok(steps)
+    });
+    told.collect()
+}
+
+#[test]
+fn a_segment_is_a_task_that_carries_the_others() {
+    let swap = "source,destination\ns3://bkt/a,s3://bkt/b\ns3://bkt/b,s3://bkt/a\n\
+        s3://bkt/c,s3://bkt/d\ns3://bkt/d,s3://bkt/e\n";
+    let temporary = ".rebucket/hop/j/000000000001";
+    assert_eq!(
+        messages(swap, true),
+        [
+            Ok(vec![
+                format!("j/000000000001 a {temporary}"),
+                "j/000000000002 b a".to_owned(),
+                format!("j/000000000001 {temporary} b"),
+            ]),
+            Ok(vec![
+                "j/000000000004 d e".to_owned(),
+                "j/000000000003 c d".to_owned(),
+            ])
+        ]
+    );
+    let unpinned = messages(swap, false).remove(0).unwrap_err();
+    assert!(unpinned.contains("must be pinned"), "{unpinned}");
 }
 
 proptest! {

@@ -1,0 +1,147 @@
+//! Segments of steps as tasks that carry one another.
+
+use std::io::{Read, Seek};
+
+use rebucket_protocol::key::KeyError;
+use rebucket_protocol::{
+    ChainError, Hop, IfExists, JobId, JobOptions, Leg, ObjectUri, RenameTask, S3Prefix, Step,
+    TaskId, Timestamp,
+};
+
+use super::{PlanError, PlanReader, PlannedStep};
+use crate::chains::StepKind;
+
+/// Temporary keys are under this prefix of their row's source bucket, unless
+/// the operator has another one for the bucket.
+const SCRATCH: &str = ".rebucket/";
+
+/// Why a segment makes no task.
+#[derive(Debug, thiserror::Error)]
+pub enum SegmentError {
+    /// Its rows are not pinned, or are no chain.
+    #[error("{0}; make the plan again with `rebucket plan`")]
+    Chain(#[from] ChainError),
+    /// The prefix for temporary keys leaves no room.
+    #[error("there can be no temporary key: {0}; give a shorter --scratch")]
+    Key(#[from] KeyError),
+    /// A segment without steps, which no plan has.
+    #[error("the plan has an empty segment; make it again")]
+    Empty,
+}
+
+/// The steps of one segment, in their order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlannedSegment(Vec<PlannedStep>);
+
+impl PlannedSegment {
+    /// The rows that end with one of its steps, and the lines that they are
+    /// on.
+    pub fn rows(&self) -> impl Iterator<Item = (u64, u64)> {
+        let ends = self
+            .0
+            .iter()
+            .filter(|step| step.kind != StepKind::ToScratch);
+        ends.map(|step| (step.rename.row, step.rename.line))
+    }
+
+    /// The line of its first step's row.
+    #[must_use]
+    pub fn line(&self) -> u64 {
+        self.0.first().map_or(0, |step| step.rename.line)
+    }
+
+    /// The task for the queue, which carries all its steps. Temporary keys are
+    /// under the prefix that `scratch` has for their bucket.
+    ///
+    /// # Errors
+    /// [`SegmentError`].
+    pub fn into_task(
+        self,
+        job: &JobId,
+        options: &JobOptions,
+        default_if_exists: IfExists,
+        submitted: Option<Timestamp>,
+        scratch: &[S3Prefix],
+    ) -> Result<RenameTask, SegmentError> {
+        let steps = self.0.into_iter().map(|planned| {
+            let rename = planned.rename;
+            let id = TaskId::for_row(job, rename.row);
+            let leg = match planned.kind {
+                StepKind::Whole => None,
+                StepKind::ToScratch => Some(Leg::Out),
+                StepKind::FromScratch => Some(Leg::In),
+            };
+            let hop = match leg {
+                Some(leg) => Some(Hop {
+                    leg,
+                    via: temporary(&rename.source, &id, scratch)?,
+                }),
+                None => None,
+            };
+            let step = Step::new(id, rename.source, rename.destination, hop);
+            let mut step = step.map_err(ChainError::from)?;
+            step.pins = rename.pins;
+            step.if_exists = rename.if_exists.unwrap_or(default_if_exists);
+            Ok(step)
+        });
+        let mut steps = steps.collect::<Result<Vec<_>, SegmentError>>()?.into_iter();
+        let first = steps.next().ok_or(SegmentError::Empty)?;
+        let mut task = RenameTask::chain(job.clone(), first, steps.collect())?;
+        task.submitted = submitted;
+        task.options = options.clone();
+        Ok(task)
+    }
+}
+
+fn temporary(source: &ObjectUri, id: &TaskId, scratch: &[S3Prefix]) -> Result<ObjectUri, KeyError> {
+    let own = scratch.iter().find(|prefix| prefix.bucket == source.bucket);
+    let own = own.map_or_else(
+        || S3Prefix {
+            bucket: source.bucket.clone(),
+            prefix: SCRATCH.to_owned(),
+        },
+        S3Prefix::as_folder,
+    );
+    own.object(&format!("hop/{id}"))
+}
+
+/// Reads the segments of a plan; see [`PlanReader::segments`].
+#[derive(Debug)]
+pub struct Segments<'p, R> {
+    steps: super::Steps<'p, R>,
+    next: Option<PlannedStep>,
+}
+
+impl<R: Read + Seek> PlanReader<R> {
+    /// The segments of chains, swaps and cycles, from the first one on. The
+    /// iteration over the other renames has to start again afterwards.
+    ///
+    /// # Errors
+    /// [`PlanError`] when the plan cannot be read.
+    pub fn segments(&mut self) -> Result<Segments<'_, R>, PlanError> {
+        let mut steps = self.steps()?;
+        let next = steps.next().transpose()?;
+        Ok(Segments { steps, next })
+    }
+}
+
+impl<R: Read + Seek> Iterator for Segments<'_, R> {
+    type Item = Result<PlannedSegment, PlanError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let first = self.next.take()?;
+        let number = first.segment;
+        let mut segment = vec![first];
+        for step in self.steps.by_ref() {
+            match step {
+                Ok(step) if step.segment == number => segment.push(step),
+                Ok(step) => {
+                    self.next = Some(step);
+                    break;
+                }
+                Err(error) => return Some(Err(error)),
+            }
+        }
+        Some(Ok(PlannedSegment(segment)))
+    }
+}
