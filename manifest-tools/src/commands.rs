@@ -87,6 +87,17 @@ pub(crate) enum CommandError {
 }
 
 impl CommandError {
+    /// A failure of a look at a row's source is one of S3, not of the manifest.
+    pub(crate) fn of_manifest(error: ManifestError) -> Self {
+        match error {
+            ManifestError::Pin(error) => match error.downcast::<Self>() {
+                Ok(own) => *own,
+                Err(other) => Self::Manifest(ManifestError::Pin(other)),
+            },
+            error => Self::Manifest(error),
+        }
+    }
+
     /// The exit code that this error stands for.
     pub(crate) fn exit(&self) -> Exit {
         match self {

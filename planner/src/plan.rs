@@ -165,6 +165,13 @@ pub struct BucketUse {
 }
 
 impl Totals {
+    /// The messages that carry them: one for each rename, and one for each
+    /// segment of chains.
+    #[must_use]
+    pub fn messages(&self) -> u64 {
+        self.rows.saturating_sub(self.linked_rows) + self.segments
+    }
+
     fn add(&mut self, rename: &PlannedRename) {
         self.add_row(rename.pins.size);
         self.add_source(&rename.source.bucket, 1);

@@ -96,6 +96,12 @@ impl Bucket {
         put.unwrap_or_else(|error| panic!("PUT of {key:?}: {error:?}"));
     }
 
+    /// Takes an object away.
+    pub async fn remove(&self, key: &str) {
+        let delete = self.client.delete_object().bucket(&self.name).key(key);
+        delete.send().await.unwrap();
+    }
+
     /// Puts the same key until the server dates it later than before: dates
     /// have whole seconds, and only another one tells identical bytes apart.
     pub async fn rewrite(&self, key: &str, body: &[u8]) {

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::builder::BoolishValueParser;
 use clap::{Args, ValueHint};
+use rebucket_protocol::S3Prefix;
 
 /// How messages are sent, and how a submission is taken up again.
 #[derive(Debug, Clone, Args)]
@@ -25,6 +26,17 @@ pub struct SendArgs {
     #[arg(long, env = "REBUCKET_MAX_SENDS", value_name = "N", default_value_t = 64,
           value_parser = clap::value_parser!(u16).range(1..))]
     pub max_sends: u16,
+
+    /// Where the temporary keys of chains, swaps and cycles go, at most one
+    /// prefix for each bucket. The workers must be allowed to write there.
+    /// [default: .rebucket/ in the bucket of the source]
+    #[arg(
+        long,
+        env = "REBUCKET_SCRATCH",
+        value_name = "s3://BUCKET/PREFIX",
+        value_delimiter = ','
+    )]
+    pub scratch: Vec<S3Prefix>,
 
     /// Send at most so many messages a second.
     #[arg(long, env = "REBUCKET_RATE", value_name = "N",

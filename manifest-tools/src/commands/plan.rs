@@ -1,5 +1,7 @@
 //! `rebucket plan`: checks a manifest and writes its plan.
 
+mod pins;
+
 use std::fmt::Write as _;
 use std::fs::File;
 use std::io;
@@ -7,9 +9,15 @@ use std::path::Path;
 
 use rebucket_manifest::Exit;
 use rebucket_manifest::args::{ManifestArgs, PlanArgs};
-use rebucket_planner::{ManifestError, PlanWriter, Resolution, is_plan, resolve};
+use rebucket_planner::{
+    Chains, ManifestError, ManifestOptions, PlanWriter, Resolution, is_plan, resolve,
+    resolve_pinned,
+};
 use rebucket_protocol::BucketName;
 use tempfile::{NamedTempFile, TempPath};
+use tokio::runtime::Handle;
+
+use pins::Pinner;
 
 use super::source::{Fetched, fetch, warn};
 use super::{CommandError, complain, interrupted, print};
@@ -28,12 +36,21 @@ pub(crate) async fn run(args: PlanArgs) -> Result<Exit, CommandError> {
         }
     };
     let name = args.manifest.manifest.clone();
+    let keeps = file.is_some();
     // Reading blocks, on a pipe perhaps for good, so that a signal must not
     // wait for it. Whatever ends this function early removes the unfinished
     // file: `unfinished` is dropped.
     let work = async {
         let fetched = fetch(&args.manifest, args.s3.s3_path_style).await?;
-        tokio::task::spawn_blocking(move || check(&args.manifest, fetched, file)).await?
+        let path_style = args.s3.s3_path_style;
+        let pinner = Pinner::new(&args.manifest.manifest, path_style, Handle::current());
+        let resolution =
+            tokio::task::spawn_blocking(move || check(&args.manifest, fetched, file, pinner))
+                .await??;
+        if keeps && resolution.totals.linked_rows > 0 {
+            tokio::time::sleep(pins::APART).await;
+        }
+        Ok::<_, CommandError>(resolution)
     };
     let resolution = tokio::select! {
         done = work => done?,
@@ -62,6 +79,7 @@ fn check(
     args: &ManifestArgs,
     fetched: Fetched,
     file: Option<File>,
+    mut pinner: Pinner,
 ) -> Result<Resolution, CommandError> {
     let mut input = fetched.open()?;
     if is_plan(&mut input).map_err(ManifestError::from)? {
@@ -73,7 +91,17 @@ fn check(
         None => args.temporary_file().map_err(CommandError::Spool)?,
     };
     let plan = PlanWriter::new(file, args.choices()).map_err(ManifestError::Write)?;
-    let resolved = resolve(input, &args.options(), plan)?;
+    let options = ManifestOptions {
+        chains: Chains::Resolve,
+        ..args.options()
+    };
+    // A plan that is not kept is not carried out.
+    let resolved = if keep {
+        resolve_pinned(input, &options, plan, &mut |rows| pinner.pin(rows))
+    } else {
+        resolve(input, &options, plan)
+    };
+    let resolved = resolved.map_err(CommandError::of_manifest)?;
     if keep {
         let synced = resolved.plan.sync_all();
         synced.map_err(|error| ManifestError::Write(error.into()))?;
@@ -123,6 +151,18 @@ fn summarize(name: &str, resolution: &Resolution) -> String {
         if !buckets.is_empty() {
             writeln!(out, "  {label:<5} {buckets}").ok();
         }
+    }
+    if totals.linked_rows > 0 {
+        let (linked, segments) = (totals.linked_rows, totals.segments);
+        let (extra, is) = match totals.extra_copies {
+            1 => ("1 extra copy".to_owned(), "is"),
+            copies => (format!("{copies} extra copies"), "are"),
+        };
+        writeln!(
+            out,
+            "  chain {linked} renames wait for one another, in {segments} segments; {extra} {is} needed"
+        )
+        .ok();
     }
     match (totals.rows, totals.sized_rows) {
         (0, _) => {}

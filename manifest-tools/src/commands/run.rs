@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use rebucket_manifest::Exit;
 use rebucket_manifest::args::RunArgs;
-use rebucket_planner::{ManifestError, PlanReader};
+use rebucket_planner::{ManifestError, PlanReader, PlannedSegment};
 use rebucket_protocol::{
     BucketName, IfExists, JobId, JobOptions, Outcome, S3Prefix, TaskId, Timestamp, encode,
 };
 use rebucket_worker::admission::Admission;
 use rebucket_worker::clients::Clients;
+use rebucket_worker::config::AllowList;
 use rebucket_worker::host::Host;
 use rebucket_worker::metrics::Metrics;
 use rebucket_worker::queue::lease::LeaseSettings;
@@ -42,6 +43,10 @@ const DRAINED: DrainCheck = DrainCheck {
     pause: Duration::ZERO,
     poll: Duration::from_millis(50),
 };
+
+/// Nobody else has the tasks of the queue in memory. What may still be under
+/// way is a request of this very process whose answer was lost.
+const APART_HERE: Duration = Duration::from_secs(5);
 
 /// Runs the command.
 pub(crate) async fn run(args: RunArgs) -> Result<Exit, CommandError> {
@@ -95,6 +100,7 @@ pub(crate) async fn run(args: RunArgs) -> Result<Exit, CommandError> {
         host,
         max_renames: usize::from(args.engine.max_renames),
         lease: LeaseSettings::new(VISIBILITY),
+        apart: APART_HERE,
         exit_when_empty: Some(DRAINED),
         resumed,
     };
@@ -114,6 +120,7 @@ pub(crate) async fn run(args: RunArgs) -> Result<Exit, CommandError> {
         submitted: record.started,
         earlier,
         retried,
+        scratch: AllowList::flatten(&args.engine.scratch),
     };
     let ahead = 4 * usize::from(args.engine.max_renames);
     let fed = tokio::spawn(feed(
@@ -239,6 +246,8 @@ struct Feeder {
     /// When this run began, if it tries what failed once more: to a task that
     /// failed it is a new submission, of whatever is at the source now.
     retried: Option<Timestamp>,
+    /// Where the temporary keys of chains go.
+    scratch: Vec<S3Prefix>,
 }
 
 impl Feeder {
@@ -251,23 +260,47 @@ impl Feeder {
         }
     }
 
+    /// The same for a segment. It is carried out again as long as anything
+    /// of it is to be done: what was done is found done.
+    fn segment_submitted(&self, segment: &PlannedSegment) -> Option<Timestamp> {
+        let mut rows = segment.rows();
+        rows.find_map(|(row, _)| self.submitted(&TaskId::for_row(&self.job, row)))
+    }
+
     fn read(
         self,
-        plan: PlanReader<File>,
+        mut plan: PlanReader<File>,
         bodies: &mpsc::Sender<String>,
     ) -> Result<(), CommandError> {
-        for rename in plan {
+        let unfit = |line: u64, why: &dyn std::fmt::Display| {
+            CommandError::Usage(format!("line {line}: {why}"))
+        };
+        for rename in plan.by_ref() {
             let rename = rename.map_err(ManifestError::Write)?;
             let line = rename.line;
-            let unfit = |why: String| CommandError::Usage(format!("line {line}: {why}"));
             let id = TaskId::for_row(&self.job, rename.row);
             let Some(submitted) = self.submitted(&id) else {
                 continue;
             };
             let task = rename
                 .into_task(&self.job, &self.options, self.if_exists, Some(submitted))
-                .map_err(|error| unfit(error.to_string()))?;
-            let body = encode(&task).map_err(|error| unfit(error.to_string()))?;
+                .map_err(|error| unfit(line, &error))?;
+            let body = encode(&task).map_err(|error| unfit(line, &error))?;
+            if bodies.blocking_send(body).is_err() {
+                return Ok(());
+            }
+        }
+        for segment in plan.segments().map_err(ManifestError::Write)? {
+            let segment = segment.map_err(ManifestError::Write)?;
+            let line = segment.line();
+            let Some(submitted) = self.segment_submitted(&segment) else {
+                continue;
+            };
+            let (job, options, if_exists) = (&self.job, &self.options, self.if_exists);
+            let task = segment
+                .into_task(job, options, if_exists, Some(submitted), &self.scratch)
+                .map_err(|error| unfit(line, &error))?;
+            let body = encode(&task).map_err(|error| unfit(line, &error))?;
             if bodies.blocking_send(body).is_err() {
                 return Ok(());
             }

@@ -87,7 +87,13 @@ async fn submit(args: &SubmitArgs, stop: CancellationToken) -> Result<Exit, Comm
         submitted,
         arrived,
     } = begun;
-    let mut letterhead = Letterhead::new(job, submitted, plan.choices(), &attributes);
+    let mut letterhead = Letterhead::new(
+        job,
+        submitted,
+        plan.choices(),
+        args.send.scratch.clone(),
+        &attributes,
+    );
     let plan = fitting(plan, &letterhead, &attributes).await?;
     // First the checkpoint, then the report: a job that is recorded must be
     // found again under its name.
@@ -114,7 +120,8 @@ async fn submit(args: &SubmitArgs, stop: CancellationToken) -> Result<Exit, Comm
     let sender = Sender::new(queue, caller, most);
     let ended = send_plan(args, sender, plan, &letterhead, &mut checkpoint, &stop).await;
     let (sent, rows) = (checkpoint.confirmed().count(), wanted.rows);
-    let summary = format!("job {}: {sent} of {rows} renames submitted", letterhead.job);
+    let (job, unit) = (&letterhead.job, wanted.unit);
+    let summary = format!("job {job}: {sent} of {rows} {unit} submitted");
     match ended {
         Ok(()) => {
             checkpoint.finish()?;
@@ -144,7 +151,7 @@ fn take_up(
     args: &SubmitArgs,
     wanted: &Wanted,
 ) -> Result<Option<(Checkpoint, Begun)>, CommandError> {
-    let rows = wanted.rows;
+    let (rows, unit) = (wanted.rows, wanted.unit);
     let (checkpoint, found) = match checkpoint_path(args) {
         Some(path) => Checkpoint::open(&path, wanted)?,
         None => (Checkpoint::none(), Found::Nothing),
@@ -152,7 +159,7 @@ fn take_up(
     let begun = match found {
         Found::Done { job, submitted } => {
             print(&format!(
-                "job {job}: {rows} of {rows} renames were submitted at {submitted} already; nothing \
+                "job {job}: {rows} of {rows} {unit} were submitted at {submitted} already; nothing \
                  was sent (--again submits them once more)\n"
             ))?;
             return Ok(None);
@@ -163,7 +170,7 @@ fn take_up(
             confirmed,
         } => {
             complain(&format!(
-                "rebucket: going on with the job {job}: {} of {rows} renames were submitted before",
+                "rebucket: going on with the job {job}: {} of {rows} {unit} were submitted before",
                 confirmed.count()
             ));
             Begun {
@@ -221,7 +228,11 @@ fn wanted(args: &SubmitArgs, plan: &PlanReader<File>) -> Wanted {
     let digest = resolution.digest.to_string();
     Wanted {
         identity: Identity::new(digest, args.queue_url.clone(), report, choices),
-        rows: resolution.totals.rows,
+        rows: resolution.totals.messages(),
+        unit: match resolution.totals.linked_rows {
+            0 => "renames",
+            _ => "messages",
+        },
         job: choices.job.clone(),
         again: args.send.again,
     }
@@ -257,7 +268,7 @@ async fn send_plan(
     stop: &CancellationToken,
 ) -> Result<(), CommandError> {
     let arrived = checkpoint.confirmed().clone();
-    let bar = progress_bar(plan.resolution().totals.rows, "submitted");
+    let bar = progress_bar(plan.resolution().totals.messages(), "submitted");
     bar.inc(arrived.count());
     bar.reset_eta();
     let (batches, waiting) = mpsc::channel(BATCHES_AHEAD);

@@ -16,9 +16,9 @@ use crate::rename::Delivery;
 use crate::report::location::ReportError;
 
 /// Where an object takes the place of one with the same bytes, a delete that
-/// another worker has sent for that one would remove it. Longer than a request
-/// can live.
-const APART: Duration = Duration::from_mins(3);
+/// another delivery has sent for that one would remove it. So long after a
+/// delete was sent, nobody waits for its answer any more.
+pub const APART: Duration = Duration::from_mins(1);
 
 impl Context {
     /// Sends what waited for a rename that is done.
@@ -31,10 +31,18 @@ impl Context {
         if let Some(next) = task.next() {
             // The first leg of a rename that splits a chain is done by
             // somebody else, who sends the second one if this comes first.
-            let begun =
-                next.leg() != Some(Leg::In) || renamer.is_there(next.source(), delivery).await?;
+            // Where its destination, freed just now, is taken again, even the
+            // second leg is done, and perhaps not recorded.
+            let begun = next.leg() != Some(Leg::In)
+                || renamer.is_there(next.source(), delivery).await?
+                || renamer.is_there(next.destination(), delivery).await?;
             if begun {
-                let delay = pause_between(task, &next);
+                let alike = task.pins.etag == next.pins.etag && task.pins.size == next.pins.size;
+                let delay = match (alike, delivery.redelivered) {
+                    (false, _) => Duration::ZERO,
+                    (true, false) => self.worker.shared.settings.apart,
+                    (true, true) => APART,
+                };
                 self.send(&next, delay).await?;
             }
         }
@@ -102,11 +110,4 @@ impl Context {
         }
         Ok(())
     }
-}
-
-/// How long to wait before an object takes the place of another.
-fn pause_between(task: &RenameTask, next: &RenameTask) -> Duration {
-    let (gone, comes) = (&task.pins, &next.pins);
-    let told_apart = gone.version.is_some() || gone.etag != comes.etag || gone.size != comes.size;
-    if told_apart { Duration::ZERO } else { APART }
 }

@@ -106,7 +106,9 @@ impl Counter {
         let mut counts = Counts::default();
         if totals.sized_rows == 0 && self.assumed_size.is_none() {
             // Nothing is known of any row that is not known of all.
-            self.add(&mut counts, totals.rows, None, None, self.overwrite);
+            let copies = totals.rows + totals.extra_copies;
+            self.add(&mut counts, copies, None, None, self.overwrite);
+            (counts.renames, counts.of_unknown_size) = (totals.rows, totals.rows);
             for (bucket, uses) in totals.buckets {
                 counts
                     .writes
@@ -117,6 +119,11 @@ impl Counter {
         for rename in &mut *plan {
             self.add_rename(&mut counts, &rename.map_err(ManifestError::Write)?);
         }
+        // A row in two legs is copied and deleted twice.
+        for step in plan.steps().map_err(ManifestError::Write)? {
+            self.add_rename(&mut counts, &step.map_err(ManifestError::Write)?.rename);
+        }
+        counts.renames = totals.rows;
         plan.rewind().map_err(ManifestError::Write)?;
         Ok(counts)
     }

@@ -2,8 +2,10 @@
 
 use std::fs::File;
 
-use rebucket_planner::{JobChoices, ManifestError, PlanReader, PlannedRename};
-use rebucket_protocol::{IfExists, JobId, JobOptions, MAX_MESSAGE_BYTES, Timestamp, encode};
+use rebucket_planner::{JobChoices, ManifestError, PlanReader, PlannedRename, PlannedSegment};
+use rebucket_protocol::{
+    IfExists, JobId, JobOptions, MAX_MESSAGE_BYTES, RenameTask, S3Prefix, Timestamp, encode,
+};
 use rebucket_worker::queue::MAX_BATCH;
 use rebucket_worker::queue::sqs::{FifoOrder, Outgoing, QueueAttributes};
 use tokio::sync::mpsc;
@@ -40,6 +42,8 @@ pub(super) struct Letterhead {
     pub(super) options: JobOptions,
     /// What to do at a taken destination, where a row does not say it.
     pub(super) if_exists: IfExists,
+    /// Where the temporary keys of chains go.
+    pub(super) scratch: Vec<S3Prefix>,
     /// The queue is a FIFO queue.
     pub(super) fifo: bool,
     /// The largest body that the queue takes, in bytes.
@@ -52,6 +56,7 @@ impl Letterhead {
         job: JobId,
         submitted: Timestamp,
         choices: &JobChoices,
+        scratch: Vec<S3Prefix>,
         queue: &QueueAttributes,
     ) -> Self {
         let largest = queue
@@ -62,6 +67,7 @@ impl Letterhead {
             submitted,
             options: choices.job_options(),
             if_exists: choices.if_exists.unwrap_or_default(),
+            scratch,
             fifo: queue.fifo,
             largest: largest.map_or(MAX_MESSAGE_BYTES, |bytes| bytes.min(MAX_MESSAGE_BYTES)),
         }
@@ -70,31 +76,32 @@ impl Letterhead {
 
 /// Sends batches of what has not arrived yet. Ends early when nobody listens.
 pub(super) fn read_batches(
-    plan: PlanReader<File>,
+    mut plan: PlanReader<File>,
     letterhead: &Letterhead,
     arrived: &Confirmed,
     batches: &mpsc::Sender<Batch>,
 ) -> Result<(), CommandError> {
     let mut batch = Batch::at(0);
     let mut bytes = 0;
-    for (position, rename) in (0_u64..).zip(plan) {
-        let rename = rename.map_err(ManifestError::Write)?;
-        if arrived.has(position) {
-            continue;
-        }
-        let message = write(rename, letterhead)?;
-        let size = message.body.len();
-        let follows = position == batch.first + batch.messages.len() as u64;
-        if !follows || batch.messages.len() == MAX_BATCH || bytes + size > MAX_MESSAGE_BYTES {
-            bytes = 0;
-            let full = std::mem::replace(&mut batch, Batch::at(position));
-            if !full.messages.is_empty() && batches.blocking_send(full).is_err() {
-                return Ok(());
+    write_all(
+        &mut plan,
+        letterhead,
+        |position| !arrived.has(position),
+        |position, message| {
+            let size = message.body.len();
+            let follows = position == batch.first + batch.messages.len() as u64;
+            if !follows || batch.messages.len() == MAX_BATCH || bytes + size > MAX_MESSAGE_BYTES {
+                bytes = 0;
+                let full = std::mem::replace(&mut batch, Batch::at(position));
+                if !full.messages.is_empty() && batches.blocking_send(full).is_err() {
+                    return false;
+                }
             }
-        }
-        bytes += size;
-        batch.messages.push(message);
-    }
+            bytes += size;
+            batch.messages.push(message);
+            true
+        },
+    )?;
     if !batch.messages.is_empty() && batches.blocking_send(batch).is_err() {
         // The senders ended first, and say why themselves.
     }
@@ -109,11 +116,48 @@ pub(super) fn find_oversized(
     plan: &mut PlanReader<File>,
     letterhead: &Letterhead,
 ) -> Result<(), CommandError> {
-    for rename in &mut *plan {
-        write(rename.map_err(ManifestError::Write)?, letterhead)?;
-    }
+    write_all(plan, letterhead, |_| true, |_, _| true)?;
     plan.rewind().map_err(ManifestError::Write)?;
     Ok(())
+}
+
+/// Writes the messages at the wanted positions: first those of single
+/// renames, then those of chains. Ends early when `take` wants no more.
+fn write_all(
+    plan: &mut PlanReader<File>,
+    letterhead: &Letterhead,
+    wanted: impl Fn(u64) -> bool,
+    mut take: impl FnMut(u64, Outgoing) -> bool,
+) -> Result<(), CommandError> {
+    let mut position = 0;
+    for rename in plan.by_ref() {
+        let rename = rename.map_err(ManifestError::Write)?;
+        if wanted(position) && !take(position, write(rename, letterhead)?) {
+            return Ok(());
+        }
+        position += 1;
+    }
+    for segment in plan.segments().map_err(ManifestError::Write)? {
+        let segment = segment.map_err(ManifestError::Write)?;
+        if wanted(position) && !take(position, write_segment(segment, letterhead)?) {
+            return Ok(());
+        }
+        position += 1;
+    }
+    Ok(())
+}
+
+fn write_segment(
+    segment: PlannedSegment,
+    letterhead: &Letterhead,
+) -> Result<Outgoing, CommandError> {
+    let line = segment.line();
+    let (job, submitted) = (&letterhead.job, Some(letterhead.submitted));
+    let (options, if_exists) = (&letterhead.options, letterhead.if_exists);
+    let task = segment
+        .into_task(job, options, if_exists, submitted, &letterhead.scratch)
+        .map_err(|error| CommandError::Usage(format!("line {line}: {error}")))?;
+    address(&task, line, letterhead)
 }
 
 fn write(rename: PlannedRename, letterhead: &Letterhead) -> Result<Outgoing, CommandError> {
@@ -123,7 +167,16 @@ fn write(rename: PlannedRename, letterhead: &Letterhead) -> Result<Outgoing, Com
     let task = rename
         .into_task(job, &letterhead.options, letterhead.if_exists, submitted)
         .map_err(|error| unfit(error.to_string()))?;
-    let body = encode(&task).map_err(|error| unfit(error.to_string()))?;
+    address(&task, line, letterhead)
+}
+
+fn address(
+    task: &RenameTask,
+    line: u64,
+    letterhead: &Letterhead,
+) -> Result<Outgoing, CommandError> {
+    let unfit = |why: String| CommandError::Usage(format!("line {line}: {why}"));
+    let body = encode(task).map_err(|error| unfit(error.to_string()))?;
     if body.len() > letterhead.largest {
         return Err(unfit(format!(
             "its message has {} bytes, and the queue takes {} at most; set the queue's \

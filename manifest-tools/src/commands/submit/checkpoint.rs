@@ -57,8 +57,10 @@ struct HeaderVersion {
 pub(super) struct Wanted {
     /// What is to be submitted where.
     pub(super) identity: Identity,
-    /// How many renames that is.
+    /// How many messages that is.
     pub(super) rows: u64,
+    /// What they are to the operator: renames, where each has a message.
+    pub(super) unit: &'static str,
     /// The job's name, if it was given one.
     pub(super) job: Option<JobId>,
     /// Begin anew.

@@ -87,6 +87,13 @@ pub(super) async fn fitting(
     attributes: &QueueAttributes,
 ) -> Result<PlanReader<File>, CommandError> {
     let job = letterhead.job.as_str();
+    if attributes.fifo && plan.resolution().totals.linked_rows > 0 {
+        return Err(CommandError::Usage(
+            "the plan has chains, swaps or cycles, whose messages may have to wait in the queue, \
+             which a FIFO queue cannot do for a single message; give a standard queue"
+                .to_owned(),
+        ));
+    }
     if attributes.fifo && job.len() > LONGEST_FIFO_JOB {
         return Err(CommandError::Usage(format!(
             "the job's name {job} has {} characters; for a FIFO queue it has {LONGEST_FIFO_JOB} at \

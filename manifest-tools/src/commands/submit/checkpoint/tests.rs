@@ -24,6 +24,7 @@ impl Bench {
             wanted: Wanted {
                 identity,
                 rows: 1_000_000,
+                unit: "renames",
                 job: None,
                 again: false,
             },
