@@ -75,7 +75,8 @@ struct Cli {
 enum Command {
     /// Check a manifest, print every problem with its line, and write the plan.
     ///
-    /// Nothing is renamed, and no endpoint is asked.
+    /// Nothing is renamed. S3 is asked for nothing but the objects of renames
+    /// that wait for one another, when their plan is written.
     #[command(after_help = PLAN_EXAMPLES)]
     Plan(PlanArgs),
 
