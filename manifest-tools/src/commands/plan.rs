@@ -153,14 +153,18 @@ fn summarize(name: &str, resolution: &Resolution) -> String {
         }
     }
     if totals.linked_rows > 0 {
-        let (linked, segments) = (totals.linked_rows, totals.segments);
+        let linked = totals.linked_rows;
+        let segments = match totals.segments {
+            1 => "1 segment".to_owned(),
+            several => format!("{several} segments"),
+        };
         let (extra, is) = match totals.extra_copies {
             1 => ("1 extra copy".to_owned(), "is"),
             copies => (format!("{copies} extra copies"), "are"),
         };
         writeln!(
             out,
-            "  chain {linked} renames wait for one another, in {segments} segments; {extra} {is} needed"
+            "  chain {linked} renames wait for one another, in {segments}; {extra} {is} needed"
         )
         .ok();
     }
