@@ -250,7 +250,7 @@ async fn a_queue_that_stutters_is_survived() {
 /// rename done.
 #[tokio::test]
 async fn a_lost_reply_to_the_acknowledgement_changes_nothing() {
-    let short_lease = "--visibility-timeout 4s";
+    let short_lease = "--visibility-timeout 8s";
     for operation in ["DeleteMessageBatch", "ReceiveMessage"] {
         survives_with(short_lease, vec![Rule::on(operation).once().lose_reply()]).await;
     }
