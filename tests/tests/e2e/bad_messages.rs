@@ -13,6 +13,10 @@ fn cases(world: &World, other: &str) -> Vec<(&'static str, &'static str, String)
     foreign_destination["dst"]["bucket"] = json!(other);
     let mut without_destination = foreign_destination.clone();
     without_destination.as_object_mut().unwrap().remove("dst");
+    let elsewhere = world.task(2, "in/c", "in/d").body();
+    let mut unlinked = serde_json::from_str::<serde_json::Value>(&elsewhere).unwrap();
+    let step = unlinked.as_object_mut().unwrap();
+    step.retain(|field, _| ["id", "src", "dst"].contains(&field.as_str()));
     [
         ("not JSON at all", "malformed_message", "{\"v\":1,".into()),
         ("an empty object", "malformed_message", "{}".into()),
@@ -48,9 +52,14 @@ fn cases(world: &World, other: &str) -> Vec<(&'static str, &'static str, String)
             good.clone().with("id", "other/000000000001").body(),
         ),
         (
-            "a chain",
-            "chain_unsupported",
+            "a chain with a field too many",
+            "unknown_field",
             good.clone().with("then", json!([{"x": 1}])).body(),
+        ),
+        (
+            "a chain of renames that do not wait for one another",
+            "broken_chain",
+            good.clone().with("then", json!([unlinked])).body(),
         ),
         (
             "a key that is too long",
