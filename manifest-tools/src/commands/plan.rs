@@ -4,8 +4,6 @@ mod pins;
 
 use std::fmt::Write as _;
 use std::fs::File;
-use std::io;
-use std::path::Path;
 
 use rebucket_manifest::Exit;
 use rebucket_manifest::args::{ManifestArgs, PlanArgs};
@@ -14,11 +12,11 @@ use rebucket_planner::{
     resolve_pinned,
 };
 use rebucket_protocol::BucketName;
-use tempfile::{NamedTempFile, TempPath};
 use tokio::runtime::Handle;
 
 use pins::Pinner;
 
+use super::beside::create_beside;
 use super::source::{Fetched, fetch, warn};
 use super::{CommandError, complain, interrupted, print};
 
@@ -108,30 +106,6 @@ fn check(
     }
     warn(&resolved.warnings);
     Ok(resolved.resolution)
-}
-
-/// A file that can take the place of `path` in one step, once it is complete.
-fn create_beside(path: &Path) -> Result<(File, TempPath), CommandError> {
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    let failed = |source| CommandError::Write {
-        path: path.to_owned(),
-        source,
-    };
-    if path.is_dir() {
-        return Err(failed(io::ErrorKind::IsADirectory.into()));
-    }
-    let mut builder = tempfile::Builder::new();
-    // Like any new file: as the user's umask says, not for the owner alone.
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    builder
-        .prefix(".rebucket-plan-")
-        .tempfile_in(folder)
-        .map(NamedTempFile::into_parts)
-        .map_err(failed)
 }
 
 fn summarize(name: &str, resolution: &Resolution) -> String {

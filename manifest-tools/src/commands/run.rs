@@ -9,7 +9,8 @@ use rebucket_manifest::Exit;
 use rebucket_manifest::args::RunArgs;
 use rebucket_planner::{ManifestError, PlanReader, PlannedSegment};
 use rebucket_protocol::{
-    BucketName, IfExists, JobId, JobOptions, Outcome, S3Prefix, TaskId, Timestamp, encode,
+    BucketName, IfExists, JobId, JobOptions, Outcome, RenameTask, S3Prefix, TaskId, Timestamp,
+    encode,
 };
 use rebucket_worker::admission::Admission;
 use rebucket_worker::clients::Clients;
@@ -275,33 +276,33 @@ impl Feeder {
         let unfit = |line: u64, why: &dyn std::fmt::Display| {
             CommandError::Usage(format!("line {line}: {why}"))
         };
+        // False when nobody listens any more.
+        let give = |line: u64, task: &RenameTask| {
+            let body = encode(task).map_err(|error| unfit(line, &error))?;
+            Ok::<_, CommandError>(bodies.blocking_send(body).is_ok())
+        };
+        let (job, options, if_exists) = (&self.job, &self.options, self.if_exists);
         for rename in plan.by_ref() {
             let rename = rename.map_err(ManifestError::Write)?;
             let line = rename.line;
-            let id = TaskId::for_row(&self.job, rename.row);
-            let Some(submitted) = self.submitted(&id) else {
+            let submitted = self.submitted(&TaskId::for_row(job, rename.row));
+            if submitted.is_none() {
                 continue;
-            };
-            let task = rename
-                .into_task(&self.job, &self.options, self.if_exists, Some(submitted))
-                .map_err(|error| unfit(line, &error))?;
-            let body = encode(&task).map_err(|error| unfit(line, &error))?;
-            if bodies.blocking_send(body).is_err() {
+            }
+            let task = rename.into_task(job, options, if_exists, submitted);
+            if !give(line, &task.map_err(|error| unfit(line, &error))?)? {
                 return Ok(());
             }
         }
         for segment in plan.segments().map_err(ManifestError::Write)? {
             let segment = segment.map_err(ManifestError::Write)?;
             let line = segment.line();
-            let Some(submitted) = self.segment_submitted(&segment) else {
+            let submitted = self.segment_submitted(&segment);
+            if submitted.is_none() {
                 continue;
-            };
-            let (job, options, if_exists) = (&self.job, &self.options, self.if_exists);
-            let task = segment
-                .into_task(job, options, if_exists, Some(submitted), &self.scratch)
-                .map_err(|error| unfit(line, &error))?;
-            let body = encode(&task).map_err(|error| unfit(line, &error))?;
-            if bodies.blocking_send(body).is_err() {
+            }
+            let task = segment.into_task(job, options, if_exists, submitted, &self.scratch);
+            if !give(line, &task.map_err(|error| unfit(line, &error))?)? {
                 return Ok(());
             }
         }

@@ -2,27 +2,16 @@
 
 use rebucket_protocol::{Outcome, Reason};
 use rebucket_tests::simulation::chains::all;
-use rebucket_tests::simulation::deaths::{enact, mishaps};
+use rebucket_tests::simulation::deaths::enact;
 use rebucket_tests::simulation::fate::{Fate, Moment};
 use rebucket_tests::simulation::scenarios::Scenario;
 use rebucket_tests::simulation::scene::{OLD, place};
 
-use crate::counting::{check, count};
+use crate::counting::{check, count, play_mishaps};
 
 #[test]
 fn one_mishap_at_any_request_of_any_chain() {
-    let mut played = 0;
-    for scenario in all() {
-        let counted = count(&scenario);
-        for request in 0..counted.len() {
-            for mishap in mishaps(&scenario) {
-                let fates = counted.and(request, mishap);
-                check(&scenario, &enact(&scenario, &fates, &[], false), &fates);
-                played += 1;
-            }
-        }
-    }
-    println!("{played} mishaps");
+    let played = play_mishaps(&all());
     assert!(played > 2_000, "{played}");
 }
 

@@ -1,7 +1,7 @@
 //! What the suites of deaths have in common.
 
 use rebucket_protocol::Outcome;
-use rebucket_tests::simulation::deaths::{Asked, Enacted, enact};
+use rebucket_tests::simulation::deaths::{Asked, Enacted, enact, mishaps};
 use rebucket_tests::simulation::fate::Fate;
 use rebucket_tests::simulation::scenarios::Scenario;
 
@@ -49,6 +49,24 @@ pub(crate) fn count(scenario: &Scenario) -> Counted {
         trouble,
         asked: undisturbed.asked[usize::from(process)].clone(),
     }
+}
+
+/// Plays each scenario with each mishap at each of its requests; how often
+/// that is.
+pub(crate) fn play_mishaps(scenarios: &[Scenario]) -> u32 {
+    let mut played = 0;
+    for scenario in scenarios {
+        let counted = count(scenario);
+        for request in 0..counted.len() {
+            for mishap in mishaps(scenario) {
+                let fates = counted.and(request, mishap);
+                check(scenario, &enact(scenario, &fates, &[], false), &fates);
+                played += 1;
+            }
+        }
+    }
+    println!("{played} mishaps");
+    played
 }
 
 /// What must hold after any mishap: nothing is violated, and the task ends as

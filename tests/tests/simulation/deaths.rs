@@ -1,26 +1,15 @@
 //! Every scenario, with every request made to go wrong in every way.
 
-use rebucket_tests::simulation::deaths::{enact, mishaps};
+use rebucket_tests::simulation::deaths::enact;
 use rebucket_tests::simulation::fate::{Fate, Moment};
 use rebucket_tests::simulation::outsider::Appointment;
 use rebucket_tests::simulation::scenarios::all;
 
-use crate::counting::{check, count};
+use crate::counting::{check, count, play_mishaps};
 
 #[test]
 fn one_mishap_at_any_request_of_any_scenario() {
-    let mut played = 0;
-    for scenario in all() {
-        let counted = count(&scenario);
-        for request in 0..counted.len() {
-            for mishap in mishaps(&scenario) {
-                let fates = counted.and(request, mishap);
-                check(&scenario, &enact(&scenario, &fates, &[], false), &fates);
-                played += 1;
-            }
-        }
-    }
-    println!("{played} mishaps");
+    let played = play_mishaps(&all());
     assert!(played > 3_000, "{played}");
 }
 
