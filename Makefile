@@ -82,6 +82,10 @@ fuzz: ## try the properties of everything that is read from others for longer (C
 chaos: $(VENV)/.servers build ## rename 20,000 objects while 200 workers are killed, then audit (CHAOS="--objects 500 --kills 12")
 	$(RUN) scripts/chaos.py --profile $(PROFILE) $(CHAOS)
 
+.PHONY: permute
+permute: $(VENV)/.servers build ## permute 20,000 objects, 30 % alike, while processes are killed (PERMUTE="--mode queue --kills 40")
+	$(RUN) scripts/permute.py --profile $(PROFILE) $(PERMUTE)
+
 .PHONY: mutations
 mutations: $(VENV)/.servers ## break each gate and pin in a scratch clone, and see a test fail (hours; Python 3.11)
 	$(RUN) tests/mutations/run.py

@@ -37,6 +37,7 @@ from chaos_audit import (
 )
 from chaos_fleet import Fleet, Settings
 from chaos_objects import (
+    ALL_BUCKETS,
     JOB,
     PINNED,
     WRONG_ETAG,
@@ -140,6 +141,7 @@ class Chaos:
             env=self.env,
             visibility=options.visibility_timeout,
             max_renames=options.max_renames,
+            buckets=ALL_BUCKETS,
         )
         self.fleet = Fleet(settings, options.workers, options.seed)
         self.writer = Writer(self.s3, self.tasks, self.report, options.seed)

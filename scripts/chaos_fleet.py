@@ -12,10 +12,11 @@ import signal
 import subprocess
 import time
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from chaos_objects import ALL_BUCKETS, MULTIPART_THRESHOLD, PART_SIZE
+from chaos_objects import MULTIPART_THRESHOLD, PART_SIZE
 from demo_workers import Worker
 from servers import HOST, free_ports
 
@@ -37,6 +38,7 @@ class Settings:
     env: dict[str, str]
     visibility: int
     max_renames: int
+    buckets: Sequence[str]
 
 
 @dataclass
@@ -179,7 +181,7 @@ class Fleet:
     def _launch(self, name: str, port: int, log: Path, *more: str) -> Worker:
         settings, address = self.settings, f"{HOST}:{port}"
         argv = [str(settings.program), "--queue-url", settings.queue_url]
-        for bucket in ALL_BUCKETS:
+        for bucket in settings.buckets:
             argv += ["--allow", f"s3://{bucket}/"]
         argv += ["--report", str(settings.report), "--metrics-addr", address, *more]
         argv += ["--visibility-timeout", f"{settings.visibility}s"]

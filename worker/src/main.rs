@@ -103,7 +103,6 @@ async fn run(args: WorkerArgs) -> Result<(), StartError> {
         host: host.clone(),
         max_renames: usize::from(args.engine.max_renames),
         lease: LeaseSettings::new(args.visibility_timeout),
-        apart: rebucket_worker::worker::APART,
         exit_when_empty: args.exit_when_empty.then_some(drained),
         resumed: false,
     };

@@ -45,10 +45,6 @@ const DRAINED: DrainCheck = DrainCheck {
     poll: Duration::from_millis(50),
 };
 
-/// Nobody else has the tasks of the queue in memory. What may still be under
-/// way is a request of this very process whose answer was lost.
-const APART_HERE: Duration = Duration::from_secs(5);
-
 /// Runs the command.
 pub(crate) async fn run(args: RunArgs) -> Result<Exit, CommandError> {
     setup::start_logging(&args.log, "warn");
@@ -101,7 +97,6 @@ pub(crate) async fn run(args: RunArgs) -> Result<Exit, CommandError> {
         host,
         max_renames: usize::from(args.engine.max_renames),
         lease: LeaseSettings::new(VISIBILITY),
-        apart: APART_HERE,
         exit_when_empty: Some(DRAINED),
         resumed,
     };

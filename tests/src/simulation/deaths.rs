@@ -7,6 +7,8 @@
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::ending;
 use super::fate::{Fate, Moment, Script};
 use super::fleet::Started;
@@ -26,6 +28,8 @@ pub struct Enacted {
     pub played: Played,
     /// What each process asked for, in order.
     pub asked: Vec<Vec<Asked>>,
+    /// From the sending of the messages until both queues were empty.
+    pub took: Duration,
 }
 
 /// Plays a scenario with certain fates of certain requests.
@@ -51,6 +55,7 @@ async fn run(
     });
     tokio::time::sleep_until(cloud.instant(SENT)).await;
     cloud.with(|state, _| state.appointments = appointments.to_vec());
+    let began = Instant::now();
     for _ in 0..scenario.messages {
         send(&cloud, &bodies);
     }
@@ -97,6 +102,7 @@ async fn run(
             running,
         } = start(&mut processes);
     }
+    let took = began.elapsed();
     shutdown.drain().cancel();
     // It may still die of its last requests.
     tokio::select! {
@@ -120,6 +126,7 @@ async fn run(
             workers: u16::try_from(processes.len()).expect("few processes"),
         },
         asked,
+        took,
     })
 }
 

@@ -49,6 +49,8 @@ pub enum Fate {
     /// goes on with it before any timer of its own has run. Time passes for
     /// everybody, so this is for worlds with one worker.
     Asleep(Duration),
+    /// On its way for so long, whether or not anybody still waits for it.
+    Late(Duration),
 }
 
 /// The course of one request.
@@ -86,10 +88,14 @@ impl Director for Script {
             .fates
             .iter()
             .find(|(at, nth, _)| (*at, *nth) == (worker, number));
+        let fate = fate.map_or(Fate::Answered, |(_, _, fate)| *fate);
         Course {
-            there: Duration::from_millis(2),
+            there: match fate {
+                Fate::Late(by) => by,
+                _ => Duration::from_millis(2),
+            },
             back: Duration::from_millis(2),
-            fate: fate.map_or(Fate::Answered, |(_, _, fate)| *fate),
+            fate,
             lingers: true,
         }
     }

@@ -140,7 +140,6 @@ impl Fleet {
                 host,
                 max_renames: self.max_renames,
                 lease: LeaseSettings::new(self.visibility),
-                apart: rebucket_worker::worker::APART,
                 exit_when_empty: None,
                 resumed: self.resumed,
             },

@@ -7,7 +7,9 @@ use async_trait::async_trait;
 use rebucket_simulator::clock::Millis;
 use rebucket_simulator::sqs::{self, AttributeValue, Code, Outgoing, SqsError};
 use rebucket_worker::error::{ErrorClass, ServiceError};
-use rebucket_worker::queue::{Depth, EntryResult, ParkReason, Queue, ReceiptHandle, Received};
+use rebucket_worker::queue::{
+    self, Depth, EntryResult, ParkReason, Queue, ReceiptHandle, Received,
+};
 use tokio::time::Instant;
 
 use super::cloud::timestamp;
@@ -161,10 +163,9 @@ impl Queue for SimQueue {
             .await
     }
 
-    async fn enqueue(&self, body: &str, delay: Duration) -> Result<(), ServiceError> {
-        let mut message = Outgoing::new(body.to_owned());
-        message.delay = Some(seconds(delay));
-        let target = || format!("{QUEUE} in {delay:?}");
+    async fn enqueue(&self, message: queue::Outgoing) -> Result<(), ServiceError> {
+        let message = Outgoing::new(message.body);
+        let target = || QUEUE.to_owned();
         let sent = self
             .process
             .bounded("SendMessage", target, move |state, now: Millis| {

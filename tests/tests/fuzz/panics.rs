@@ -63,7 +63,6 @@ async fn a_rename_that_panics_is_tried_again_and_parked_in_the_end() {
             host: Host::this_process(),
             max_renames: 1,
             lease: LeaseSettings::new(Duration::from_mins(5)),
-            apart: rebucket_worker::worker::APART,
             exit_when_empty: Some(DrainCheck {
                 readings: 1,
                 pause: Duration::from_millis(10),

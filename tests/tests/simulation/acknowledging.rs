@@ -6,7 +6,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use rebucket_worker::error::{ErrorClass, ServiceError};
 use rebucket_worker::queue::ack::Acknowledger;
-use rebucket_worker::queue::{Depth, EntryResult, ParkReason, Queue, ReceiptHandle, Received};
+use rebucket_worker::queue::{
+    Depth, EntryResult, Outgoing, ParkReason, Queue, ReceiptHandle, Received,
+};
 
 /// A queue that fails each entry the first time that it sees it.
 #[derive(Default)]
@@ -56,7 +58,7 @@ impl Queue for Hesitant {
         Ok(results.collect())
     }
 
-    async fn enqueue(&self, _: &str, _: Duration) -> Result<(), ServiceError> {
+    async fn enqueue(&self, _: Outgoing) -> Result<(), ServiceError> {
         Ok(())
     }
 

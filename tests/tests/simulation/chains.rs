@@ -1,13 +1,16 @@
 //! Chains, swaps and cycles, with every request made to go wrong.
 
+use std::time::Duration;
+
 use rebucket_protocol::{Outcome, Reason};
 use rebucket_tests::simulation::chains::all;
-use rebucket_tests::simulation::deaths::enact;
+use rebucket_tests::simulation::deaths::{Asked, enact};
 use rebucket_tests::simulation::fate::{Fate, Moment};
 use rebucket_tests::simulation::scenarios::Scenario;
 use rebucket_tests::simulation::scene::{OLD, place};
+use rebucket_worker::rename::same_bytes::LONGEST_REQUEST;
 
-use crate::counting::{check, count, play_mishaps};
+use crate::counting::{Fates, check, count, play_mishaps};
 
 #[test]
 fn one_mishap_at_any_request_of_any_chain() {
@@ -83,15 +86,94 @@ fn a_key_that_is_used_again_is_looked_at_right_before_its_object_is_deleted() {
     }
 }
 
+/// Long enough to be overtaken by all of a chain, and still waited for.
+const LATE: Fate = Fate::Late(Duration::from_secs(25));
+
 #[test]
-fn an_object_takes_the_place_of_one_with_the_same_bytes_only_after_a_pause() {
-    for (name, pause) in [("path", "0ns"), ("path_same", "60s"), ("swap_same", "60s")] {
-        let sent = asked(&chain(name), &["SendMessage"]);
-        assert_eq!(sent.len(), 2, "{sent:?}");
-        for (_, target) in sent {
-            assert_eq!(target, format!("tasks in {pause}"), "{name}");
+fn a_delete_that_comes_late_does_not_hit_what_has_the_same_bytes() {
+    let mut played = 0;
+    let same = |scenario: &Scenario| scenario.name.ends_with("_same");
+    for mut scenario in all().into_iter().filter(same) {
+        scenario.messages = 2;
+        scenario.scene.fleet.max_renames = 4;
+        let counted = count(&scenario);
+        for (request, (operation, _)) in (0..).zip(&counted.asked) {
+            if !["CopyObject", "DeleteObject"].contains(operation) {
+                continue;
+            }
+            let fates = counted.and(request, LATE);
+            check(&scenario, &enact(&scenario, &fates, &[], false), &fates);
+            for other in 0..counted.len() {
+                let mut fates = fates.clone();
+                fates.push((counted.process, other, Fate::Death(Moment::Applied)));
+                check(&scenario, &enact(&scenario, &fates, &[], false), &fates);
+                played += 1;
+            }
         }
     }
+    println!("{played} deaths");
+    assert!(played > 1_000, "{played}");
+}
+
+/// One delivery makes the copy, and another one finds it and is slow.
+#[test]
+fn a_delete_by_another_delivery_does_not_hit_what_has_the_same_bytes() {
+    let mut played = 0;
+    for name in ["path_same", "swap_same"] {
+        let mut scenario = chain(name);
+        scenario.messages = 2;
+        scenario.scene.fleet.max_renames = 4;
+        let counted = count(&scenario);
+        for (request, (operation, _)) in (0..).zip(&counted.asked) {
+            if *operation != "DeleteObject" {
+                continue;
+            }
+            // So that the other delivery still sees the source.
+            let fates = counted.and(request, Fate::Late(Duration::from_millis(200)));
+            for other in request + 1..request + 60 {
+                let mut fates = fates.clone();
+                fates.push((counted.process, other, LATE));
+                check(&scenario, &enact(&scenario, &fates, &[], false), &fates);
+                played += 1;
+            }
+        }
+    }
+    println!("{played} late requests");
+    assert!(played > 300, "{played}");
+}
+
+#[test]
+fn an_object_takes_the_place_of_one_with_the_same_bytes_at_once_if_nobody_else_is_at_it() {
+    for name in ["path", "path_same", "swap_same", "cycle_same"] {
+        let enacted = enact(&chain(name), &[], &[], false);
+        assert!(enacted.took < Duration::from_secs(30), "{name}");
+    }
+}
+
+#[test]
+fn it_waits_where_a_delete_may_be_under_way() {
+    let scenario = chain("path_same");
+    let counted = count(&scenario);
+    let first_delete = |asked: &[Asked]| {
+        let mut asked = asked.iter().map(|(operation, _)| *operation);
+        u32::try_from(asked.position(|of| of == "DeleteObject").unwrap()).unwrap()
+    };
+    let delete = first_delete(&counted.asked);
+    let late = |seconds| Fate::Late(Duration::from_secs(seconds));
+    let waits = |fates: &Fates| enact(&scenario, fates, &[], false).took >= LONGEST_REQUEST;
+    for fate in [Fate::Answered, Fate::Throttled, late(29)] {
+        assert!(!waits(&counted.and(delete, fate)), "{fate:?}");
+    }
+    for fate in [Fate::Reset, Fate::ReplyLost] {
+        assert!(waits(&counted.and(delete, fate)), "{fate:?}");
+    }
+    // Whoever finds the copy may be at it, so long after it was made. The look
+    // before the delete is late, and other requests are made meanwhile.
+    let mut fates = counted.and(delete - 1, late(29));
+    assert!(!waits(&fates));
+    let asked = &enact(&scenario, &fates, &[], false).asked[0];
+    fates.push((counted.process, first_delete(asked), late(2)));
+    assert!(waits(&fates));
 }
 
 #[test]

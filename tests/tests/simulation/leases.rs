@@ -14,7 +14,7 @@ use rebucket_worker::host::Host;
 use rebucket_worker::metrics::Metrics;
 use rebucket_worker::queue::lease::{Kept, Lease, LeaseKeeper, LeaseSettings};
 use rebucket_worker::queue::{
-    Depth, EntryResult, MAX_INVISIBLE, ParkReason, Queue, ReceiptHandle, Received,
+    Depth, EntryResult, MAX_INVISIBLE, Outgoing, ParkReason, Queue, ReceiptHandle, Received,
 };
 use rebucket_worker::rename::plan::PartSettings;
 use rebucket_worker::rename::{Bucket, Delivery, RenameSettings, Renamer};
@@ -73,7 +73,7 @@ impl Queue for Extender {
         Ok(Vec::new())
     }
 
-    async fn enqueue(&self, _: &str, _: Duration) -> Result<(), ServiceError> {
+    async fn enqueue(&self, _: Outgoing) -> Result<(), ServiceError> {
         Ok(())
     }
 

@@ -10,7 +10,7 @@ use rebucket_protocol::Timestamp;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::{Depth, EntryResult, ParkReason, Queue, ReceiptHandle, Received};
+use super::{Depth, EntryResult, Outgoing, ParkReason, Queue, ReceiptHandle, Received};
 use crate::error::{ErrorClass, ServiceError};
 
 /// Parked messages are in the report as well; only the last ones are kept, so
@@ -62,13 +62,9 @@ impl MemoryQueue {
 
     /// Adds a message.
     pub fn send(&self, body: String) {
-        self.send_later(body, Duration::ZERO);
-    }
-
-    fn send_later(&self, body: String, delay: Duration) {
         let mut state = self.lock();
         state.next_id += 1;
-        let slot = (Instant::now() + delay, state.next_id);
+        let slot = (Instant::now(), state.next_id);
         let message = Message {
             body,
             sent: Timestamp::now(),
@@ -239,8 +235,8 @@ impl Queue for MemoryQueue {
         Ok(results)
     }
 
-    async fn enqueue(&self, body: &str, delay: Duration) -> Result<(), ServiceError> {
-        self.send_later(body.to_owned(), delay);
+    async fn enqueue(&self, message: Outgoing) -> Result<(), ServiceError> {
+        self.send(message.body);
         Ok(())
     }
 

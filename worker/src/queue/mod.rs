@@ -12,6 +12,7 @@
 pub mod ack;
 pub mod lease;
 pub mod memory;
+pub mod outgoing;
 pub mod receiver;
 pub mod sqs;
 
@@ -22,6 +23,7 @@ use rebucket_protocol::{Reason, Timestamp};
 use tokio::time::Instant;
 
 use crate::error::ServiceError;
+pub use outgoing::{FifoOrder, Outgoing};
 
 /// At most so many messages in one request (SQS limit).
 pub const MAX_BATCH: usize = 10;
@@ -110,9 +112,9 @@ pub trait Queue: Send + Sync + 'static {
         entries: &[ReceiptHandle],
     ) -> Result<Vec<EntryResult>, ServiceError>;
 
-    /// Sends a message that can be received after `delay`, at most 15 min (SQS
-    /// limit, API reference of `SendMessage`).
-    async fn enqueue(&self, body: &str, delay: Duration) -> Result<(), ServiceError>;
+    /// Sends a message. A queue that keeps no order has no use for its
+    /// [`FifoOrder`].
+    async fn enqueue(&self, message: Outgoing) -> Result<(), ServiceError>;
 
     /// Sends a message to the dead-letter queue.
     async fn park(&self, message: &Received, reason: &ParkReason) -> Result<(), ServiceError>;

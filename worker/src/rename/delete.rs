@@ -6,7 +6,9 @@
 //!    caller sends nothing once it is told to stop (`retry.rs`).
 //! 3. *Source unchanged*: where time passed, where an earlier answer to this
 //!    very delete was lost, or where the endpoint ignores the condition of
-//!    gate 5, the source is looked at once more.
+//!    gate 5, the source is looked at once more. Where an object with the same
+//!    bytes takes its place, that is after whoever made the copy has had the
+//!    time to finish (`same_bytes.rs`).
 //! 4. *Lease held, with margin*: checked right before each request, so that a
 //!    worker that was frozen does not delete what is another's by now.
 //! 5. *Condition on the request*: `If-Match` on the pinned ETag, or exactly
@@ -16,32 +18,41 @@
 //! between gate 4 and the system call, while another worker finishes the
 //! rename and somebody puts an object with the same bytes at the old key.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use rebucket_protocol::{Reason, VersionId, VersionPolicy};
 
 use super::inspect::Absence;
 use super::plan::CopyPlan;
 use super::verify::Verified;
-use super::{Attempt, Copy, Finished, Origin, RenameError, Source};
-use crate::error::ErrorClass;
+use super::{Attempt, Copy, Finished, Origin, Others, RenameError, Source};
+use crate::error::{ErrorClass, ServiceError};
 use crate::retry::{CallError, Policy};
 use crate::store::endpoint::Precondition;
 use crate::store::{DeleteRequest, HeadScope, StoreResult};
+
+/// Whether an error says that the request was not carried out, and will not
+/// be.
+fn is_refusal(error: &ServiceError) -> bool {
+    error.class() == ErrorClass::Throttled
+}
 
 impl Attempt<'_> {
     /// Deletes the source of a verified copy, and nothing else.
     pub(crate) async fn delete_source(&self, verified: Verified) -> Result<Finished, RenameError> {
         let (source, copy) = (verified.source(), verified.copy());
         let bytes = source.head.size;
-        let renamed = Finished::Renamed {
+        let renamed = |others| Finished::Renamed {
             bytes,
             etag: copy.etag.clone(),
+            others,
         };
+        self.let_others_finish(copy).await?;
         // A delete whose answer was lost may have been carried out, and the
         // key may hold another object by now: from the second attempt on,
         // gate 3 always looks.
         let look = AtomicBool::new(self.needs_recheck(source, copy));
+        let unanswered = AtomicU32::new(0);
         let request = self.delete_request(source, copy)?;
         let deleted = self
             .caller
@@ -55,20 +66,29 @@ impl Attempt<'_> {
                 }
                 // Gate 4, for every attempt anew; gate 5 is in the request.
                 self.held_lease("DeleteObject", &source.pinned.object)?;
-                self.store.delete(request).await.map(|()| None)
+                unanswered.fetch_add(1, Ordering::SeqCst);
+                let deleted = self.store.delete(request).await;
+                if deleted.as_ref().err().is_none_or(is_refusal) {
+                    unanswered.fetch_sub(1, Ordering::SeqCst);
+                }
+                deleted.map(|()| None)
             })
             .await;
+        let gone = || renamed(Others::Perhaps);
         match deleted {
-            Ok(None) => Ok(renamed),
-            Ok(Some(absence)) => self.source_is_not_there(&absence, renamed),
+            Ok(None) => {
+                let unanswered = unanswered.into_inner() > 0;
+                Ok(renamed(self.others(source, copy, unanswered)))
+            }
+            Ok(Some(absence)) => self.source_is_not_there(&absence, gone()),
             Err(CallError::Failed(error)) => match error.class() {
                 // Gone: by an attempt of ours whose answer was lost, or by
                 // another worker that recognised this copy.
-                ErrorClass::NotFound => Ok(renamed),
+                ErrorClass::NotFound => Ok(gone()),
                 // Another object by now, or gone (some endpoints answer 412
                 // for a missing key). It is not touched.
                 ErrorClass::Precondition => match self.recheck(source).await? {
-                    Some(absence) => self.source_is_not_there(&absence, renamed),
+                    Some(absence) => self.source_is_not_there(&absence, gone()),
                     None => Err(RenameError::Retry(error)),
                 },
                 _ => Err(CallError::Failed(error).into()),

@@ -1,6 +1,6 @@
 //! The first step: what is the source, and may it be renamed?
 
-use rebucket_protocol::{IfExists, Leg, ObjectUri, Reason, VersionId, VersionPolicy};
+use rebucket_protocol::{IfExists, Leg, ObjectUri, Pins, Reason, VersionId, VersionPolicy};
 
 use super::attributes::{Need, carried};
 use super::plan::{CopyPlan, PlanError};
@@ -91,42 +91,13 @@ impl Attempt<'_> {
 
     /// Why the object under the source's key is not the one to rename.
     fn contradiction(&self, head: &ObjectHead) -> Option<Absence> {
-        let pins = &self.task.pins;
         if self.task.leg() == Some(Leg::In) {
             // The copy at the temporary key has a date, and perhaps a tag, of
             // its own. Nobody else writes there.
             return None;
         }
-        let changed = |what: &str, expected: &dyn std::fmt::Display, found: String| Absence {
-            reason: Reason::SourceChanged,
-            detail: format!("the source's {what} is {found}, the task names {expected}"),
-        };
-        let text = |value: Option<&dyn std::fmt::Display>| {
-            value.map_or_else(|| "unknown".to_owned(), ToString::to_string)
-        };
-        if let Some(etag) = pins.etag.as_ref().filter(|etag| **etag != head.etag) {
-            return Some(changed("ETag", etag, head.etag.to_string()));
-        }
-        if let Some(size) = pins.size.as_ref().filter(|size| **size != head.size) {
-            return Some(changed("size", size, head.size.to_string()));
-        }
-        if let Some(version) = pins
-            .version
-            .as_ref()
-            .filter(|v| Some(*v) != head.version.as_ref())
-        {
-            return Some(changed(
-                "version",
-                version,
-                text(head.version.as_ref().map(|v| v as _)),
-            ));
-        }
-        if let Some(at) = pins.modified.as_ref() {
-            let same = head
-                .modified
-                .is_some_and(|m| m.unix_seconds() == at.unix_seconds());
-            return (!same)
-                .then(|| changed("date", at, text(head.modified.as_ref().map(|m| m as _))));
+        if let Some(absence) = contradiction(&self.task.pins, head) {
+            return Some(absence);
         }
         // A duplicate need not look like a redelivery, and where the copy may
         // replace an object, nothing else would stop it.
@@ -288,6 +259,41 @@ impl Attempt<'_> {
         let equal = first.size > 0 && head.size.div_ceil(first.size) == u64::from(count);
         Ok(equal.then_some(first.size))
     }
+}
+
+/// What the object is, where it is not what the pins say.
+pub(super) fn contradiction(pins: &Pins, head: &ObjectHead) -> Option<Absence> {
+    let changed = |what: &str, expected: &dyn std::fmt::Display, found: String| Absence {
+        reason: Reason::SourceChanged,
+        detail: format!("the source's {what} is {found}, the task names {expected}"),
+    };
+    let text = |value: Option<&dyn std::fmt::Display>| {
+        value.map_or_else(|| "unknown".to_owned(), ToString::to_string)
+    };
+    if let Some(etag) = pins.etag.as_ref().filter(|etag| **etag != head.etag) {
+        return Some(changed("ETag", etag, head.etag.to_string()));
+    }
+    if let Some(size) = pins.size.as_ref().filter(|size| **size != head.size) {
+        return Some(changed("size", size, head.size.to_string()));
+    }
+    if let Some(version) = pins
+        .version
+        .as_ref()
+        .filter(|v| Some(*v) != head.version.as_ref())
+    {
+        return Some(changed(
+            "version",
+            version,
+            text(head.version.as_ref().map(|v| v as _)),
+        ));
+    }
+    if let Some(at) = pins.modified.as_ref() {
+        let same = head
+            .modified
+            .is_some_and(|m| m.unix_seconds() == at.unix_seconds());
+        return (!same).then(|| changed("date", at, text(head.modified.as_ref().map(|m| m as _))));
+    }
+    None
 }
 
 /// True when two keys differ at most in what endpoints are known to fold:

@@ -15,6 +15,7 @@ pub mod multipart;
 pub mod plan;
 pub mod proof;
 pub mod recognise;
+pub mod same_bytes;
 pub mod settle;
 pub mod verify;
 
@@ -23,9 +24,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rebucket_protocol::{
-    BucketName, ETag, IfExists, Leg, ObjectUri, Reason, RenameTask, S3Prefix, Timestamp, VersionId,
+    BucketName, ETag, IfExists, Leg, ObjectUri, Pins, Reason, RenameTask, S3Prefix, Timestamp,
+    VersionId,
 };
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::error::{ErrorClass, ServiceError};
@@ -36,6 +39,7 @@ use crate::retry::{CallError, Caller, Policy};
 use crate::store::endpoint::{Abilities, Precondition};
 use crate::store::object::{Attributes, Checksums, Encryption, ObjectHead, PinnedSource};
 use crate::store::{BucketFacts, HeadScope, ObjectStore};
+use inspect::contradiction;
 use plan::{CopyPlan, PartSettings};
 
 /// How far a copy is checked before its source is deleted.
@@ -109,6 +113,8 @@ pub enum Finished {
         bytes: u64,
         /// The destination's entity tag.
         etag: ETag,
+        /// Who else may have been at it.
+        others: Others,
     },
     /// Done by an earlier one.
     AlreadyRenamed {
@@ -124,6 +130,16 @@ pub enum Finished {
         /// What is in the way.
         detail: String,
     },
+}
+
+/// Whether a delete of the source may still be under way when its rename is
+/// done: it would hit an object with the same bytes that takes its place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Others {
+    /// No other delivery has sent one, and ours was answered.
+    None,
+    /// That cannot be told.
+    Perhaps,
 }
 
 /// How a rename ended otherwise.
@@ -243,6 +259,7 @@ pub(crate) struct Attempt<'a> {
     pub(crate) task: &'a RenameTask,
     pub(crate) delivery: &'a Delivery,
     pub(crate) caller: Caller,
+    pub(crate) began: Instant,
     pub(crate) source_bucket: &'a Bucket,
     pub(crate) destination_bucket: &'a Bucket,
 }
@@ -290,6 +307,7 @@ impl Renamer {
             task,
             delivery,
             caller,
+            began: Instant::now(),
             source_bucket: self.bucket(task.source())?,
             destination_bucket: self.bucket(task.destination())?,
         };
@@ -315,10 +333,32 @@ impl Renamer {
         object: &ObjectUri,
         delivery: &Delivery,
     ) -> Result<bool, ServiceError> {
+        Ok(self.look(object, delivery).await?.is_some())
+    }
+
+    /// Whether there is still the object that the pins describe.
+    ///
+    /// # Errors
+    /// As [`Self::is_there`].
+    pub async fn is_still(
+        &self,
+        object: &ObjectUri,
+        pins: &Pins,
+        delivery: &Delivery,
+    ) -> Result<bool, ServiceError> {
+        let head = self.look(object, delivery).await?;
+        Ok(head.is_some_and(|head| contradiction(pins, &head).is_none()))
+    }
+
+    async fn look(
+        &self,
+        object: &ObjectUri,
+        delivery: &Delivery,
+    ) -> Result<Option<ObjectHead>, ServiceError> {
         let head = || self.store.head(object, HeadScope::default());
         match self.caller(delivery).call(Policy::READ, head).await {
-            Ok(_) => Ok(true),
-            Err(CallError::Failed(error)) if error.class() == ErrorClass::NotFound => Ok(false),
+            Ok(head) => Ok(Some(head)),
+            Err(CallError::Failed(error)) if error.class() == ErrorClass::NotFound => Ok(None),
             Err(CallError::Failed(error)) => Err(error),
             Err(CallError::Interrupted) => {
                 let (class, message) = (ErrorClass::Transient, "told to stop");

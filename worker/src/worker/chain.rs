@@ -4,46 +4,32 @@
 //! rename done and sends the next once more. What is sent twice is done once,
 //! because the members of a chain are pinned.
 
-use std::time::Duration;
-
 use rebucket_protocol::{Leg, Outcome, OutcomeRecord, Reason, RenameTask, Timestamp, encode};
 
 use super::process::Context;
 use super::verdict::End;
 use crate::error::{ErrorClass, ServiceError};
-use crate::queue::Received;
-use crate::rename::Delivery;
+use crate::queue::{FifoOrder, Outgoing, Received};
+use crate::rename::same_bytes::{is_followed_by_same_bytes, outlast_requests};
+use crate::rename::{Delivery, Others};
 use crate::report::location::ReportError;
 
-/// Where an object takes the place of one with the same bytes, a delete that
-/// another delivery has sent for that one would remove it. So long after a
-/// delete was sent, nobody waits for its answer any more.
-pub const APART: Duration = Duration::from_mins(1);
-
 impl Context {
-    /// Sends what waited for a rename that is done.
+    /// Sends what waited for a rename that is done, and that others may have
+    /// been at as well.
     pub(super) async fn send_next(
         &self,
         task: &RenameTask,
+        others: Others,
         delivery: &Delivery,
     ) -> Result<(), ServiceError> {
         let renamer = &self.worker.shared.renamer;
         if let Some(next) = task.next() {
-            // The first leg of a rename that splits a chain is done by
-            // somebody else, who sends the second one if this comes first.
-            // Where its destination, freed just now, is taken again, even the
-            // second leg is done, and perhaps not recorded.
-            let begun = next.leg() != Some(Leg::In)
-                || renamer.is_there(next.source(), delivery).await?
-                || renamer.is_there(next.destination(), delivery).await?;
-            if begun {
-                let alike = task.pins.etag == next.pins.etag && task.pins.size == next.pins.size;
-                let delay = match (alike, delivery.redelivered) {
-                    (false, _) => Duration::ZERO,
-                    (true, false) => self.worker.shared.settings.apart,
-                    (true, true) => APART,
-                };
-                self.send(&next, delay).await?;
+            if next.leg() != Some(Leg::In) || self.is_out(&next, delivery).await? {
+                if others == Others::Perhaps && is_followed_by_same_bytes(task) {
+                    let_pass(&next, delivery).await?;
+                }
+                self.send(&next).await?;
             }
         }
         let elsewhere = |second: &RenameTask| {
@@ -53,18 +39,38 @@ impl Context {
         if let Some(second) = task.second_leg().filter(elsewhere) {
             let freed = !renamer.is_there(second.destination(), delivery).await?;
             if freed {
-                self.send(&second, APART).await?;
+                // Who freed it, and from which object, is not known here.
+                let_pass(&second, delivery).await?;
+                self.send(&second).await?;
             }
         }
         Ok(())
     }
 
-    async fn send(&self, task: &RenameTask, delay: Duration) -> Result<(), ServiceError> {
+    /// Whether the first leg of a rename that splits a chain is done. It is
+    /// done by somebody else, who sends the second one if this comes first.
+    async fn is_out(&self, second: &RenameTask, delivery: &Delivery) -> Result<bool, ServiceError> {
+        let renamer = &self.worker.shared.renamer;
+        // Until the source is gone, the temporary key must stay taken: that
+        // it can be taken only once tells deliveries of the first leg apart.
+        let source = (second.row_source(), &second.pins);
+        if renamer.is_still(source.0, source.1, delivery).await? {
+            return Ok(false);
+        }
+        // Where its destination, freed just now, is taken again, even the
+        // second leg is done, and perhaps not recorded.
+        Ok(renamer.is_there(second.source(), delivery).await?
+            || renamer.is_there(second.destination(), delivery).await?)
+    }
+
+    async fn send(&self, task: &RenameTask) -> Result<(), ServiceError> {
         let body = encode(task).map_err(|error| {
             let (class, target) = (ErrorClass::Invalid, task.id());
             ServiceError::local("SendMessage", target, class, "Unfit", error.to_string())
         })?;
-        self.worker.shared.queue.enqueue(&body, delay).await
+        let order = Some(FifoOrder::of_chain(task));
+        let message = Outgoing { body, order };
+        self.worker.shared.queue.enqueue(message).await
     }
 
     /// Records that what waited for a rename will not be done. Each row once,
@@ -110,4 +116,20 @@ impl Context {
         }
         Ok(())
     }
+}
+
+/// Waits until no delete of what was at the destination is under way.
+async fn let_pass(next: &RenameTask, delivery: &Delivery) -> Result<(), ServiceError> {
+    if outlast_requests(&delivery.stop).await {
+        return Ok(());
+    }
+    let (class, message) = (ErrorClass::Transient, "told to stop");
+    let target = next.destination();
+    Err(ServiceError::local(
+        "SendMessage",
+        target,
+        class,
+        "Interrupted",
+        message,
+    ))
 }

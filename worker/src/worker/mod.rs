@@ -29,7 +29,6 @@ use crate::queue::receiver::{LONG_POLL, Receiver};
 use crate::rename::Renamer;
 use crate::report::{Recorder, Tally};
 use crate::shutdown::Shutdown;
-pub use chain::APART;
 use process::Context;
 
 /// Renames in flight that one receiving loop keeps busy.
@@ -60,10 +59,6 @@ pub struct WorkerSettings {
     pub max_renames: usize,
     /// Leases.
     pub lease: LeaseSettings,
-    /// How long to wait, on a first delivery, before an object takes the place
-    /// of one with the same bytes: [`APART`], or less where no other worker
-    /// can have the same task.
-    pub apart: Duration,
     /// End when the queue is drained; never by itself when absent.
     pub exit_when_empty: Option<DrainCheck>,
     /// True when any task may have been begun by an earlier process, whatever

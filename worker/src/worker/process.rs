@@ -99,15 +99,7 @@ impl Context {
                 detail,
                 bytes,
             } => {
-                let outcome = Outcome::Failed;
-                let (reason, detail) = (Some(reason), Some(detail));
-                let end = End {
-                    outcome,
-                    reason,
-                    detail,
-                    bytes,
-                    etag: None,
-                };
+                let end = End::failed(reason, detail, bytes);
                 self.end(task.as_ref(), &message, kept, end, started, began)
                     .await;
             }
@@ -184,7 +176,9 @@ impl Context {
                     .await;
             }
             if end.is_done()
-                && let Err(error) = self.send_next(task, &self.delivery(message, &kept)).await
+                && let Err(error) = self
+                    .send_next(task, end.others, &self.delivery(message, &kept))
+                    .await
             {
                 tracing::warn!(%error, task = %task.id(), "could not send what waits for it");
                 shared.metrics.handed_back("unsent");

@@ -6,7 +6,7 @@ use rebucket_protocol::{ETag, Leg, Outcome, OutcomeRecord, Reason, RenameTask, T
 
 use crate::host::Host;
 use crate::queue::Received;
-use crate::rename::Finished;
+use crate::rename::{Finished, Others};
 
 /// How the work on one message ended.
 pub(super) enum Verdict {
@@ -29,27 +29,49 @@ pub(super) struct End {
     pub(super) detail: Option<String>,
     pub(super) bytes: u64,
     pub(super) etag: Option<ETag>,
+    /// Who else may have been at it, if it is done.
+    pub(super) others: Others,
 }
 
 impl End {
     pub(super) fn of(finished: Finished) -> Self {
-        let done = |outcome, bytes, etag| Self {
+        let done = |outcome, bytes, etag, others| Self {
             outcome,
             reason: None,
             detail: None,
             bytes,
             etag: Some(etag),
+            others,
         };
         match finished {
-            Finished::Renamed { bytes, etag } => done(Outcome::Renamed, bytes, etag),
-            Finished::AlreadyRenamed { bytes, etag } => done(Outcome::AlreadyRenamed, bytes, etag),
+            Finished::Renamed {
+                bytes,
+                etag,
+                others,
+            } => done(Outcome::Renamed, bytes, etag, others),
+            Finished::AlreadyRenamed { bytes, etag } => {
+                done(Outcome::AlreadyRenamed, bytes, etag, Others::Perhaps)
+            }
             Finished::Skipped { bytes, detail } => Self {
                 outcome: Outcome::Skipped,
                 reason: Some(Reason::DestinationExists),
                 detail: Some(detail),
                 bytes,
                 etag: None,
+                others: Others::Perhaps,
             },
+        }
+    }
+
+    /// Nothing was done, for this reason.
+    pub(super) fn failed(reason: Reason, detail: String, bytes: u64) -> Self {
+        Self {
+            outcome: Outcome::Failed,
+            reason: Some(reason),
+            detail: Some(detail),
+            bytes,
+            etag: None,
+            others: Others::Perhaps,
         }
     }
 

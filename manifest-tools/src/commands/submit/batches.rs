@@ -6,8 +6,8 @@ use rebucket_planner::{JobChoices, ManifestError, PlanReader, PlannedRename, Pla
 use rebucket_protocol::{
     IfExists, JobId, JobOptions, MAX_MESSAGE_BYTES, RenameTask, S3Prefix, Timestamp, encode,
 };
-use rebucket_worker::queue::MAX_BATCH;
-use rebucket_worker::queue::sqs::{FifoOrder, Outgoing, QueueAttributes};
+use rebucket_worker::queue::sqs::QueueAttributes;
+use rebucket_worker::queue::{FifoOrder, MAX_BATCH, Outgoing};
 use tokio::sync::mpsc;
 
 use super::confirmed::Confirmed;
@@ -185,9 +185,6 @@ fn address(
             letterhead.largest
         )));
     }
-    let order = letterhead.fifo.then(|| FifoOrder {
-        group: task.destination().bucket.to_string(),
-        deduplication: task.id().to_string(),
-    });
+    let order = letterhead.fifo.then(|| FifoOrder::of(task));
     Ok(Outgoing { body, order })
 }

@@ -8,6 +8,7 @@ use rebucket_planner::PlanReader;
 use rebucket_protocol::{JobId, Timestamp};
 use rebucket_worker::clients::Clients;
 use rebucket_worker::metrics::Metrics;
+use rebucket_worker::queue::FifoOrder;
 use rebucket_worker::queue::sqs::{QueueAttributes, SqsQueue};
 use rebucket_worker::report::JobRecord;
 use rebucket_worker::report::location::ReportStore;
@@ -22,10 +23,6 @@ use crate::commands::CommandError;
 /// A queue that takes this much takes every task; below it, each is measured
 /// before the first one is sent. In bytes.
 const AMPLE: u64 = 256 << 10;
-
-/// A task's id is a deduplication id too, of at most 128 characters, and
-/// needs 13 of them besides the job's name.
-const LONGEST_FIFO_JOB: usize = 115;
 
 /// Records the job in its report, or finds it there: a manifest that is
 /// submitted again is the same job, begun when it was begun first.
@@ -87,18 +84,12 @@ pub(super) async fn fitting(
     attributes: &QueueAttributes,
 ) -> Result<PlanReader<File>, CommandError> {
     let job = letterhead.job.as_str();
-    if attributes.fifo && plan.resolution().totals.linked_rows > 0 {
-        return Err(CommandError::Usage(
-            "the plan has chains, swaps or cycles, whose messages may have to wait in the queue, \
-             which a FIFO queue cannot do for a single message; give a standard queue"
-                .to_owned(),
-        ));
-    }
-    if attributes.fifo && job.len() > LONGEST_FIFO_JOB {
+    if attributes.fifo && job.len() > FifoOrder::LONGEST_JOB {
         return Err(CommandError::Usage(format!(
-            "the job's name {job} has {} characters; for a FIFO queue it has {LONGEST_FIFO_JOB} at \
-             most: give a shorter --job",
-            job.len()
+            "the job's name {job} has {} characters; for a FIFO queue it has {} at most: give a \
+             shorter --job",
+            job.len(),
+            FifoOrder::LONGEST_JOB
         )));
     }
     if attributes

@@ -6,7 +6,8 @@ use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use rebucket_worker::queue::sqs::{Outgoing, SqsQueue};
+use rebucket_worker::queue::Outgoing;
+use rebucket_worker::queue::sqs::SqsQueue;
 use rebucket_worker::retry::{CallError, Caller, Policy};
 use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, JoinSet};

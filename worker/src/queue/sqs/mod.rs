@@ -23,14 +23,13 @@ use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use tokio::time::Instant;
 
-use super::{Depth, EntryResult, ParkReason, Queue, ReceiptHandle, Received};
+use super::{Depth, EntryResult, FifoOrder, Outgoing, ParkReason, Queue, ReceiptHandle, Received};
 use crate::error::{ErrorClass, Fault, ServiceError};
 use crate::metrics::Metrics;
 use crate::store::classify::classify;
 pub use attributes::QueueAttributes;
 pub use open::OpenError;
 use send::is_fifo;
-pub use send::{FifoOrder, Outgoing};
 use wire::{attribute_text, built, names_to_counts, received, seconds};
 
 /// How long a request other than a long poll may take.
@@ -253,13 +252,16 @@ impl Queue for SqsQueue {
         Ok(self.entry_results("DeleteMessage", entries.len(), accepted, answer.failed()))
     }
 
-    async fn enqueue(&self, body: &str, delay: Duration) -> Result<(), ServiceError> {
+    async fn enqueue(&self, message: Outgoing) -> Result<(), ServiceError> {
+        let order = message.order.filter(|_| self.is_fifo());
+        let (group, deduplication) = order.map(FifoOrder::into_parts).unzip();
         let request = self
             .client
             .send_message()
             .queue_url(&self.url)
-            .message_body(body)
-            .delay_seconds(seconds(delay))
+            .message_body(message.body)
+            .set_message_group_id(group)
+            .set_message_deduplication_id(deduplication)
             .send();
         let answer = self.send("SendMessage", REQUEST_LIMIT, request).await?;
         kept(&self.url, answer.message_id())

@@ -5,25 +5,7 @@ use aws_sdk_sqs::types::{SendMessageBatchRequestEntry, SendMessageBatchResultEnt
 use super::wire::built;
 use super::{EntryResult, REQUEST_LIMIT, SqsQueue};
 use crate::error::ServiceError;
-
-/// A message on its way to the queue.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Outgoing {
-    /// The body.
-    pub body: String,
-    /// What a FIFO queue wants to know besides; `None` for a standard queue.
-    pub order: Option<FifoOrder>,
-}
-
-/// How a FIFO queue tells messages apart. Each text has 1 to 128 printable
-/// ASCII characters (SQS limit, API reference of `SendMessage`).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FifoOrder {
-    /// Messages of one group are delivered one after the other.
-    pub group: String,
-    /// A second message with the same within five minutes is not taken.
-    pub deduplication: String,
-}
+use crate::queue::Outgoing;
 
 /// True for a queue that keeps messages in order: its name says so.
 pub(super) fn is_fifo(url: &str) -> bool {
@@ -53,8 +35,8 @@ impl SqsQueue {
                 .message_body(&message.body);
             match &message.order {
                 Some(order) => entry
-                    .message_group_id(&order.group)
-                    .message_deduplication_id(&order.deduplication),
+                    .message_group_id(order.group())
+                    .message_deduplication_id(order.deduplication()),
                 None => entry,
             }
             .build()

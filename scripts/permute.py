@@ -1,0 +1,366 @@
+"""Permute the objects of a bucket while processes are killed, then audit; `make permute` runs it.
+
+A manifest of paths and cycles of every length, the longest of a quarter of all
+keys, over objects of which many have the same bytes and other metadata. It is
+carried out by `rebucket run`, or from the queue by a fleet of workers, while
+SIGKILLs fall at the pace of the renames. Then boto3, which has no part in the
+renames, compares every key with the same permutation applied in memory. Exits 0
+only if there is not one violation.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import hashlib
+import json
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from binaries import binary
+from chaos import SHOWN, SPREAD, STALL_SECONDS, ChaosFailed, ChaosQueues
+from chaos_fleet import Fleet, Settings
+from clients import Credentials, aws_environment, client, isolate_this_process
+from progress import Progress
+from servers import ServerError, Servers, exit_on_sigterm, running_servers
+
+BUCKET = "permuted"
+JOB = "permuted"
+PROCESSES, THREADS = 2, 8
+# A step that may have to wait for a request of a killed process, and another.
+WAITS = 180
+# Where processes that were killed may have left something: a probe's objects,
+# and copies at temporary keys whose requests came after all was done.
+SCRATCH = ".rebucket/"
+
+
+@dataclass(frozen=True)
+class Born:
+    """An object: where it is first, and what it is."""
+
+    key: str
+    body: bytes
+
+    @property
+    def etag(self) -> str:
+        return f'"{hashlib.md5(self.body, usedforsecurity=False).hexdigest()}"'
+
+
+@dataclass
+class Permutation:
+    objects: list[Born]
+    # From the key of each object that moves to its new key.
+    rows: dict[str, str]
+    paths: int = 0
+    cycles: int = 0
+
+    def expected(self) -> dict[str, Born]:
+        return {self.rows.get(born.key, born.key): born for born in self.objects}
+
+
+def permutation(count: int, same: float, seed: int) -> Permutation:
+    """So many objects; a share of them has one of five contents."""
+    choice = random.Random(f"permutation/{seed}")
+    names = [f"k/{number:07}" for number in range(count)]
+    choice.shuffle(names)
+    objects = []
+    for name in names:
+        alike = choice.random() < same
+        body = f"one of {choice.randrange(5)}" if alike else f"the object of {name}"
+        objects.append(Born(name, body.encode()))
+    made = Permutation(objects, {})
+    at = 0
+    # The long ones first, then whatever comes, single renames among them.
+    lengths = [count // 4, count // 10, count // 10, count // 50]
+    while at < count:
+        length = lengths.pop(0) if lengths else int(2 ** choice.uniform(0, 11))
+        keys = names[at : at + max(1, length)]
+        at += len(keys)
+        made.rows.update(zip(keys, keys[1:], strict=False))
+        if len(keys) > 1 and choice.random() < 0.5:
+            made.rows[keys[-1]] = keys[0]
+            made.cycles += 1
+        else:
+            made.rows[keys[-1]] = f"free/{keys[-1]}"
+            made.paths += 1
+    return made
+
+
+# The pools' processes have a client each.
+S3: Any = None
+
+
+def connect(url: str, credentials: Credentials) -> None:
+    global S3
+    S3 = client("s3", url, credentials, max_pool_connections=THREADS)
+
+
+def put_all(objects: list[Born]) -> list[str]:
+    def put(born: Born) -> None:
+        where = {"Bucket": BUCKET, "Key": born.key}
+        S3.put_object(**where, Body=born.body, Metadata={"born": born.key})
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        list(pool.map(put, objects))
+    return []
+
+
+def check_all(expected: list[tuple[str, Born]]) -> list[str]:
+    """What is wrong with the objects at these keys."""
+
+    def check(item: tuple[str, Born]) -> str | None:
+        key, born = item
+        try:
+            head = S3.head_object(Bucket=BUCKET, Key=key)
+        except S3.exceptions.ClientError as error:
+            return f"LOST: {key}, from {born.key}: {error}"
+        found = (head["Metadata"].get("born"), head["ETag"], head["ContentLength"])
+        wanted = (born.key, born.etag, len(born.body))
+        return None if found == wanted else f"{key} should be {wanted}, and is {found}"
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        return [wrong for wrong in pool.map(check, expected) if wrong]
+
+
+class Permute:
+    def __init__(
+        self, options: argparse.Namespace, folder: Path, servers: Servers, progress: Progress
+    ) -> None:
+        self.options, self.folder, self.progress = options, folder, progress
+        self.report = folder / "report"
+        self.manifest = folder / "manifest.csv"
+        self.made = permutation(options.objects, options.same, options.seed)
+        self.credentials = servers.credentials
+        self.s3_url, sqs_url = servers.url("weed"), servers.url("ministack")
+        self.env = aws_environment(servers.credentials, self.s3_url, sqs_url)
+        self.s3 = client("s3", self.s3_url, servers.credentials)
+        self.queues = ChaosQueues(client("sqs", sqs_url, servers.credentials))
+        self.programs = {
+            name: Path(shutil.copy2(binary(name, options.profile), folder / name))
+            for name in ("rebucket", "rebucket-worker")
+        }
+        settings = Settings(
+            program=self.programs["rebucket-worker"],
+            queue_url=self.queues.url,
+            report=self.report,
+            folder=folder,
+            env=self.env,
+            visibility=options.visibility_timeout,
+            max_renames=options.max_renames,
+            buckets=[BUCKET],
+        )
+        self.fleet = Fleet(settings, options.workers, options.seed)
+        self.running: subprocess.Popen[bytes] | None = None
+        self.kills = 0
+        self.read: dict[Path, int] = {}
+        self.recorded = 0
+        self.choice = random.Random(f"permute/{options.seed}")
+
+    def go(self) -> list[str]:
+        made, count = self.made, len(self.made.objects)
+        with self.progress.step(f"Creating {count:,} objects, by boto3"):
+            self.s3.create_bucket(Bucket=BUCKET)
+            self.in_processes(put_all, made.objects)
+        with self.manifest.open("w", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(("source", "destination"))
+            writer.writerows(
+                (f"s3://{BUCKET}/{source}", f"s3://{BUCKET}/{destination}")
+                for source, destination in made.rows.items()
+            )
+        said = self.rebucket("plan", str(self.manifest))
+        self.progress.say(f"{made.paths} paths, {made.cycles} cycles\n{said}")
+        how = {"run": self.carry_out_here, "queue": self.carry_out_from_the_queue}
+        with self.progress.step(f"Renaming, by {self.options.mode}, {self.options.kills} kills"):
+            how[self.options.mode]()
+        with self.progress.step("Auditing, by boto3"):
+            return self.audit()
+
+    def in_processes(self, work: Any, items: list[Any]) -> list[str]:
+        pieces = [items[at : at + 1000] for at in range(0, len(items), 1000)]
+        found: list[str] = []
+        with ProcessPoolExecutor(PROCESSES, None, connect, (self.s3_url, self.credentials)) as pool:
+            for number, problems in enumerate(pool.map(work, pieces), start=1):
+                found += problems
+                self.progress.update(f"{min(number * 1000, len(items)):,} of {len(items):,}")
+        return found
+
+    # By `rebucket run`.
+
+    def carry_out_here(self) -> None:
+        moved = time.monotonic()
+        while True:
+            if self.running is None:
+                self.start_run()
+            ended = self.running.poll() if self.running else None
+            if ended == 0:
+                return
+            if ended is not None:
+                raise ChaosFailed(f"rebucket run ended with {ended}:\n{self.log_tail()}")
+            if self.count_recorded():
+                moved = time.monotonic()
+            elif time.monotonic() > moved + STALL_SECONDS + WAITS:
+                raise ChaosFailed(f"no progress:\n{self.log_tail()}")
+            if self.is_time_to_kill():
+                self.stop()
+                self.kills += 1
+            time.sleep(0.05)
+
+    def start_run(self) -> None:
+        argv = [str(self.programs["rebucket"]), "run", str(self.manifest), "--job", JOB]
+        argv += ["--report", str(self.report), "--max-renames", str(self.options.max_renames)]
+        with (self.folder / "run.log").open("ab") as log:
+            self.running = subprocess.Popen(
+                argv, env=self.env, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            )
+
+    def stop(self) -> None:
+        if self.running:
+            self.running.kill()
+            self.running.wait()
+            self.running = None
+
+    def log_tail(self) -> str:
+        return (self.folder / "run.log").read_text(errors="replace")[-2000:]
+
+    # By workers.
+
+    def carry_out_from_the_queue(self) -> None:
+        queue = ["--queue-url", self.queues.url, "--job", JOB, "--report", str(self.report)]
+        self.progress.say(self.rebucket("submit", str(self.manifest), *queue))
+        fleet, moved = self.fleet, time.monotonic()
+        fleet.start()
+        # Who completes a rename sends the next before acknowledging its own.
+        while self.queues.unfinished() > 0:
+            fleet.tend()
+            if self.count_recorded():
+                moved = time.monotonic()
+            elif time.monotonic() > moved + STALL_SECONDS + WAITS:
+                raise ChaosFailed(f"no progress, {self.queues.left()} left")
+            if self.is_time_to_kill() and fleet.strike() == "SIGKILL":
+                self.kills += 1
+            time.sleep(0.05)
+        fleet.retire()
+        fleet.drain(STALL_SECONDS + WAITS)
+
+    # Both.
+
+    def is_time_to_kill(self) -> bool:
+        step = len(self.made.rows) * SPREAD / max(1, self.options.kills)
+        due = (self.kills + self.choice.random()) * step
+        return self.kills < self.options.kills and self.recorded >= due
+
+    def count_recorded(self) -> bool:
+        """Counts the lines of the report; true when there are more than before."""
+        before = self.recorded
+        for path in (self.report / JOB).glob("*.jsonl"):
+            with path.open("rb") as file:
+                file.seek(self.read.get(path, 0))
+                text = file.read()
+            self.read[path] = self.read.get(path, 0) + len(text)
+            self.recorded += text.count(b"\n")
+        self.progress.update(
+            f"{self.recorded:,} of {len(self.made.rows):,} recorded, {self.kills} kills"
+        )
+        return self.recorded > before
+
+    def audit(self) -> list[str]:
+        expected = self.made.expected()
+        found = list(self.fleet.problems)
+        if self.kills < self.options.kills:
+            found.append(f"only {self.kills} of {self.options.kills} kills fell in time")
+        pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=BUCKET)
+        there = {item["Key"] for page in pages for item in page.get("Contents", [])}
+        left = {key for key in there if key.startswith(SCRATCH)}
+        hops = [key for key in left if "/hop/" in key]
+        found += [f"nobody put {key} there" for key in sorted(there - left - expected.keys())]
+        found += self.in_processes(check_all, list(expected.items()))
+        summary = json.loads(self.rebucket("report", str(self.report), "--format", "json"))
+        done = summary["renamed"] + summary["already_renamed"]
+        if not summary["submitted"] == done == len(self.made.rows):
+            found.append(f"the report says {summary}")
+        parked = Counter(reason for _, reason in self.queues.take_dead())
+        rows = {
+            "seed": self.options.seed,
+            "renames": f"{len(self.made.rows):,}",
+            "signals": ", ".join(f"{n} {what}" for what, n in sorted(self.signals().items())),
+            "report": ", ".join(f"{summary[name]:,} {name}" for name in summary if name != "by_reason"),
+            "dead letters": ", ".join(f"{n} {reason}" for reason, n in parked.items()) or "0",
+            "scratch left": f"{len(left)}, of these {len(hops)} at temporary keys, by killed processes",
+            "lost": sum("LOST" in problem for problem in found),
+            "violations": len(found),
+        }
+        for name, value in rows.items():
+            self.progress.say(f"{name:<20} {value}")
+        return found
+
+    def signals(self) -> Counter[str]:
+        return self.fleet.events or Counter({"SIGKILL": self.kills})
+
+    def rebucket(self, *arguments: str) -> str:
+        argv = [str(self.programs["rebucket"]), *arguments]
+        done = subprocess.run(argv, env=self.env, stdin=subprocess.DEVNULL, capture_output=True)
+        if done.returncode != 0 and arguments[0] != "report":
+            said = done.stderr.decode(errors="replace")[-2000:]
+            raise ChaosFailed(f"rebucket {arguments[0]} ended with {done.returncode}:\n{said}")
+        return done.stdout.decode()
+
+    def stop_all(self) -> None:
+        self.stop()
+        self.fleet.stop_all()
+
+
+def parse(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--mode", choices=["run", "queue"], default="run")
+    parser.add_argument("--objects", type=int, default=20_000)
+    parser.add_argument("--same", type=float, default=0.3, help="share with one of five contents")
+    parser.add_argument("--kills", type=int, default=20, help="SIGKILLs while there is work")
+    parser.add_argument("--workers", type=int, default=3)
+    parser.add_argument("--seed", type=int, default=20261123)
+    parser.add_argument("--profile", choices=["debug", "release"], default="debug")
+    parser.add_argument("--max-renames", type=int, default=32, help="of each process")
+    parser.add_argument("--visibility-timeout", type=int, default=10, help="in seconds, from 2")
+    return parser.parse_args(arguments)
+
+
+def main(arguments: list[str]) -> int:
+    options = parse(arguments)
+    exit_on_sigterm()
+    isolate_this_process()
+    started, progress = time.monotonic(), Progress()
+    with ExitStack() as stack:
+        folder = Path(tempfile.mkdtemp(prefix="rebucket-permute-"))
+        stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        try:
+            servers = stack.enter_context(running_servers(folder, ("weed", "ministack")))
+            permute = Permute(options, folder, servers, progress)
+            stack.callback(permute.stop_all)
+            found = permute.go()
+        except (ChaosFailed, ServerError, TimeoutError) as error:
+            print(f"\nFAILED: {error}", file=sys.stderr)
+            return 1
+    seconds = time.monotonic() - started
+    if found:
+        listed = "\n".join(found[:SHOWN])
+        print(f"\nFAILED in {seconds:.0f} s, {len(found)} violations:\n{listed}", file=sys.stderr)
+        return 1
+    print(f"\nHELD in {seconds:.0f} s: every object is where the permutation takes it.")
+    return 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except KeyboardInterrupt:
+        sys.exit(130)
