@@ -26,6 +26,10 @@ pub struct Hop {
     pub leg: Leg,
     /// The temporary key.
     pub via: ObjectUri,
+    /// Of a first leg: what is at the row's destination until the rename that
+    /// another message carries takes it away. `None` when that comes before
+    /// the second leg in the same chain.
+    pub occupant: Option<Pins>,
 }
 
 /// One rename of a chain: a row of the manifest, or one leg of it.
@@ -55,6 +59,9 @@ pub enum ChainError {
         /// What the step before it frees.
         freed: ObjectUri,
     },
+    /// A first leg without a second.
+    #[error("{0} is renamed to a temporary key, and by nobody from there to its destination")]
+    Unfinished(ObjectUri),
     /// A step whose source may change under way, and is not pinned.
     #[error("{0} is part of a chain and must be pinned by etag, size and modified")]
     Unpinned(ObjectUri),
@@ -99,7 +106,9 @@ impl Step {
     #[must_use]
     pub fn from(&self) -> &ObjectUri {
         match &self.hop {
-            Some(Hop { leg: Leg::In, via }) => via,
+            Some(Hop {
+                leg: Leg::In, via, ..
+            }) => via,
             _ => &self.source,
         }
     }
@@ -108,7 +117,9 @@ impl Step {
     #[must_use]
     pub fn to(&self) -> &ObjectUri {
         match &self.hop {
-            Some(Hop { leg: Leg::Out, via }) => via,
+            Some(Hop {
+                leg: Leg::Out, via, ..
+            }) => via,
             _ => &self.destination,
         }
     }
@@ -151,6 +162,7 @@ impl Step {
             hop: Some(Hop {
                 leg: Leg::In,
                 via: hop.via.clone(),
+                occupant: None,
             }),
             ..self.clone()
         })
@@ -170,8 +182,9 @@ impl Step {
     }
 }
 
-/// Checks that each step leads to the key that the one before it frees, and
-/// that those whose keys are used again are pinned.
+/// Checks that each step leads to the key that the one before it frees, that
+/// those whose keys are used again are pinned, and that each first leg has its
+/// second.
 ///
 /// # Errors
 /// [`ChainError`].
@@ -188,6 +201,13 @@ pub(crate) fn check(first: &Step, then: &[Step]) -> Result<(), ChainError> {
             return Err(ChainError::Unpinned(before.source().clone()));
         }
         before = step;
+    }
+    let steps = || std::iter::once(first).chain(then);
+    let out = |step: &&Step| matches!(&step.hop, Some(hop) if hop.leg == Leg::Out && hop.occupant.is_none());
+    for out in steps().filter(out) {
+        if !steps().any(|step| step.leg() == Some(Leg::In) && step.id == out.id) {
+            return Err(ChainError::Unfinished(out.source().clone()));
+        }
     }
     Ok(())
 }

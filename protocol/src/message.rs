@@ -93,6 +93,8 @@ struct WireStep {
 struct WireHop {
     leg: Leg,
     via: WireObject,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    occupant: Option<Pins>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -227,6 +229,7 @@ impl From<&Step> for WireStep {
             hop: step.hop().map(|hop| WireHop {
                 leg: hop.leg,
                 via: (&hop.via).into(),
+                occupant: hop.occupant.clone(),
             }),
         }
     }
@@ -243,6 +246,7 @@ impl WireStep {
         let hop = self.hop.map(|hop| Hop {
             leg: hop.leg,
             via: ObjectUri::new(hop.via.bucket, hop.via.key),
+            occupant: hop.occupant,
         });
         let source = ObjectUri::new(self.src.bucket, self.src.key);
         let destination = ObjectUri::new(self.dst.bucket, self.dst.key);
@@ -378,6 +382,7 @@ mod tests {
         let hop = |leg| Hop {
             leg,
             via: via.clone(),
+            occupant: None,
         };
         let first = pinned(task("a", "b")).in_two_legs(hop(Leg::Out)).unwrap();
         let back = step(task("a", "b").in_two_legs(hop(Leg::In)).unwrap());
@@ -399,6 +404,26 @@ mod tests {
                 format!("{temporary} b")
             ]
         );
+    }
+
+    #[test]
+    fn a_first_leg_says_what_is_in_the_way_of_its_second_or_brings_it_along() {
+        let via: ObjectUri = "s3://bkt/.rebucket/hop/1".parse().unwrap();
+        let out = |occupant: Option<Pins>| {
+            let leg = Leg::Out;
+            let hop = Hop {
+                leg,
+                via: via.clone(),
+                occupant,
+            };
+            let task = pinned(task("b", "c")).in_two_legs(hop).unwrap();
+            task.followed_by(vec![pinned(self::task("a", "b")).step()])
+        };
+        let pins = pinned(task("c", "d")).pins;
+        let sent = out(Some(pins.clone())).unwrap();
+        let read = decode(&encode(&sent).unwrap()).unwrap();
+        assert_eq!((read.occupant(), &read), (Some(&pins), &sent));
+        assert!(matches!(out(None), Err(ChainError::Unfinished(_))));
     }
 
     #[test]

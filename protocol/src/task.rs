@@ -1,20 +1,27 @@
 //! One rename.
 
+use serde::{Deserialize, Serialize};
+
 use crate::chain::{self, ChainError, Hop, Leg, Step};
 use crate::{ETag, IfExists, JobId, JobOptions, ObjectUri, TaskId, Timestamp, VersionId};
 
 /// What the planner saw of the source, or the manifest says of it. A rename
 /// whose source does not match every pin is not carried out.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Pins {
     /// The version to rename.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<VersionId>,
     /// The entity tag.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub etag: Option<ETag>,
     /// The size in bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub size: Option<u64>,
     /// When the source was last modified. The only pin that tells an object
     /// from another with the same bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub modified: Option<Timestamp>,
 }
 
@@ -90,7 +97,9 @@ impl RenameTask {
     #[must_use]
     pub fn source(&self) -> &ObjectUri {
         match &self.hop {
-            Some(Hop { leg: Leg::In, via }) => via,
+            Some(Hop {
+                leg: Leg::In, via, ..
+            }) => via,
             _ => &self.source,
         }
     }
@@ -99,7 +108,9 @@ impl RenameTask {
     #[must_use]
     pub fn destination(&self) -> &ObjectUri {
         match &self.hop {
-            Some(Hop { leg: Leg::Out, via }) => via,
+            Some(Hop {
+                leg: Leg::Out, via, ..
+            }) => via,
             _ => &self.destination,
         }
     }
@@ -120,6 +131,16 @@ impl RenameTask {
     #[must_use]
     pub fn leg(&self) -> Option<Leg> {
         self.hop.as_ref().map(|hop| hop.leg)
+    }
+
+    /// What was at the row's destination before the job, of a first leg. The
+    /// second one has to wait until it is gone.
+    #[must_use]
+    pub fn occupant(&self) -> Option<&Pins> {
+        let hop = self.hop.as_ref().filter(|hop| hop.leg == Leg::Out)?;
+        let frees = |step: &&Step| *step.source() == self.destination;
+        let here = || self.then.iter().find(frees);
+        hop.occupant.as_ref().or_else(|| Some(&here()?.pins))
     }
 
     /// The renames that wait for this one, in their order.
@@ -168,11 +189,15 @@ impl RenameTask {
         Some(self.of_step(first.clone(), rest.to_vec()))
     }
 
-    /// The task for the second leg, of a first one. Nothing waits for it: its
-    /// source is a temporary key, which nobody needs.
+    /// The task for the second leg, of a first one that does not bring it
+    /// along. Nothing waits for it: its source is a temporary key, which nobody
+    /// needs.
     #[must_use]
     pub fn second_leg(&self) -> Option<Self> {
-        Some(self.of_step(self.step().second_leg()?, Vec::new()))
+        let second = self.step().second_leg()?;
+        let is_second = |step: &Step| step.id == second.id && step.hop == second.hop;
+        let brought = self.then.iter().any(is_second);
+        (!brought).then(|| self.of_step(second, Vec::new()))
     }
 
     /// The task for the first step of a chain, with the others waiting for it.

@@ -75,6 +75,7 @@ impl PlannedSegment {
                 Some(leg) => Some(Hop {
                     leg,
                     via: temporary(&rename.source, &id, scratch)?,
+                    occupant: None,
                 }),
                 None => None,
             };

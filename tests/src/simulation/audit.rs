@@ -147,7 +147,7 @@ impl Audit {
         }
     }
 
-    /// The same for tasks of chains, without outsiders.
+    /// The same for tasks of chains.
     #[must_use]
     pub fn census(claims: Vec<Claim>) -> Self {
         Self {
@@ -191,14 +191,20 @@ impl Audit {
     }
 
     /// Where an object may be at the end: where it was born, and where the
-    /// task of that key takes it.
+    /// task of that key takes it, perhaps by way of a temporary key.
     #[must_use]
     pub fn homes(&self, birth: &Birth) -> Vec<Place> {
-        let moved = self
-            .by_source
-            .get(&birth.place)
-            .map(|n| self.claims[*n].destination.clone());
-        [birth.place.clone()].into_iter().chain(moved).collect()
+        let number = self.by_source.get(&birth.place);
+        let moved = number.map(|n| self.claims[*n].destination.clone());
+        let half = number.filter(|_| self.census).map(|n| Place {
+            bucket: birth.place.bucket.clone(),
+            key: format!("{SCRATCH}hop/{n}"),
+        });
+        [birth.place.clone()]
+            .into_iter()
+            .chain(moved)
+            .chain(half)
+            .collect()
     }
 
     /// Records a violation.
@@ -499,7 +505,8 @@ impl Audit {
             .any(|(_, _, other)| {
                 other.origin == object.origin && difference(object, other).is_none()
             });
-        if !elsewhere {
+        // Whoever replaced or deleted one of them did away with it.
+        if !elsewhere && !self.meddled.contains(&object.origin) {
             self.violation(format!(
                 "w{worker} deleted the only copy of what is at {place}"
             ));

@@ -189,7 +189,13 @@ fn told_the_truth(state: &State, claim: &Claim, record: &OutcomeRecord, wrong: &
                         && (claim.task.pins.etag.is_none() || there.etag != birth.object.etag)
                 }) => {}
         Outcome::Failed | Outcome::Skipped => {
-            if !still_there {
+            let homes = state.audit.homes(birth).into_iter();
+            let mut undone = homes.filter(|place| *place != claim.destination);
+            let kept = |place: Place| {
+                let there = place.current(&state.s3);
+                there.is_some_and(|object| object.origin == origin)
+            };
+            if !undone.any(kept) {
                 let what = record.outcome.as_str();
                 wrong.push(format!("{id} is said to be {what}, and its source is gone"));
             }

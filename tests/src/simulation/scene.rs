@@ -108,12 +108,20 @@ pub struct Scene {
 /// A member of a chain: a task by its number, or one leg of it.
 pub type Link = (usize, Option<Leg>);
 
-/// The temporary key of a task in two legs.
-fn hop(number: usize, leg: Leg) -> Hop {
+/// One of two legs, by way of the task's temporary key. What is in the way of
+/// a second leg in another message, the first one says.
+fn hop(tasks: &[RenameTask], number: usize, leg: Leg, chain: &[Link]) -> Hop {
     let via = place(OLD, &format!("{SCRATCH}hop/{number}"));
+    let elsewhere = leg == Leg::Out && !chain.contains(&(number, Some(Leg::In)));
+    let destination = tasks[number].destination();
+    let mut there = tasks.iter().filter(|task| task.source() == destination);
     Hop {
         leg,
         via: uri(&via),
+        occupant: there
+            .next()
+            .filter(|_| elsewhere)
+            .map(|task| task.pins.clone()),
     }
 }
 
@@ -123,7 +131,7 @@ fn chained(tasks: &[RenameTask], chain: &[Link]) -> RenameTask {
     let then = rest.iter().map(|(number, leg)| {
         let task = &tasks[*number];
         let (source, destination) = (task.source().clone(), task.destination().clone());
-        let hop = leg.map(|leg| hop(*number, leg));
+        let hop = leg.map(|leg| hop(tasks, *number, leg, chain));
         let mut step = Step::new(task.id().clone(), source, destination, hop).expect("other keys");
         step.pins = task.pins.clone();
         step.if_exists = task.if_exists;
@@ -131,7 +139,9 @@ fn chained(tasks: &[RenameTask], chain: &[Link]) -> RenameTask {
     });
     let mut task = tasks[first.0].clone();
     if let Some(leg) = first.1 {
-        task = task.in_two_legs(hop(first.0, leg)).expect("other keys");
+        task = task
+            .in_two_legs(hop(tasks, first.0, leg, chain))
+            .expect("other keys");
     }
     task.followed_by(then.collect()).expect("a chain")
 }

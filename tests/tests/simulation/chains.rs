@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use rebucket_protocol::{Outcome, Reason};
+use rebucket_simulator::s3::Content;
 use rebucket_tests::simulation::chains::all;
 use rebucket_tests::simulation::deaths::{Asked, enact};
 use rebucket_tests::simulation::fate::{Fate, Moment};
+use rebucket_tests::simulation::outsider::{Act, Appointment};
 use rebucket_tests::simulation::scenarios::Scenario;
 use rebucket_tests::simulation::scene::{OLD, place};
 use rebucket_worker::rename::same_bytes::LONGEST_REQUEST;
@@ -37,6 +39,48 @@ fn a_chain_that_is_sent_twice() {
     }
     println!("{played} deaths");
     assert!(played > 1_000, "{played}");
+}
+
+/// Somebody else puts an object at any key of a chain, or deletes what is
+/// there, after any request.
+#[test]
+fn whatever_an_outsider_does_every_row_has_an_outcome_and_no_other_object_is_lost() {
+    let mut played = 0;
+    for scenario in all() {
+        let counted = count(&scenario);
+        let keys = scenario.scene.jobs.iter().map(|job| &job.destination);
+        let places: Vec<_> = keys.cloned().collect();
+        // The same bytes put in passing are a known limit.
+        let mut other = scenario.scene.objects[0].made.clone();
+        other.content = Content::literal(b"of an outsider".to_vec());
+        let put = Act::Put(other);
+        for request in 0..counted.len() {
+            for (place, act) in places
+                .iter()
+                .flat_map(|place| [put.clone(), Act::Delete].map(|act| (place, act)))
+            {
+                let appointment = Appointment {
+                    process: counted.process,
+                    request,
+                    place: place.clone(),
+                    act,
+                };
+                let enacted = enact(&scenario, &[], &[appointment.clone()], false);
+                let of_use = |wrong: &&String| !wrong.ends_with("was left behind");
+                let wrong: Vec<_> = enacted.played.violations.iter().filter(of_use).collect();
+                let outcomes = &enacted.played.ended.outcomes;
+                if !wrong.is_empty() || outcomes.iter().any(Option::is_none) {
+                    let again = enact(&scenario, &[], &[appointment.clone()], true);
+                    let log = again.played.log.join("\n");
+                    let name = scenario.name;
+                    panic!("{name}, {appointment:?}: {outcomes:?} {wrong:?}\n{log}");
+                }
+                played += 1;
+            }
+        }
+    }
+    println!("{played} acts");
+    assert!(played > 2_000, "{played}");
 }
 
 fn chain(name: &str) -> Scenario {

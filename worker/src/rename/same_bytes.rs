@@ -15,7 +15,7 @@
 
 use std::time::Duration;
 
-use rebucket_protocol::{IfExists, RenameTask, Step};
+use rebucket_protocol::{IfExists, Pins, RenameTask, Step};
 use tokio_util::sync::CancellationToken;
 
 use super::plan::CopyPlan;
@@ -33,8 +33,14 @@ const SURE: Duration = Duration::from_secs(30);
 /// Whether the object that takes the source's place has the same bytes.
 #[must_use]
 pub fn is_followed_by_same_bytes(task: &RenameTask) -> bool {
-    let same = |next: &Step| task.pins.etag == next.pins.etag && task.pins.size == next.pins.size;
+    let same = |next: &Step| have_same_bytes(&task.pins, &next.pins);
     task.then().first().is_some_and(same)
+}
+
+/// Whether the pins of two objects do not tell their bytes apart.
+#[must_use]
+pub fn have_same_bytes(one: &Pins, other: &Pins) -> bool {
+    one.etag == other.etag && one.size == other.size
 }
 
 /// Waits until no request of others is under way any more. False when told to

@@ -3,7 +3,7 @@
 use rebucket_protocol::{Leg, Pins, Reason};
 
 use super::compare::{Comparison, Fingerprint, compare_etags};
-use super::inspect::Absence;
+use super::inspect::{Absence, contradiction};
 use super::{Attempt, Finished, RenameError, Source};
 use crate::store::HeadScope;
 use crate::store::object::ObjectHead;
@@ -26,7 +26,11 @@ impl Attempt<'_> {
         if head.is_none() && self.task.leg() == Some(Leg::Out) {
             // The second leg may be done as well.
             let last = self.task.row_destination();
-            head = self.head_if_there(last, HeadScope::default()).await?;
+            let found = self.head_if_there(last, HeadScope::default()).await?;
+            let occupant = self.task.occupant();
+            let moved_in =
+                |found: &ObjectHead| occupant.is_none_or(|was| contradiction(was, found).is_some());
+            head = found.filter(moved_in);
         }
         let Some(head) = head else {
             return Err(RenameError::failed(absence.reason, absence.detail));

@@ -10,7 +10,7 @@ use super::process::Context;
 use super::verdict::End;
 use crate::error::{ErrorClass, ServiceError};
 use crate::queue::{FifoOrder, Outgoing, Received};
-use crate::rename::same_bytes::{is_followed_by_same_bytes, outlast_requests};
+use crate::rename::same_bytes::{have_same_bytes, is_followed_by_same_bytes, outlast_requests};
 use crate::rename::{Delivery, Others};
 use crate::report::location::ReportError;
 
@@ -32,15 +32,13 @@ impl Context {
                 self.send(&next).await?;
             }
         }
-        let elsewhere = |second: &RenameTask| {
-            let mut then = task.then().iter();
-            !then.any(|step| step.leg() == Some(Leg::In) && step.id() == second.id())
-        };
-        if let Some(second) = task.second_leg().filter(elsewhere) {
-            let freed = !renamer.is_there(second.destination(), delivery).await?;
-            if freed {
-                // Who freed it, and from which object, is not known here.
-                let_pass(&second, delivery).await?;
+        if let (Some(second), Some(occupant)) = (task.second_leg(), task.occupant()) {
+            let place = second.destination();
+            if !renamer.is_still(place, occupant, delivery).await? {
+                // Who freed it is not known here, nor who else was at it.
+                if have_same_bytes(occupant, &task.pins) {
+                    let_pass(&second, delivery).await?;
+                }
                 self.send(&second).await?;
             }
         }
