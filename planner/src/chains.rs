@@ -48,69 +48,78 @@ pub(crate) struct Limits {
     pub(crate) bytes: u64,
 }
 
-/// Linked rows: which row must come before which.
+/// Linked rows: which row must come before which. Takes 4 bytes and 2 bits a
+/// row, with what [`resolve`](Self::resolve) needs.
 pub(crate) struct Links {
-    /// For each row the one whose source is its destination.
-    next: Vec<Option<u32>>,
-    /// For each row the one whose destination is its source.
-    previous: Vec<Option<u32>>,
+    /// For each row the one whose destination is its source, or [`NONE`].
+    previous: Vec<u32>,
+    /// Rows whose destination is the source of another.
+    continued: Bits,
 }
 
+/// No row: there are fewer than `u32` counts.
+const NONE: u32 = u32::MAX;
+
 impl Links {
-    /// Of so many rows: `(a, b)` says that the destination of `a` is the
-    /// source of `b`.
-    pub(crate) fn new(rows: usize, links: impl IntoIterator<Item = (u32, u32)>) -> Self {
-        let mut this = Self {
-            next: vec![None; rows],
-            previous: vec![None; rows],
-        };
-        for (row, next) in links {
-            this.next[row as usize] = Some(next);
-            this.previous[next as usize] = Some(row);
+    /// So many rows, at most `u32::MAX`, without links.
+    pub(crate) fn new(rows: usize) -> Self {
+        Self {
+            previous: vec![NONE; rows],
+            continued: Bits::new(rows),
         }
-        this
+    }
+
+    /// The destination of `row` is the source of `next`.
+    pub(crate) fn link(&mut self, row: u32, next: u32) {
+        self.previous[next as usize] = row;
+        self.continued.set(row);
+    }
+
+    fn previous(&self, row: u32) -> Option<u32> {
+        Some(self.previous[row as usize]).filter(|row| *row != NONE)
     }
 
     /// Resolves all links and gives each segment to `take`, those of a path or
-    /// cycle together, in the order of the lowest rows. `cost` is the
-    /// estimated size of a row's message in bytes.
+    /// cycle together: paths in the order of their last rows, then cycles in
+    /// the order of their lowest rows. `cost` is the estimated size of a row's
+    /// message in bytes.
     pub(crate) fn resolve<E>(
         &self,
         limits: Limits,
         cost: impl Fn(u32) -> u64,
         mut take: impl FnMut(Segment) -> Result<(), E>,
     ) -> Result<(), E> {
-        let mut done = vec![false; self.next.len()];
+        let rows = || 0..u32::try_from(self.previous.len()).unwrap_or(NONE);
+        let mut done = Bits::new(self.previous.len());
         let mut segments = 0;
-        // No more rows than u32 counts: they are its indices.
-        for lowest in 0..u32::try_from(done.len()).unwrap_or(u32::MAX) {
-            if done[lowest as usize] {
+        let ends = rows().filter(|row| !self.continued.get(*row));
+        // Once all paths are done, what is left is on cycles.
+        for (first, cycle) in ends
+            .map(|end| (end, false))
+            .chain(rows().map(|row| (row, true)))
+        {
+            if done.get(first) {
                 continue;
             }
-            let (end, cycle) = self.end(lowest);
             let mut cut = Cut {
                 limits,
                 segment: Vec::new(),
                 bytes: 0,
                 segments,
             };
-            let first = segments;
+            let mut row = Some(first);
             if cycle {
-                cut.add(lowest, StepKind::ToScratch, None, cost(lowest));
-                done[lowest as usize] = true;
+                cut.add(first, StepKind::ToScratch, None, cost(first));
+                done.set(first);
+                row = self.previous(first).filter(|row| *row != first);
             }
-            let mut row = if cycle {
-                self.previous[lowest as usize].filter(|row| *row != lowest)
-            } else {
-                Some(end)
-            };
             while let Some(this) = row {
-                done[this as usize] = true;
-                row = self.previous[this as usize].filter(|row| !done[*row as usize]);
+                done.set(this);
+                row = self.previous(this).filter(|row| !done.get(*row));
                 // Whatever comes next must have room as a hop's second half.
                 let reserve = match row {
                     Some(next) => cost(next),
-                    None if cycle => cost(lowest),
+                    None if cycle => cost(first),
                     None => 0,
                 };
                 if cut.has_room(cost(this), reserve) {
@@ -122,25 +131,30 @@ impl Links {
                 }
             }
             if cycle {
-                let after = (cut.segments != first).then_some(first);
-                cut.add(lowest, StepKind::FromScratch, after, 0);
+                let after = (cut.segments != segments).then_some(segments);
+                cut.add(first, StepKind::FromScratch, after, 0);
             }
             take(cut.next())?;
             segments = cut.segments;
         }
         Ok(())
     }
+}
 
-    /// The last row of the path that `row` is on; or that it is on a cycle.
-    fn end(&self, row: u32) -> (u32, bool) {
-        let mut end = row;
-        while let Some(next) = self.next[end as usize] {
-            if next == row {
-                return (row, true);
-            }
-            end = next;
-        }
-        (end, false)
+/// A set of rows, in a bit each.
+struct Bits(Vec<u64>);
+
+impl Bits {
+    fn new(rows: usize) -> Self {
+        Self(vec![0; rows.div_ceil(64)])
+    }
+
+    fn get(&self, row: u32) -> bool {
+        self.0[row as usize / 64] >> (row % 64) & 1 == 1
+    }
+
+    fn set(&mut self, row: u32) {
+        self.0[row as usize / 64] |= 1 << (row % 64);
     }
 }
 

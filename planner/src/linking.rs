@@ -1,105 +1,220 @@
 //! Chains, swaps and cycles of a manifest into the plan.
 
+mod lines;
+
 use std::collections::BTreeMap;
 use std::io::{BufReader, Read, Seek, SeekFrom, Write};
 use std::path::PathBuf;
 
-use crate::chains::{Limits, Links, SEGMENT_BYTES, SEGMENT_ROWS};
+use crate::chains::{Limits, Links, SEGMENT_BYTES, SEGMENT_ROWS, Segment};
 use crate::plan::block::{BlockDecoder, BlockEncoder, LinkedRows, StepHead};
 use crate::plan::{PlanError, PlanWriter, PlannedRename, Rows};
 use crate::resolve::{ManifestError, Pin};
 use crate::spill::{Spill, SpillError};
+use lines::Lines;
 
-/// Memory that a linked row takes at most, in bytes.
-const LINKED_ROW_BYTES: usize = 100;
+/// Memory that a linked row takes at most, in bytes: 8 to know where it is on
+/// disk, 4 for its cost, 4 and 2 bits for its links.
+const ROW_BYTES: usize = 17;
 
-/// Of rows on their way to disk.
+/// Memory for the rows of a page of lines that has linked rows, in bytes: which
+/// lines, and which rows of its block.
+const PAGE_BYTES: usize = Lines::PAGE_BYTES + 640;
+
+/// A link on disk: the line of a row, and that of the one whose source is its
+/// destination.
+const LINK_BYTES: usize = 16;
+
+/// Of rows and links on their way to disk, and back.
 const BUFFER_BYTES: usize = 256 * 1024;
 
-/// Links between rows, by their lines.
+/// Links between rows, by their lines. They wait on disk.
 pub(crate) struct Linking {
-    /// The destination of the first is the source of the second.
-    links: Vec<(u64, u64)>,
-    /// As many as memory has room for.
-    limit: usize,
+    folder: PathBuf,
+    /// Made with the first link.
+    spill: Option<Spill>,
+    /// The last links, on their way to disk.
+    buffer: Vec<u8>,
+    links: u64,
+    /// Of all linked rows.
+    lines: Lines,
+    /// In bytes.
+    memory: usize,
 }
 
 impl Linking {
-    /// Keeps them in so many bytes of memory.
-    pub(crate) fn new(memory: usize) -> Self {
+    /// Uses so many bytes of memory, and a file in `folder`.
+    pub(crate) fn new(memory: usize, folder: PathBuf) -> Self {
         Self {
-            links: Vec::new(),
-            limit: memory / LINKED_ROW_BYTES,
+            folder,
+            spill: None,
+            buffer: Vec::new(),
+            links: 0,
+            lines: Lines::default(),
+            memory,
         }
     }
 
-    /// Adds a link.
+    /// Adds a link: the destination of the row on `line` is the source of the
+    /// one on `next`.
     pub(crate) fn push(&mut self, line: u64, next: u64) -> Result<(), ManifestError> {
-        if self.links.len() >= self.limit {
-            return Err(ManifestError::TooManyLinks(self.links.len()));
+        self.buffer.extend_from_slice(&line.to_le_bytes());
+        self.buffer.extend_from_slice(&next.to_le_bytes());
+        self.lines.insert(line);
+        self.lines.insert(next);
+        self.links += 1;
+        // Rows have at least as many links as half of them.
+        self.check(self.links)?;
+        if self.buffer.len() >= BUFFER_BYTES {
+            self.flush()?;
         }
-        self.links.push((line, next));
+        Ok(())
+    }
+
+    /// Whether so many rows have room in memory.
+    fn check(&self, rows: u64) -> Result<(), ManifestError> {
+        let pages = self.lines.pages().saturating_mul(PAGE_BYTES);
+        let most = self.memory.saturating_sub(pages) / ROW_BYTES;
+        if rows > most as u64 {
+            return Err(ManifestError::TooManyLinks(rows));
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<(), SpillError> {
+        let spill = match &mut self.spill {
+            Some(spill) => spill,
+            none => none.insert(Spill::new(self.folder.clone())?),
+        };
+        spill.append(&self.buffer)?;
+        self.buffer.clear();
         Ok(())
     }
 
     /// Says in the plan which rows are linked, and writes their steps.
-    /// `blocks` is where each block of the plan starts, and its first line;
-    /// the rows are kept in `folder` until they are written.
+    /// `blocks` is where each block of the plan starts, and its first line.
     pub(crate) fn write<W: Read + Write + Seek>(
-        self,
+        mut self,
         plan: &mut PlanWriter<W>,
         blocks: &[(u64, u64)],
-        folder: PathBuf,
         pin: Pin<'_>,
     ) -> Result<(), ManifestError> {
-        if self.links.is_empty() {
+        self.flush()?;
+        let Some(spill) = self.spill.take().filter(|_| self.links > 0) else {
             return Ok(());
-        }
-        let mut lines: Vec<u64> = self.links.iter().flat_map(|(a, b)| [*a, *b]).collect();
-        lines.sort_unstable();
-        lines.dedup();
-        let (mut rows, linked) = read_rows(plan, blocks, &lines, folder)?;
-        let written = |error| ManifestError::Write(error);
-        // There are fewer than 2^32: the links are in memory.
-        let row = |line: u64| {
-            let at = lines.binary_search(&line).ok();
-            at.and_then(|at| u32::try_from(at).ok())
-                .ok_or(ManifestError::Write(PlanError::Altered))
         };
-        let links: Vec<(u32, u32)> = self
-            .links
-            .iter()
-            .map(|(line, next)| Ok((row(*line)?, row(*next)?)))
-            .collect::<Result<_, ManifestError>>()?;
+        let rows = self.lines.number();
+        let rows = rows.ok_or(ManifestError::TooManyLinks(u64::from(u32::MAX)))?;
+        self.check(rows.into())?;
+        let rows = rows as usize;
+        let mut renames = LinkedRenames::new(spill, rows, self.links * LINK_BYTES as u64);
+        let linked = read_rows(plan, blocks, &self.lines, &mut renames)?;
+        let written = |error| ManifestError::Write(error);
         plan.inner()
             .seek(SeekFrom::End(0))
             .map_err(|error| written(error.into()))?;
         plan.write_linked(linked.iter().map(|(block, rows)| (*block, rows)))
             .map_err(written)?;
+        // Each makes room for what comes next.
+        drop(linked);
+        let links = read_links(&renames.spill, self.links, &self.lines, rows)?;
+        drop(self.lines);
         let limits = Limits {
             rows: SEGMENT_ROWS,
             bytes: SEGMENT_BYTES,
         };
-        let costs = std::mem::take(&mut rows.costs);
+        let costs = std::mem::take(&mut renames.costs);
         let cost = |row: u32| costs.get(row as usize).map_or(0, |cost| u64::from(*cost));
-        let mut number = 0;
-        Links::new(lines.len(), links).resolve(limits, cost, |segment| {
-            let renames = segment.iter().map(|step| rows.get(step.row));
-            let mut renames = renames.collect::<Result<Vec<_>, _>>()?;
-            pin(&mut renames).map_err(ManifestError::Pin)?;
-            for (step, rename) in segment.iter().zip(&renames) {
-                let head = StepHead {
-                    segment: number,
-                    kind: step.kind,
-                    after: step.after,
-                };
-                plan.write_step(head, rename).map_err(written)?;
-            }
-            number += 1;
-            Ok::<(), ManifestError>(())
-        })?;
+        let mut steps = Steps {
+            renames,
+            plan,
+            pin,
+            waiting: Vec::new(),
+            rows: 0,
+            number: 0,
+        };
+        links.resolve(limits, cost, |segment| steps.push(segment))?;
+        steps.write()?;
         plan.end_steps().map_err(written)
     }
+}
+
+/// Segments on their way into the plan: their rows are pinned many at a time.
+struct Steps<'a, 'p, W: Write> {
+    renames: LinkedRenames,
+    plan: &'a mut PlanWriter<W>,
+    pin: Pin<'p>,
+    waiting: Vec<Segment>,
+    /// Steps of those that wait.
+    rows: usize,
+    /// Of the first one that waits.
+    number: u64,
+}
+
+impl<W: Write> Steps<'_, '_, W> {
+    fn push(&mut self, segment: Segment) -> Result<(), ManifestError> {
+        self.rows += segment.len();
+        self.waiting.push(segment);
+        if self.rows >= SEGMENT_ROWS {
+            self.write()?;
+        }
+        Ok(())
+    }
+
+    fn write(&mut self) -> Result<(), ManifestError> {
+        let segments = std::mem::take(&mut self.waiting);
+        let renames = segments
+            .iter()
+            .flatten()
+            .map(|step| self.renames.get(step.row));
+        let mut renames = renames.collect::<Result<Vec<_>, _>>()?;
+        (self.pin)(&mut renames).map_err(ManifestError::Pin)?;
+        let mut renames = renames.iter();
+        for (segment, steps) in (self.number..).zip(&segments) {
+            for (step, rename) in steps.iter().zip(renames.by_ref()) {
+                let (kind, after) = (step.kind, step.after);
+                let head = StepHead {
+                    segment,
+                    kind,
+                    after,
+                };
+                self.plan
+                    .write_step(head, rename)
+                    .map_err(ManifestError::Write)?;
+            }
+        }
+        self.number += segments.len() as u64;
+        self.rows = 0;
+        Ok(())
+    }
+}
+
+/// The links, back from disk, between rows instead of lines.
+fn read_links(
+    spill: &Spill,
+    links: u64,
+    lines: &Lines,
+    rows: usize,
+) -> Result<Links, ManifestError> {
+    let altered = || ManifestError::Write(PlanError::Altered);
+    let place = |line: &[u8]| {
+        let line = line.try_into().map(u64::from_le_bytes).ok();
+        line.and_then(|line| lines.place(line)).ok_or_else(altered)
+    };
+    let mut found = Links::new(rows);
+    let (mut at, end) = (0, links * LINK_BYTES as u64);
+    let mut bytes = vec![0; BUFFER_BYTES];
+    while at < end {
+        let rest = usize::try_from(end - at).unwrap_or(usize::MAX);
+        bytes.truncate(rest);
+        spill.read(&mut bytes, at)?;
+        for link in bytes.chunks_exact(LINK_BYTES) {
+            let (line, next) = link.split_at(LINK_BYTES / 2);
+            found.link(place(line)?, place(next)?);
+        }
+        at += bytes.len() as u64;
+    }
+    Ok(found)
 }
 
 /// Linked rows on disk: segments want them in another order than the
@@ -116,6 +231,20 @@ struct LinkedRenames {
 }
 
 impl LinkedRenames {
+    /// Room for so many rows, at the end of `spill`, which is at `start`.
+    fn new(spill: Spill, rows: usize, start: u64) -> Self {
+        let mut starts = Vec::with_capacity(rows + 1);
+        starts.push(start);
+        Self {
+            spill,
+            starts,
+            costs: Vec::with_capacity(rows),
+            buffer: Vec::new(),
+            encoder: BlockEncoder::default(),
+            decoder: BlockDecoder::default(),
+        }
+    }
+
     fn push(&mut self, rename: &PlannedRename) -> Result<(), SpillError> {
         // Each stands for itself, to be read alone.
         self.encoder.clear();
@@ -157,29 +286,19 @@ impl LinkedRenames {
     }
 }
 
-/// The rows on these lines, read again from the plan, and their places in its
-/// blocks.
+/// Reads the rows on these lines again from the plan. The answer is their
+/// places in its blocks.
 fn read_rows<W: Read + Write + Seek>(
     plan: &mut PlanWriter<W>,
     blocks: &[(u64, u64)],
-    lines: &[u64],
-    folder: PathBuf,
-) -> Result<(LinkedRenames, BTreeMap<u64, LinkedRows>), ManifestError> {
+    lines: &Lines,
+    renames: &mut LinkedRenames,
+) -> Result<BTreeMap<u64, LinkedRows>, ManifestError> {
     let written = |error| ManifestError::Write(error);
     let source = BufReader::with_capacity(BUFFER_BYTES, plan.inner());
     let mut rows = Rows::new(source).map_err(written)?;
-    let mut starts = Vec::with_capacity(lines.len() + 1);
-    starts.push(0);
-    let mut renames = LinkedRenames {
-        spill: Spill::new(folder)?,
-        starts,
-        costs: Vec::with_capacity(lines.len()),
-        buffer: Vec::new(),
-        encoder: BlockEncoder::default(),
-        decoder: BlockDecoder::default(),
-    };
     let mut linked: BTreeMap<u64, LinkedRows> = BTreeMap::new();
-    let mut lines = lines.iter().copied().peekable();
+    let mut lines = lines.iter().peekable();
     for (number, (at, _)) in (0_u64..).zip(blocks) {
         let end = usize::try_from(number + 1)
             .ok()
@@ -197,7 +316,7 @@ fn read_rows<W: Read + Write + Seek>(
         }
     }
     renames.flush()?;
-    Ok((renames, linked))
+    Ok(linked)
 }
 
 /// What a row takes in a message, in bytes, rather too much than too little:

@@ -50,9 +50,9 @@ pub enum ManifestError {
     /// More linked rows than memory has room for.
     #[error(
         "{0} or more renames are linked in chains, swaps and cycles, too many for the memory; give \
-         more with --memory: 100 bytes for each"
+         more with --memory: 20 bytes for each"
     )]
-    TooManyLinks(usize),
+    TooManyLinks(u64),
     /// The file for all problems cannot be written.
     #[error("{} cannot be written: {source}; name another file with --problems", .path.display())]
     Problems {
@@ -66,8 +66,8 @@ pub enum ManifestError {
 /// Why linked rows cannot be pinned.
 pub type PinError = Box<dyn std::error::Error + Send + Sync>;
 
-/// Adds to linked rows what is at their sources now. Called for all rows of a
-/// segment at once.
+/// Adds to linked rows what is at their sources now. Called for all rows of
+/// several segments at once; a row that takes a hop comes twice.
 pub type Pin<'a> = &'a mut dyn FnMut(&mut [PlannedRename]) -> Result<(), PinError>;
 
 /// A manifest and all that is wrong with it.
@@ -248,7 +248,7 @@ pub fn resolve_pinned<W: Read + Write + Seek>(
             })?;
             let found = mentions.collide(threads)?;
             let mut names = Names::new(&mut plan, &blocks)?;
-            let mut linking = Linking::new(sort_memory(options, threads));
+            let mut linking = Linking::new(sort_memory(options, threads), folder);
             let findings = findings.finish(collisions(found).filter_map(|collision| {
                 let found = collision
                     .map_err(ManifestError::from)
@@ -265,7 +265,7 @@ pub fn resolve_pinned<W: Read + Write + Seek>(
                 found.transpose()
             }))?;
             if findings.problems.total() == 0 {
-                linking.write(&mut plan, &blocks, folder, pin)?;
+                linking.write(&mut plan, &blocks, pin)?;
             }
             findings
         }

@@ -13,10 +13,13 @@ fn links(rows: &Rows) -> Links {
         .zip(rows)
         .map(|(row, (from, _))| (*from, row))
         .collect();
-    let next = (0..)
-        .zip(rows)
-        .filter_map(|(row, (_, to))| Some((row, *sources.get(to)?)));
-    Links::new(rows.len(), next)
+    let mut links = Links::new(rows.len());
+    for (row, (_, to)) in (0..).zip(rows) {
+        if let Some(next) = sources.get(to) {
+            links.link(row, *next);
+        }
+    }
+    links
 }
 
 fn segments(rows: &Rows, limits: Limits, cost: impl Fn(u32) -> u64) -> Vec<Segment> {
