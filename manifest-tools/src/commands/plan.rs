@@ -7,9 +7,7 @@ use std::fs::File;
 
 use rebucket_manifest::Exit;
 use rebucket_manifest::args::{ManifestArgs, PlanArgs};
-use rebucket_planner::{
-    ManifestError, PlanWriter, Resolution, is_plan, resolve, resolve_pinned,
-};
+use rebucket_planner::{ManifestError, PlanWriter, Resolution, is_plan, resolve, resolve_pinned};
 use rebucket_protocol::BucketName;
 use tokio::runtime::Handle;
 
