@@ -1,8 +1,11 @@
 //! The commands, one file each, and what they have in common.
 
+mod begun;
 mod beside;
 pub(crate) mod estimate;
 pub(crate) mod map;
+mod messages;
+mod pinned;
 pub(crate) mod plan;
 mod progress;
 pub(crate) mod report;
@@ -69,6 +72,33 @@ pub(crate) enum CommandError {
         /// The job.
         job: JobId,
     },
+    /// The job was begun by somebody else, whose pins are not ours.
+    #[error(
+        "the report {report} has a job {job} of this manifest that was begun elsewhere; what was at \
+         the keys of its chains before only its beginner knows: go on from the checkpoint, or with \
+         the command, that it was begun with, or give another --job"
+    )]
+    BegunElsewhere {
+        /// The report.
+        report: String,
+        /// The job.
+        job: JobId,
+    },
+    /// The plan that a job was begun with is gone.
+    #[error(
+        "{plan} {why}; it is the plan that the job {job} was begun with, and in the middle of a job \
+         nobody can tell any more what was at the keys of its chains before. Put the file back; or \
+         see what was done (`rebucket report`), and begin another job, with another name, of what \
+         is left"
+    )]
+    PlanGone {
+        /// The job.
+        job: JobId,
+        /// Where the plan was kept.
+        plan: String,
+        /// What is the matter with it.
+        why: String,
+    },
     /// There is no manifest to be made.
     #[error(transparent)]
     Map(#[from] map::MapError),
@@ -115,6 +145,8 @@ impl CommandError {
             | Self::Usage(_)
             | Self::Map(_)
             | Self::OtherManifest { .. }
+            | Self::BegunElsewhere { .. }
+            | Self::PlanGone { .. }
             | Self::Checkpoint(_)
             | Self::Prices(_)
             | Self::Report(_)

@@ -24,7 +24,7 @@ mod validate;
 pub use chains::StepKind;
 pub use choices::JobChoices;
 pub use input::{Input, InputError, open, open_reader};
-pub use manifest::{Chains, ManifestOptions};
+pub use manifest::ManifestOptions;
 pub use plan::{
     PlanDigest, PlanError, PlanReader, PlanWriter, PlannedRename, PlannedSegment, PlannedStep,
     Resolution, SegmentError, Segments, Steps, Totals,
@@ -32,7 +32,7 @@ pub use plan::{
 pub use problem::{Problem, ProblemKind, Problems};
 pub use records::count_records;
 pub use resolve::{
-    InvalidManifest, ManifestError, PinError, Resolved, Warnings, is_plan, prepare, resolve,
-    resolve_pinned,
+    InvalidManifest, ManifestError, PinError, Resolved, Warnings, is_plan, pin_plan, prepare,
+    resolve, resolve_pinned,
 };
 pub use spill::SpillError;

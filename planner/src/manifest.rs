@@ -33,18 +33,6 @@ pub struct ManifestOptions {
     /// Threads that check rows; `None` for one a core. The plan is the same
     /// whatever their number.
     pub threads: Option<NonZeroUsize>,
-    /// What becomes of chains, swaps and cycles.
-    pub chains: Chains,
-}
-
-/// What becomes of rows whose destination is the source of another row.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Chains {
-    /// They are problems.
-    #[default]
-    Refuse,
-    /// They are resolved into [`PlannedStep`](crate::PlannedStep)s.
-    Resolve,
 }
 
 impl ManifestOptions {
@@ -65,7 +53,6 @@ impl Default for ManifestOptions {
             memory: Self::DEFAULT_MEMORY,
             temp_dir: None,
             threads: None,
-            chains: Chains::Refuse,
         }
     }
 }

@@ -50,8 +50,6 @@ pub enum ProblemKind {
     DuplicateSource,
     /// Two rows have the same new name.
     DuplicateDestination,
-    /// One row's destination is another row's source.
-    Chain,
     /// A warning: a key that some endpoints take for another one.
     UnusualKey,
     /// A warning: a destination that some endpoints take for a key of another

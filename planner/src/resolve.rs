@@ -1,5 +1,6 @@
 //! From a manifest, or a plan, to a plan that can be carried out.
 
+mod pinned;
 mod told;
 
 use std::fmt;
@@ -14,12 +15,14 @@ use crate::collisions::{CollisionKind, Mentions, collisions};
 use crate::findings::Findings;
 use crate::input::{Input, InputError};
 use crate::linking::Linking;
-use crate::manifest::{Chains, ManifestOptions, ManifestReader};
+use crate::manifest::{ManifestOptions, ManifestReader};
 use crate::pipeline;
 use crate::plan::{MAGIC, PlanError, PlanReader, PlanWriter, PlannedRename, Resolution, VERSION_1};
 use crate::problem::Problems;
 use crate::spill::{self, Spill, SpillError};
-use told::{Names, problem};
+use told::Names;
+
+pub use pinned::pin_plan;
 
 /// Why there is no plan.
 #[derive(Debug, thiserror::Error)]
@@ -253,14 +256,10 @@ pub fn resolve_pinned<W: Read + Write + Seek>(
                 let found = collision
                     .map_err(ManifestError::from)
                     .and_then(|collision| {
-                        if (collision.kind, options.chains)
-                            == (CollisionKind::Chain, Chains::Resolve)
-                        {
+                        if collision.kind == CollisionKind::Chain {
                             linking.push(collision.line, collision.other)?;
-                            return Ok(None);
                         }
-                        let uri = names.uri(&collision)?;
-                        Ok(Some(problem(&collision, &uri, &header)))
+                        names.problem(&collision, &header)
                     });
                 found.transpose()
             }))?;
@@ -321,9 +320,7 @@ fn sort_memory(options: &ManifestOptions, threads: usize) -> usize {
 /// choices of the command line; they win over what a plan says. Of a manifest
 /// there are warnings as well, of a plan there were when it was made.
 ///
-/// Chains have to be in a plan that was kept: it says what was at their keys
-/// before the first rename, which nobody can find out again in the middle of
-/// the job.
+/// Linked rows of a manifest are not pinned yet: see [`pin_plan`].
 ///
 /// # Errors
 /// [`ManifestError`] when there is anything wrong: no rename may be started.

@@ -35,10 +35,10 @@ pub(crate) async fn run(args: EstimateArgs) -> Result<Exit, CommandError> {
     let work = async {
         // A wrong table is said before a long manifest is read.
         let prices = Prices::load(args.assume.prices.as_deref())?;
-        let plan = source::plan(&args.manifest, args.s3.s3_path_style).await?;
+        let source = source::read(&args.manifest, args.s3.s3_path_style).await?;
         let assume = args.assume.clone();
         tokio::task::spawn_blocking(move || {
-            let mut plan = plan;
+            let mut plan = source.plan;
             estimate(&mut plan, assume, prices, false)
         })
         .await?

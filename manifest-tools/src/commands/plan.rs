@@ -1,16 +1,13 @@
 //! `rebucket plan`: checks a manifest and writes its plan.
 
-mod pins;
+pub(crate) mod pins;
 
 use std::fmt::Write as _;
 use std::fs::File;
 
 use rebucket_manifest::Exit;
 use rebucket_manifest::args::{ManifestArgs, PlanArgs};
-use rebucket_planner::{
-    Chains, ManifestError, ManifestOptions, PlanWriter, Resolution, is_plan, resolve,
-    resolve_pinned,
-};
+use rebucket_planner::{ManifestError, PlanWriter, Resolution, is_plan, resolve, resolve_pinned};
 use rebucket_protocol::BucketName;
 use tokio::runtime::Handle;
 
@@ -89,10 +86,7 @@ fn check(
         None => args.temporary_file().map_err(CommandError::Spool)?,
     };
     let plan = PlanWriter::new(file, args.choices()).map_err(ManifestError::Write)?;
-    let options = ManifestOptions {
-        chains: Chains::Resolve,
-        ..args.options()
-    };
+    let options = args.options();
     // A plan that is not kept is not carried out.
     let resolved = if keep {
         resolve_pinned(input, &options, plan, &mut |rows| pinner.pin(rows))

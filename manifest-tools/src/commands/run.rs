@@ -2,15 +2,15 @@
 //! The report is what makes it resumable.
 
 use std::fs::File;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
 use rebucket_manifest::Exit;
 use rebucket_manifest::args::RunArgs;
-use rebucket_planner::{ManifestError, PlanReader, PlannedSegment};
+use rebucket_planner::PlanReader;
 use rebucket_protocol::{
-    BucketName, IfExists, JobId, JobOptions, Outcome, RenameTask, S3Prefix, TaskId, Timestamp,
-    encode,
+    BucketName, IfExists, JobId, JobOptions, Outcome, S3Prefix, TaskId, Timestamp, encode,
 };
 use rebucket_worker::admission::Admission;
 use rebucket_worker::clients::Clients;
@@ -20,17 +20,21 @@ use rebucket_worker::metrics::Metrics;
 use rebucket_worker::queue::lease::LeaseSettings;
 use rebucket_worker::queue::memory::MemoryQueue;
 use rebucket_worker::report::location::ReportStore;
-use rebucket_worker::report::read::{JobReport, read_job};
+use rebucket_worker::report::read::read_job;
 use rebucket_worker::report::tally::Outcomes;
-use rebucket_worker::report::{JobRecord, Recorder, ReportLocation};
+use rebucket_worker::report::{JobRecord, Recorder, ReportError, ReportLocation};
 use rebucket_worker::setup::{self, StartError};
 use rebucket_worker::shutdown::Shutdown;
 use rebucket_worker::worker::{DrainCheck, Worker, WorkerSettings};
 use tokio::sync::mpsc;
 
+use super::begun::{beginning, begun};
+use super::messages::walk;
+use super::pinned::{PinnedPlan, Place};
 use super::progress::progress_bar;
 use super::report::summary;
-use super::{CommandError, complain, print, source};
+use super::source::{self, Source};
+use super::{CommandError, complain, print};
 
 /// Deliveries of a task before a transient failure counts as a failure.
 const DELIVERIES: u32 = 5;
@@ -51,21 +55,25 @@ pub(crate) async fn run(args: RunArgs) -> Result<Exit, CommandError> {
     let shutdown = Shutdown::new();
     tokio::spawn(shutdown.clone().on_signals(args.engine.grace));
     let path_style = args.engine.s3.s3_path_style;
-    let plan = tokio::select! {
-        plan = source::plan(&args.manifest, path_style) => plan?,
+    let mut source = tokio::select! {
+        source = source::read(&args.manifest, path_style) => source?,
         () = shutdown.drain().cancelled() => return Ok(Exit::Interrupted),
     };
     let clients = Clients::from_env(path_style).await;
     let store = ReportStore::new(location(&args)?, &clients.s3);
-    let job = job_name(&args, &plan)?;
+    let job = job_name(&args, &source.plan)?;
     let _lock = store.lock(&job).await?;
-    let (record, earlier) = begin(&store, &job, &plan).await?;
-    let resumed = earlier.is_some();
-    let earlier = earlier.unwrap_or_default().outcomes;
+    let record = take_up(&args, &store, &job, &mut source).await?;
+    let resumed = record.is_some();
+    let earlier = if resumed {
+        read_job(&store, &job).await?.outcomes
+    } else {
+        Outcomes::default()
+    };
 
     let metrics = Metrics::new().map_err(StartError::from)?;
     let host = Host::this_process();
-    let places = places(&plan);
+    let places = places(&source.plan);
     let engine = setup::engine(
         &clients,
         &args.engine,
@@ -77,6 +85,15 @@ pub(crate) async fn run(args: RunArgs) -> Result<Exit, CommandError> {
     let renamer = match engine.await {
         Err(_) if shutdown.drain().is_cancelled() => return Ok(Exit::Interrupted),
         other => other?,
+    };
+    let (record, plan) = if let Some(record) = record {
+        (record, source.plan)
+    } else {
+        // As late as can be: what is pinned must not change any more.
+        tokio::select! {
+            begun = begin(&args, &store, &job, source) => begun?,
+            () = shutdown.drain().cancelled() => return Ok(Exit::Interrupted),
+        }
     };
     let retried = args.retry_failed.then(|| Timestamp::now().ceil_second());
     // No task may start before the job does; see `RenameTask::submitted`.
@@ -132,8 +149,16 @@ pub(crate) async fn run(args: RunArgs) -> Result<Exit, CommandError> {
     drop(worker);
     recording.await?;
     fed.await??;
+    conclude(&store, &job, interrupted).await
+}
 
-    let report = read_job(&store, &job).await?;
+/// Says what became of the job.
+async fn conclude(
+    store: &ReportStore,
+    job: &JobId,
+    interrupted: bool,
+) -> Result<Exit, CommandError> {
+    let report = read_job(store, job).await?;
     let tally = report.tally();
     print(&summary(job.as_str(), &tally))?;
     complain(&format!("report: {}", store.location()));
@@ -192,34 +217,49 @@ fn job_name(args: &RunArgs, plan: &PlanReader<File>) -> Result<JobId, CommandErr
         .ok_or_else(|| CommandError::Usage(format!("{manifest} gives the job no name; give --job")))
 }
 
-/// The job's record, and what earlier runs of it left, if there were any. A
-/// job that was begun with another manifest is refused: its report would mix
-/// two.
-async fn begin(
+/// The job's record, if it was begun before. Then the chains are those that
+/// were pinned at its beginning.
+async fn take_up(
+    args: &RunArgs,
     store: &ReportStore,
     job: &JobId,
-    plan: &PlanReader<File>,
-) -> Result<(JobRecord, Option<JobReport>), CommandError> {
-    let digest = plan.resolution().digest.as_str();
-    match JobRecord::load(store, job).await? {
-        Some(record) if record.plan.as_deref() == Some(digest) => {
-            Ok((record, Some(read_job(store, job).await?)))
-        }
-        Some(_) => Err(CommandError::OtherManifest {
-            report: store.location().to_string(),
-            job: job.clone(),
-        }),
-        None => {
-            let record = JobRecord {
-                job: job.clone(),
-                started: Timestamp::now().ceil_second(),
-                submitted: Some(plan.resolution().totals.rows),
-                plan: Some(digest.to_owned()),
-            };
-            record.save(store).await?;
-            Ok((record, None))
-        }
+    source: &mut Source,
+) -> Result<Option<JobRecord>, CommandError> {
+    let record = begun(store, &beginning(job, &source.plan)).await?;
+    if let (Some(record), true) = (&record, source.unpinned) {
+        let pinned = record.pinned.as_deref();
+        let place = Place::Report(store, job);
+        source.plan = place.open(job, pinned, &args.manifest).await?;
     }
+    Ok(record)
+}
+
+/// Records the job, with its chains pinned. From here on it has begun, and its
+/// pins are never taken again.
+async fn begin(
+    args: &RunArgs,
+    store: &ReportStore,
+    job: &JobId,
+    source: Source,
+) -> Result<(JobRecord, PlanReader<File>), CommandError> {
+    let Source { mut plan, unpinned } = source;
+    let mut record = beginning(job, &plan);
+    if unpinned {
+        let path_style = args.engine.s3.s3_path_style;
+        let pinned = PinnedPlan::take(&args.manifest, path_style, plan).await?;
+        pinned.keep(&Place::Report(store, job)).await?;
+        // Where nothing can be locked, another run may have begun meanwhile:
+        // then we may have pinned what it had renamed already. If it has not
+        // until now, all our pins are older than its first rename.
+        if begun(store, &record).await?.is_some() {
+            return Err(ReportError::InUse(store.location().to_string()).into());
+        }
+        record.pinned = Some(pinned.digest().to_owned());
+        record.started = Timestamp::now().ceil_second();
+        plan = pinned.into_plan(&args.manifest).await?;
+    }
+    record.save(store).await?;
+    Ok((record, plan))
 }
 
 /// Every bucket that the plan names, as a whole.
@@ -256,52 +296,29 @@ impl Feeder {
         }
     }
 
-    /// The same for a segment. It is carried out again as long as anything
-    /// of it is to be done: what was done is found done.
-    fn segment_submitted(&self, segment: &PlannedSegment) -> Option<Timestamp> {
-        let mut rows = segment.rows();
-        rows.find_map(|(row, _)| self.submitted(&TaskId::for_row(&self.job, row)))
-    }
-
+    /// A chain is carried out again as long as anything of it is to be done:
+    /// what was done is found done.
     fn read(
         self,
         mut plan: PlanReader<File>,
         bodies: &mpsc::Sender<String>,
     ) -> Result<(), CommandError> {
-        let unfit = |line: u64, why: &dyn std::fmt::Display| {
-            CommandError::Usage(format!("line {line}: {why}"))
-        };
-        // False when nobody listens any more.
-        let give = |line: u64, task: &RenameTask| {
-            let body = encode(task).map_err(|error| unfit(line, &error))?;
-            Ok::<_, CommandError>(bodies.blocking_send(body).is_ok())
-        };
         let (job, options, if_exists) = (&self.job, &self.options, self.if_exists);
-        for rename in plan.by_ref() {
-            let rename = rename.map_err(ManifestError::Write)?;
-            let line = rename.line;
-            let submitted = self.submitted(&TaskId::for_row(job, rename.row));
+        walk(&mut plan, 0, |_, planned| {
+            let line = planned.line();
+            let submitted = planned.find_row(|row| self.submitted(&TaskId::for_row(job, row)));
             if submitted.is_none() {
-                continue;
+                return Ok(ControlFlow::Continue(()));
             }
-            let task = rename.into_task(job, options, if_exists, submitted);
-            if !give(line, &task.map_err(|error| unfit(line, &error))?)? {
-                return Ok(());
-            }
-        }
-        for segment in plan.segments().map_err(ManifestError::Write)? {
-            let segment = segment.map_err(ManifestError::Write)?;
-            let line = segment.line();
-            let submitted = self.segment_submitted(&segment);
-            if submitted.is_none() {
-                continue;
-            }
-            let task = segment.into_task(job, options, if_exists, submitted, &self.scratch);
-            if !give(line, &task.map_err(|error| unfit(line, &error))?)? {
-                return Ok(());
-            }
-        }
-        Ok(())
+            let task = planned.into_task(job, options, if_exists, submitted, &self.scratch)?;
+            let body = encode(&task)
+                .map_err(|error| CommandError::Usage(format!("line {line}: {error}")))?;
+            // Nobody may listen any more.
+            Ok(match bodies.blocking_send(body) {
+                Ok(()) => ControlFlow::Continue(()),
+                Err(_) => ControlFlow::Break(()),
+            })
+        })
     }
 }
 

@@ -82,20 +82,31 @@ impl Fetched {
     }
 }
 
+/// A manifest or a plan that was found right.
+pub(crate) struct Source {
+    /// The renames.
+    pub(crate) plan: PlanReader<File>,
+    /// It is a manifest with chains, and what is at their keys must be looked
+    /// at before the first rename; see [`super::pinned`].
+    pub(crate) unpinned: bool,
+}
+
 /// Reads and checks the whole manifest before anything is sent or renamed.
-pub(crate) async fn plan(
-    args: &ManifestArgs,
-    path_style: bool,
-) -> Result<PlanReader<File>, CommandError> {
+pub(crate) async fn read(args: &ManifestArgs, path_style: bool) -> Result<Source, CommandError> {
     let fetched = fetch(args, path_style).await?;
     let spool = args.temporary_file().map_err(CommandError::Spool)?;
     let (options, choices) = (args.options(), args.choices());
     tokio::task::spawn_blocking(move || {
         let (plan, warnings) = prepare(fetched.open()?, &options, choices, spool)?;
+        // A plan that was kept has its pins, and its warnings were given.
+        let manifest = warnings.is_some();
         if let Some(warnings) = warnings {
             warn(&warnings);
         }
-        Ok(plan)
+        Ok(Source {
+            unpinned: manifest && plan.resolution().totals.linked_rows > 0,
+            plan,
+        })
     })
     .await?
 }

@@ -11,7 +11,7 @@ mod pace;
 mod sender;
 
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,6 +22,7 @@ use rebucket_planner::PlanReader;
 use rebucket_protocol::{JobId, Timestamp};
 use rebucket_worker::clients::Clients;
 use rebucket_worker::metrics::Metrics;
+use rebucket_worker::report::JobRecord;
 use rebucket_worker::report::location::ReportStore;
 use rebucket_worker::retry::Caller;
 use rebucket_worker::setup::StartError;
@@ -29,15 +30,18 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::begun::beginning;
 use super::estimate::Estimate;
+use super::pinned::{PinnedPlan, Place, path_beside};
 use super::progress::progress_bar;
-use super::{CommandError, complain, interrupted, print, source};
+use super::source::{self, Source};
+use super::{CommandError, complain, interrupted, print};
 use batches::{Letterhead, read_batches};
 pub(crate) use checkpoint::CheckpointError;
-use checkpoint::{Checkpoint, Found, Identity, Wanted};
+use checkpoint::{Begun, Checkpoint, Found, Identity, Wanted};
 use confirmed::Confirmed;
 use consent::consent;
-use opening::{fitting, look_at, open_queue, record};
+use opening::{fitting, look_at, open_queue, record, refuse_begun};
 use pace::Pace;
 use sender::{Dispatcher, Sender};
 
@@ -58,12 +62,12 @@ pub(crate) async fn run(args: SubmitArgs) -> Result<Exit, CommandError> {
 }
 
 async fn submit(args: &SubmitArgs, stop: CancellationToken) -> Result<Exit, CommandError> {
-    let plan = tokio::select! {
-        plan = source::plan(&args.manifest, args.s3.s3_path_style) => plan?,
+    let Source { plan, unpinned } = tokio::select! {
+        source = source::read(&args.manifest, args.s3.s3_path_style) => source?,
         () = stop.cancelled() => return Ok(Exit::Interrupted),
     };
     let wanted = wanted(args, &plan);
-    let Some((mut checkpoint, begun)) = take_up(args, &wanted)? else {
+    let Some((mut checkpoint, mut begun)) = take_up(args, &wanted, unpinned)? else {
         return Ok(Exit::Done);
     };
     let metrics = Metrics::new().map_err(StartError::from)?;
@@ -75,21 +79,28 @@ async fn submit(args: &SubmitArgs, stop: CancellationToken) -> Result<Exit, Comm
         complain(&format!("warning: the queue {}: {warning}", args.queue_url));
     }
     // One that goes on was agreed to when it began.
-    if begun.arrived == Confirmed::default() {
+    if !begun.goes_on() {
         complain(&estimate.line());
         if !consent(&args.consent, estimate.dollars(), &stop).await? {
             complain("rebucket: nothing was sent");
             return Ok(Exit::Interrupted);
         }
     }
-    let Begun {
-        job,
-        submitted,
-        arrived,
-    } = begun;
+    let report = args
+        .report
+        .clone()
+        .map(|location| ReportStore::new(location, &clients.s3));
+    let mut beginning = beginning(&begun.job, &plan);
+    let plan = match checkpoint.path().filter(|_| unpinned) {
+        None => plan,
+        Some(path) => tokio::select! {
+            plan = pinned(args, plan, path, report.as_ref(), &beginning, &mut begun) => plan?,
+            () = stop.cancelled() => return Ok(Exit::Interrupted),
+        },
+    };
     let mut letterhead = Letterhead::new(
-        job,
-        submitted,
+        begun.job.clone(),
+        begun.submitted,
         plan.choices(),
         args.send.scratch.clone(),
         &attributes,
@@ -97,13 +108,13 @@ async fn submit(args: &SubmitArgs, stop: CancellationToken) -> Result<Exit, Comm
     let plan = fitting(plan, &letterhead, &attributes).await?;
     // First the checkpoint, then the report: a job that is recorded must be
     // found again under its name.
-    checkpoint.begin(&wanted, &letterhead.job, submitted, arrived.clone())?;
-    if let Some(location) = &args.report {
-        let store = ReportStore::new(location.clone(), &clients.s3);
-        letterhead.submitted = record(&store, &letterhead.job, &plan, submitted).await?;
-        if letterhead.submitted != submitted {
-            let (job, submitted) = (&letterhead.job, letterhead.submitted);
-            checkpoint.begin(&wanted, job, submitted, arrived)?;
+    checkpoint.begin(&wanted, &begun)?;
+    if let Some(store) = &report {
+        (beginning.started, beginning.pinned) = (begun.submitted, begun.pinned.clone());
+        letterhead.submitted = record(store, &beginning).await?;
+        if letterhead.submitted != begun.submitted {
+            begun.submitted = letterhead.submitted;
+            checkpoint.begin(&wanted, &begun)?;
         }
     }
     // No task may start before the time that its message names: it tells what
@@ -125,11 +136,15 @@ async fn submit(args: &SubmitArgs, stop: CancellationToken) -> Result<Exit, Comm
     match ended {
         Ok(()) => {
             checkpoint.finish()?;
+            if let (Some(path), Some(_)) = (checkpoint.path(), &begun.pinned) {
+                // All pins are in the queue. A plan that stays does no harm.
+                std::fs::remove_file(path_beside(path)).ok();
+            }
             print(&format!("{summary}\n"))?;
             Ok(Exit::Done)
         }
         Err(error) => {
-            let how = how_to_go_on(&checkpoint, &letterhead.job);
+            let how = how_to_go_on(&checkpoint, &begun);
             complain(&format!("rebucket: {summary}; {how}"));
             match error {
                 CommandError::Interrupted => Ok(Exit::Interrupted),
@@ -139,21 +154,41 @@ async fn submit(args: &SubmitArgs, stop: CancellationToken) -> Result<Exit, Comm
     }
 }
 
-/// A submission that begins or goes on.
-struct Begun {
-    job: JobId,
-    submitted: Timestamp,
-    arrived: Confirmed,
+/// The plan with its chains pinned: as they were when the submission began,
+/// or, when it begins now, as they are.
+async fn pinned(
+    args: &SubmitArgs,
+    plan: PlanReader<File>,
+    checkpoint: &Path,
+    report: Option<&ReportStore>,
+    beginning: &JobRecord,
+    begun: &mut Begun,
+) -> Result<PlanReader<File>, CommandError> {
+    let place = Place::Beside(checkpoint);
+    if begun.goes_on() {
+        let digest = begun.pinned.as_deref();
+        return place.open(&begun.job, digest, &args.manifest).await;
+    }
+    if let Some(store) = report {
+        refuse_begun(store, beginning).await?;
+    }
+    let pinned = PinnedPlan::take(&args.manifest, args.s3.s3_path_style, plan).await?;
+    pinned.keep(&place).await?;
+    begun.pinned = Some(pinned.digest().to_owned());
+    begun.submitted = Timestamp::now().ceil_second();
+    pinned.into_plan(&args.manifest).await
 }
 
 /// Looks into the checkpoint. `None` when everything was sent before.
 fn take_up(
     args: &SubmitArgs,
     wanted: &Wanted,
+    unpinned: bool,
 ) -> Result<Option<(Checkpoint, Begun)>, CommandError> {
     let (rows, unit) = (wanted.rows, wanted.unit);
     let (checkpoint, found) = match checkpoint_path(args) {
         Some(path) => Checkpoint::open(&path, wanted)?,
+        None if unpinned => return Err(no_place_for_pins(&args.manifest.manifest)),
         None => (Checkpoint::none(), Found::Nothing),
     };
     let begun = match found {
@@ -164,20 +199,13 @@ fn take_up(
             ))?;
             return Ok(None);
         }
-        Found::Begun {
-            job,
-            submitted,
-            confirmed,
-        } => {
+        Found::Begun(begun) => {
             complain(&format!(
-                "rebucket: going on with the job {job}: {} of {rows} {unit} were submitted before",
-                confirmed.count()
+                "rebucket: going on with the job {}: {} of {rows} {unit} were submitted before",
+                begun.job,
+                begun.arrived.count()
             ));
-            Begun {
-                job,
-                submitted,
-                arrived: confirmed,
-            }
+            begun
         }
         Found::Nothing => {
             let now = Timestamp::now().ceil_second();
@@ -188,6 +216,7 @@ fn take_up(
             Begun {
                 job,
                 submitted: now,
+                pinned: None,
                 arrived: Confirmed::default(),
             }
         }
@@ -209,7 +238,24 @@ async fn estimated(
     .await?
 }
 
-fn how_to_go_on(checkpoint: &Checkpoint, job: &JobId) -> String {
+fn no_place_for_pins(manifest: &str) -> CommandError {
+    CommandError::Usage(format!(
+        "{manifest} has chains, swaps or cycles: what is at their keys must be kept until all of it \
+         is sent, and there is no file beside it to keep it in; give --checkpoint FILE, or make a \
+         plan of it with `rebucket plan --out PLAN` and submit that"
+    ))
+}
+
+fn how_to_go_on(checkpoint: &Checkpoint, begun: &Begun) -> String {
+    let job = &begun.job;
+    if let (Some(path), Some(_)) = (checkpoint.path(), &begun.pinned) {
+        return format!(
+            "the same command goes on from here, by the checkpoint {} and the plan {}, which \
+             nothing can replace",
+            path.display(),
+            path_beside(path).display()
+        );
+    }
     let twice = format!(
         "submit the same manifest with --job {job}: what was submitted twice counts once in the report"
     );

@@ -93,7 +93,6 @@ impl<W: Write> PlanWriter<W> {
                 self.sealer
                     .seal(BlockKind::Linked, &payload, count, &mut sealed)?;
                 self.append(&sealed)?;
-                self.totals.linked_rows += rows;
                 payload.clear();
                 rows = 0;
             }
@@ -124,13 +123,16 @@ impl<W: Write> PlanWriter<W> {
         Ok(())
     }
 
-    /// Adds a block that was made elsewhere; says where it starts. Its rows are
-    /// for [`count`](Self::count).
+    /// Adds a block that was made elsewhere; says where it starts. Its renames
+    /// are for [`count`](Self::count).
     pub(crate) fn append(&mut self, block: &Sealed) -> Result<u64, PlanError> {
         let at = self.at;
         self.out.write_all(block.bytes())?;
         self.at += block.bytes().len() as u64;
         self.sums.sealed(block);
+        if block.kind() == BlockKind::Linked {
+            self.totals.linked_rows += u64::from(block.rows());
+        }
         Ok(at)
     }
 

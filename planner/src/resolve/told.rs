@@ -33,8 +33,28 @@ impl<'p, W: Read + Write + Seek> Names<'p, W> {
         })
     }
 
+    /// What is wrong with a row that collides with another. A chain is no
+    /// problem.
+    pub(super) fn problem(
+        &mut self,
+        collision: &Collision,
+        header: &Header,
+    ) -> Result<Option<Problem>, ManifestError> {
+        if collision.kind == CollisionKind::Chain {
+            return Ok(None);
+        }
+        let uri = self.uri(collision)?;
+        let problem = wrong(collision, &uri).map(|(kind, message)| Problem {
+            line: collision.line,
+            column: header.column(header.key_column(side(collision.kind))),
+            kind,
+            message,
+        });
+        Ok(problem)
+    }
+
     /// The destination, or for a duplicate source the source, of a row.
-    pub(super) fn uri(&mut self, collision: &Collision) -> Result<String, ManifestError> {
+    fn uri(&mut self, collision: &Collision) -> Result<String, ManifestError> {
         let line = collision.line;
         let block = self
             .blocks
@@ -60,9 +80,15 @@ fn side(kind: CollisionKind) -> Side {
     }
 }
 
-pub(super) fn problem(collision: &Collision, uri: &str, header: &Header) -> Problem {
+fn wrong(collision: &Collision, uri: &str) -> Option<(ProblemKind, String)> {
     let other = collision.other;
-    let (kind, message) = match collision.kind {
+    let folds = |what: &str| {
+        format!(
+            "destination {uri} and the {what} on line {other} are one key to endpoints that fold \
+             `//`, `./` and slashes at an end: one would replace the other there"
+        )
+    };
+    Some(match collision.kind {
         CollisionKind::Source => (
             ProblemKind::DuplicateSource,
             format!(
@@ -77,32 +103,8 @@ pub(super) fn problem(collision: &Collision, uri: &str, header: &Header) -> Prob
                  same name, change or remove one of the rows"
             ),
         ),
-        CollisionKind::Chain => (
-            ProblemKind::Chain,
-            format!(
-                "destination {uri} is also the source on line {other}: chains, swaps and cycles \
-                 are carried out from a plan that was kept; make it with `rebucket plan --out \
-                 PLAN`, and run or submit the plan"
-            ),
-        ),
-        CollisionKind::FoldsOntoSource | CollisionKind::FoldsOntoDestination => {
-            let what = match collision.kind {
-                CollisionKind::FoldsOntoSource => "source",
-                _ => "destination",
-            };
-            (
-                ProblemKind::FoldedKeys,
-                format!(
-                    "destination {uri} and the {what} on line {other} are one key to endpoints \
-                     that fold `//`, `./` and slashes at an end: one would replace the other there"
-                ),
-            )
-        }
-    };
-    Problem {
-        line: collision.line,
-        column: header.column(header.key_column(side(collision.kind))),
-        kind,
-        message,
-    }
+        CollisionKind::FoldsOntoSource => (ProblemKind::FoldedKeys, folds("source")),
+        CollisionKind::FoldsOntoDestination => (ProblemKind::FoldedKeys, folds("destination")),
+        CollisionKind::Chain => return None,
+    })
 }

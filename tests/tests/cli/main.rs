@@ -7,6 +7,7 @@
     reason = "in a test a failed unwrap is a failed test"
 )]
 
+mod chain_manifests;
 mod chains;
 mod choices;
 mod command;

@@ -150,6 +150,14 @@ impl Bench {
         versions
     }
 
+    /// The bytes at a key, which must be there.
+    pub(crate) async fn bytes(&self, key: &str) -> Vec<u8> {
+        let bucket = &self.bucket;
+        let get = bucket.client.get_object().bucket(&bucket.name).key(key);
+        let body = get.send().await.unwrap().body.collect().await;
+        body.unwrap().to_vec()
+    }
+
     /// What is at a key, which must be there.
     pub(crate) async fn object(&self, key: &str) -> Properties {
         let object = self.bucket.object(key).await;

@@ -19,6 +19,11 @@ pub struct JobRecord {
     pub submitted: Option<u64>,
     /// A digest of the plan, by which a resumed run knows its manifest again.
     pub plan: Option<String>,
+    /// The digest of the plan with its chains pinned, if the job was begun
+    /// with a manifest that has any. Only that plan says what was at the keys
+    /// before the first rename.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pinned: Option<String>,
 }
 
 impl JobRecord {

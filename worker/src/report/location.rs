@@ -61,7 +61,7 @@ pub enum ReportError {
 }
 
 impl ReportError {
-    fn file(path: &Path) -> impl FnOnce(std::io::Error) -> Self {
+    pub(super) fn file(path: &Path) -> impl FnOnce(std::io::Error) -> Self + use<> {
         let path = path.to_owned();
         move |error| Self::File { path, error }
     }
@@ -102,9 +102,9 @@ pub struct ReportLock {
 /// with slashes: `job/file`.
 #[derive(Debug, Clone)]
 pub struct ReportStore {
-    location: ReportLocation,
-    s3: aws_sdk_s3::Client,
-    caller: Caller,
+    pub(super) location: ReportLocation,
+    pub(super) s3: aws_sdk_s3::Client,
+    pub(super) caller: Caller,
 }
 
 #[async_trait]
@@ -139,6 +139,15 @@ impl ReportStore {
     #[must_use]
     pub fn location(&self) -> &ReportLocation {
         &self.location
+    }
+
+    /// A file or object of it in full, for people.
+    #[must_use]
+    pub fn shown(&self, name: &str) -> String {
+        match &self.location {
+            ReportLocation::Directory(root) => root.join(name).display().to_string(),
+            ReportLocation::S3(prefix) => format!("{prefix}{name}"),
+        }
     }
 
     /// Leaves a note of this worker in the report: it shows who worked, and
@@ -184,7 +193,7 @@ impl ReportStore {
         match &self.location {
             ReportLocation::Directory(root) => {
                 let path = root.join(name);
-                blocking(move || replace_file(&path, &text)).await
+                blocking(move || replace_file(&path, text.as_slice())).await
             }
             ReportLocation::S3(prefix) => self.put(prefix, name, text).await,
         }
@@ -228,7 +237,12 @@ impl ReportStore {
         }
     }
 
-    async fn put(&self, prefix: &S3Prefix, name: &str, text: Vec<u8>) -> Result<(), ReportError> {
+    pub(super) async fn put(
+        &self,
+        prefix: &S3Prefix,
+        name: &str,
+        text: Vec<u8>,
+    ) -> Result<(), ReportError> {
         let key = format!("{}{name}", prefix.prefix);
         let put = || async {
             let request = self
@@ -295,7 +309,12 @@ impl ReportStore {
     }
 }
 
-fn failed(operation: &'static str, prefix: &S3Prefix, name: &str, fault: Fault) -> ServiceError {
+pub(super) fn failed(
+    operation: &'static str,
+    prefix: &S3Prefix,
+    name: &str,
+    fault: Fault,
+) -> ServiceError {
     ServiceError {
         operation,
         target: format!("{prefix}{name}"),
@@ -303,7 +322,7 @@ fn failed(operation: &'static str, prefix: &S3Prefix, name: &str, fault: Fault) 
     }
 }
 
-async fn blocking<T: Send + 'static>(
+pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, ReportError> + Send + 'static,
 ) -> Result<T, ReportError> {
     match tokio::task::spawn_blocking(work).await {
@@ -333,12 +352,12 @@ fn append_file(path: &Path, text: &[u8]) -> Result<(), ReportError> {
     if fresh { sync_parent(path) } else { Ok(()) }
 }
 
-fn replace_file(path: &Path, text: &[u8]) -> Result<(), ReportError> {
-    use std::io::Write as _;
+/// Puts a file in place once all of it is durable.
+pub(super) fn replace_file(path: &Path, mut text: impl std::io::Read) -> Result<(), ReportError> {
     make_parent(path)?;
     let scratch = path.with_extension("tmp");
     let mut file = std::fs::File::create(&scratch).map_err(ReportError::file(&scratch))?;
-    file.write_all(text).map_err(ReportError::file(&scratch))?;
+    std::io::copy(&mut text, &mut file).map_err(ReportError::file(&scratch))?;
     file.sync_all().map_err(ReportError::file(&scratch))?;
     std::fs::rename(&scratch, path).map_err(ReportError::file(path))?;
     sync_parent(path)

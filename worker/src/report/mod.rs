@@ -6,6 +6,7 @@
 //! that nothing is ever written by two.
 
 pub mod job;
+mod large;
 pub mod location;
 pub mod read;
 pub mod tally;

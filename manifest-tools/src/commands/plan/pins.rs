@@ -22,10 +22,10 @@ const HEADS: usize = 64;
 
 /// Objects show their dates in whole seconds. What a rename writes must not
 /// have the date of what was at its key before.
-pub(super) const APART: Duration = Duration::from_secs(2);
+pub(crate) const APART: Duration = Duration::from_secs(2);
 
 /// Looks at sources. Connects when there is one to look at.
-pub(super) struct Pinner {
+pub(crate) struct Pinner {
     manifest: String,
     path_style: bool,
     runtime: Handle,
@@ -34,7 +34,7 @@ pub(super) struct Pinner {
 
 impl Pinner {
     /// For the rows of this manifest. To be used where blocking is allowed.
-    pub(super) fn new(manifest: &str, path_style: bool, runtime: Handle) -> Self {
+    pub(crate) fn new(manifest: &str, path_style: bool, runtime: Handle) -> Self {
         Self {
             manifest: manifest.to_owned(),
             path_style,
@@ -44,7 +44,7 @@ impl Pinner {
     }
 
     /// Pins rows.
-    pub(super) fn pin(&mut self, rows: &mut [PlannedRename]) -> Result<(), PinError> {
+    pub(crate) fn pin(&mut self, rows: &mut [PlannedRename]) -> Result<(), PinError> {
         let runtime = self.runtime.clone();
         Ok(runtime.block_on(self.pin_all(rows))?)
     }

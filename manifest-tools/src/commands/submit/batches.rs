@@ -1,8 +1,9 @@
 //! From a plan to batches of messages, in the reader's own thread.
 
 use std::fs::File;
+use std::ops::ControlFlow;
 
-use rebucket_planner::{JobChoices, ManifestError, PlanReader, PlannedRename, PlannedSegment};
+use rebucket_planner::{JobChoices, PlanReader};
 use rebucket_protocol::{
     IfExists, JobId, JobOptions, MAX_MESSAGE_BYTES, RenameTask, S3Prefix, Timestamp, encode,
 };
@@ -12,6 +13,7 @@ use tokio::sync::mpsc;
 
 use super::confirmed::Confirmed;
 use crate::commands::CommandError;
+use crate::commands::messages::{Planned, walk};
 
 /// Messages that lie next to each other in the plan: at most 10, and 1 MiB.
 #[derive(Debug)]
@@ -83,25 +85,24 @@ pub(super) fn read_batches(
 ) -> Result<(), CommandError> {
     let mut batch = Batch::at(0);
     let mut bytes = 0;
-    write_all(
-        &mut plan,
-        letterhead,
-        |position| !arrived.has(position),
-        |position, message| {
-            let size = message.body.len();
-            let follows = position == batch.first + batch.messages.len() as u64;
-            if !follows || batch.messages.len() == MAX_BATCH || bytes + size > MAX_MESSAGE_BYTES {
-                bytes = 0;
-                let full = std::mem::replace(&mut batch, Batch::at(position));
-                if !full.messages.is_empty() && batches.blocking_send(full).is_err() {
-                    return false;
-                }
+    walk(&mut plan, arrived.prefix(), |position, planned| {
+        if arrived.has(position) {
+            return Ok(ControlFlow::Continue(()));
+        }
+        let message = write(planned, letterhead)?;
+        let size = message.body.len();
+        let follows = position == batch.first + batch.messages.len() as u64;
+        if !follows || batch.messages.len() == MAX_BATCH || bytes + size > MAX_MESSAGE_BYTES {
+            bytes = 0;
+            let full = std::mem::replace(&mut batch, Batch::at(position));
+            if !full.messages.is_empty() && batches.blocking_send(full).is_err() {
+                return Ok(ControlFlow::Break(()));
             }
-            bytes += size;
-            batch.messages.push(message);
-            true
-        },
-    )?;
+        }
+        bytes += size;
+        batch.messages.push(message);
+        Ok(ControlFlow::Continue(()))
+    })?;
     if !batch.messages.is_empty() && batches.blocking_send(batch).is_err() {
         // The senders ended first, and say why themselves.
     }
@@ -116,57 +117,16 @@ pub(super) fn find_oversized(
     plan: &mut PlanReader<File>,
     letterhead: &Letterhead,
 ) -> Result<(), CommandError> {
-    write_all(plan, letterhead, |_| true, |_, _| true)?;
-    plan.rewind().map_err(ManifestError::Write)?;
-    Ok(())
+    walk(plan, 0, |_, planned| {
+        write(planned, letterhead).map(|_| ControlFlow::Continue(()))
+    })
 }
 
-/// Writes the messages at the wanted positions: first those of single
-/// renames, then those of chains. Ends early when `take` wants no more.
-fn write_all(
-    plan: &mut PlanReader<File>,
-    letterhead: &Letterhead,
-    wanted: impl Fn(u64) -> bool,
-    mut take: impl FnMut(u64, Outgoing) -> bool,
-) -> Result<(), CommandError> {
-    let mut position = 0;
-    for rename in plan.by_ref() {
-        let rename = rename.map_err(ManifestError::Write)?;
-        if wanted(position) && !take(position, write(rename, letterhead)?) {
-            return Ok(());
-        }
-        position += 1;
-    }
-    for segment in plan.segments().map_err(ManifestError::Write)? {
-        let segment = segment.map_err(ManifestError::Write)?;
-        if wanted(position) && !take(position, write_segment(segment, letterhead)?) {
-            return Ok(());
-        }
-        position += 1;
-    }
-    Ok(())
-}
-
-fn write_segment(
-    segment: PlannedSegment,
-    letterhead: &Letterhead,
-) -> Result<Outgoing, CommandError> {
-    let line = segment.line();
+fn write(planned: Planned, letterhead: &Letterhead) -> Result<Outgoing, CommandError> {
+    let line = planned.line();
     let (job, submitted) = (&letterhead.job, Some(letterhead.submitted));
     let (options, if_exists) = (&letterhead.options, letterhead.if_exists);
-    let task = segment
-        .into_task(job, options, if_exists, submitted, &letterhead.scratch)
-        .map_err(|error| CommandError::Usage(format!("line {line}: {error}")))?;
-    address(&task, line, letterhead)
-}
-
-fn write(rename: PlannedRename, letterhead: &Letterhead) -> Result<Outgoing, CommandError> {
-    let line = rename.line;
-    let unfit = |why: String| CommandError::Usage(format!("line {line}: {why}"));
-    let (job, submitted) = (&letterhead.job, Some(letterhead.submitted));
-    let task = rename
-        .into_task(job, &letterhead.options, letterhead.if_exists, submitted)
-        .map_err(|error| unfit(error.to_string()))?;
+    let task = planned.into_task(job, options, if_exists, submitted, &letterhead.scratch)?;
     address(&task, line, letterhead)
 }
 

@@ -41,6 +41,8 @@ struct Header {
     #[serde(rename = "of")]
     identity: Identity,
     done: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pinned: Option<String>,
     confirmed: u64,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     beyond: Vec<(u64, u64)>,
@@ -67,20 +69,34 @@ pub(super) struct Wanted {
     pub(super) again: bool,
 }
 
+/// A submission that begins or goes on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Begun {
+    /// The job.
+    pub(super) job: JobId,
+    /// The time that its messages name.
+    pub(super) submitted: Timestamp,
+    /// The digest of the plan that is kept beside the checkpoint, if the
+    /// manifest has chains.
+    pub(super) pinned: Option<String>,
+    /// What has arrived.
+    pub(super) arrived: Confirmed,
+}
+
+impl Begun {
+    /// True when it was begun by an earlier process.
+    pub(super) fn goes_on(&self) -> bool {
+        self.pinned.is_some() || self.arrived != Confirmed::default()
+    }
+}
+
 /// What a checkpoint says of what is wanted.
 #[derive(Debug)]
 pub(super) enum Found {
     /// Nothing: it is a new submission.
     Nothing,
     /// It was begun before.
-    Begun {
-        /// The job.
-        job: JobId,
-        /// The time that its messages name.
-        submitted: Timestamp,
-        /// What has arrived.
-        confirmed: Confirmed,
-    },
+    Begun(Begun),
     /// It ended before.
     Done {
         /// The job.
@@ -208,11 +224,12 @@ impl Checkpoint {
                 rows: header.rows,
                 what,
             }),
-            None => Ok(Found::Begun {
+            None => Ok(Found::Begun(Begun {
                 job: header.job.clone(),
                 submitted: header.submitted,
-                confirmed: self.confirmed.clone(),
-            }),
+                pinned: header.pinned.clone(),
+                arrived: self.confirmed.clone(),
+            })),
         }
     }
 
@@ -220,24 +237,19 @@ impl Checkpoint {
     ///
     /// # Errors
     /// [`CheckpointError`].
-    pub(super) fn begin(
-        &mut self,
-        wanted: &Wanted,
-        job: &JobId,
-        submitted: Timestamp,
-        confirmed: Confirmed,
-    ) -> Result<(), CheckpointError> {
+    pub(super) fn begin(&mut self, wanted: &Wanted, begun: &Begun) -> Result<(), CheckpointError> {
         self.header = Some(Header {
             rebucket_submit: VERSION,
-            job: job.clone(),
-            submitted,
+            job: begun.job.clone(),
+            submitted: begun.submitted,
             rows: wanted.rows,
             identity: wanted.identity.clone(),
             done: false,
+            pinned: begun.pinned.clone(),
             confirmed: 0,
             beyond: Vec::new(),
         });
-        self.confirmed = confirmed;
+        self.confirmed = begun.arrived.clone();
         self.save()
     }
 
@@ -302,9 +314,15 @@ impl Checkpoint {
             .map_err(failed(path))?;
         // Locked before anybody can find it under its name.
         take(&file, path)?;
-        unfinished
-            .persist(path)
-            .map_err(|error| failed(path)(error.error))?;
+        let named = match self.file {
+            Some(_) => unfinished.persist(path),
+            // There was none: whose is the one that is there now?
+            None => unfinished.persist_noclobber(path),
+        };
+        named.map_err(|error| match error.error.kind() {
+            io::ErrorKind::AlreadyExists => CheckpointError::InUse(path.to_owned()),
+            _ => failed(path)(error.error),
+        })?;
         // The new name survives a power cut once its folder is synced.
         File::open(folder_of(path))
             .and_then(|folder| folder.sync_all())

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::sync::Arc;
 
 use rebucket_planner::PlanReader;
-use rebucket_protocol::{JobId, Timestamp};
+use rebucket_protocol::Timestamp;
 use rebucket_worker::clients::Clients;
 use rebucket_worker::metrics::Metrics;
 use rebucket_worker::queue::FifoOrder;
@@ -19,38 +19,46 @@ use tokio_util::sync::CancellationToken;
 
 use super::batches::{Letterhead, find_oversized};
 use crate::commands::CommandError;
+use crate::commands::begun::begun;
 
 /// A queue that takes this much takes every task; below it, each is measured
 /// before the first one is sent. In bytes.
 const AMPLE: u64 = 256 << 10;
 
 /// Records the job in its report, or finds it there: a manifest that is
-/// submitted again is the same job, begun when it was begun first.
+/// submitted again is the same job, begun when it was begun first. Its chains
+/// must be pinned as they were then.
 pub(super) async fn record(
     store: &ReportStore,
-    job: &JobId,
-    plan: &PlanReader<File>,
-    now: Timestamp,
+    record: &JobRecord,
 ) -> Result<Timestamp, CommandError> {
-    let digest = plan.resolution().digest.as_str();
-    if let Some(record) = JobRecord::load(store, job).await? {
-        return if record.plan.as_deref() == Some(digest) {
+    match begun(store, record).await? {
+        Some(known) if known.pinned == record.pinned => Ok(known.started),
+        Some(_) => Err(begun_elsewhere(store, record)),
+        None => {
+            record.save(store).await?;
             Ok(record.started)
-        } else {
-            Err(CommandError::OtherManifest {
-                report: store.location().to_string(),
-                job: job.clone(),
-            })
-        };
+        }
     }
-    let record = JobRecord {
-        job: job.clone(),
-        started: now,
-        submitted: Some(plan.resolution().totals.rows),
-        plan: Some(digest.to_owned()),
-    };
-    record.save(store).await?;
-    Ok(now)
+}
+
+/// Refuses a job with chains that somebody has begun: what is at their keys
+/// now may be what that one put there.
+pub(super) async fn refuse_begun(
+    store: &ReportStore,
+    record: &JobRecord,
+) -> Result<(), CommandError> {
+    match begun(store, record).await? {
+        Some(_) => Err(begun_elsewhere(store, record)),
+        None => Ok(()),
+    }
+}
+
+fn begun_elsewhere(store: &ReportStore, record: &JobRecord) -> CommandError {
+    CommandError::BegunElsewhere {
+        report: store.location().to_string(),
+        job: record.job.clone(),
+    }
 }
 
 pub(super) async fn open_queue(

@@ -44,7 +44,7 @@ impl Bench {
         let (mut checkpoint, found) = self.open().unwrap();
         assert!(matches!(found, Found::Nothing));
         checkpoint
-            .begin(&self.wanted, &job(), at(), Confirmed::default())
+            .begin(&self.wanted, &begun(Confirmed::default()))
             .unwrap();
         for (first, count) in stretches {
             checkpoint.confirm(*first, *count).unwrap();
@@ -55,13 +55,9 @@ impl Bench {
     /// What an unfinished submission had sent.
     fn sent(&self) -> Confirmed {
         match self.open().unwrap().1 {
-            Found::Begun {
-                job: found,
-                submitted,
-                confirmed,
-            } => {
-                assert_eq!((found, submitted), (job(), at()));
-                confirmed
+            Found::Begun(found) => {
+                assert_eq!(found, begun(found.arrived.clone()));
+                found.arrived
             }
             other => panic!("{other:?}"),
         }
@@ -72,8 +68,13 @@ fn job() -> JobId {
     JobId::new("moves").unwrap()
 }
 
-fn at() -> Timestamp {
-    Timestamp::from_unix(1_790_000_000, 0).unwrap()
+fn begun(arrived: Confirmed) -> Begun {
+    Begun {
+        job: job(),
+        submitted: Timestamp::from_unix(1_790_000_000, 0).unwrap(),
+        pinned: Some("digest".to_owned()),
+        arrived,
+    }
 }
 
 #[test]
@@ -109,7 +110,7 @@ fn half_a_line_at_the_end_does_not_count() {
     // And what is confirmed after it is not glued to it.
     let (mut checkpoint, _) = bench.open().unwrap();
     checkpoint
-        .begin(&bench.wanted, &job(), at(), Confirmed::new(10, &[]))
+        .begin(&bench.wanted, &begun(Confirmed::new(10, &[])))
         .unwrap();
     checkpoint.confirm(10, 10).unwrap();
     drop(checkpoint);
@@ -123,6 +124,16 @@ fn two_processes_cannot_have_it() {
     assert!(matches!(bench.open(), Err(CheckpointError::InUse(_))));
     drop(first);
     assert!(bench.open().is_ok());
+}
+
+#[test]
+fn of_two_that_found_none_one_begins() {
+    let bench = Bench::new();
+    let (mut late, _) = bench.open().unwrap();
+    drop(bench.begun(&[(0, 10)]));
+    let begins = late.begin(&bench.wanted, &begun(Confirmed::default()));
+    assert!(matches!(begins, Err(CheckpointError::InUse(_))));
+    assert_eq!(bench.sent(), Confirmed::new(10, &[]));
 }
 
 type Change = fn(&mut Wanted);
