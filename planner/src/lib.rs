@@ -12,6 +12,7 @@ pub mod input;
 mod linking;
 pub mod manifest;
 mod names;
+pub mod pinning;
 mod pipeline;
 pub mod plan;
 pub mod problem;

@@ -1,11 +1,15 @@
 //! Reading a plan, twice: to see that it is whole, and to use it.
 
+mod blocks;
+
 use std::io::{BufReader, Read, Seek, SeekFrom};
 
 use super::block::{BadBlock, BlockDecoder, LinkedRows};
 use super::frame::{self, BlockHead, BlockKind, Opener, Part, Sums};
 use super::{PlanError, PlannedRename, PlannedStep, Resolution, WireHeader, WireTrailer};
 use crate::choices::JobChoices;
+
+pub use blocks::SourceRow;
 
 const BUFFER_BYTES: usize = 256 * 1024;
 
