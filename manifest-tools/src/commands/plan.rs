@@ -19,6 +19,7 @@ use tokio::runtime::Handle;
 use pins::Pinner;
 
 use super::beside::create_beside;
+use super::progress::progress_bar;
 use super::source::{Fetched, fetch, warn};
 use super::{CommandError, complain, interrupted, print};
 
@@ -170,8 +171,15 @@ impl Planning {
         let pinner = self.pinner();
         let insist = &mut |rows: &mut [_]| pinner.insist(rows);
         let pinned = if self.pin == PinChoice::Head {
-            let look = &mut |rows: &[_]| pinner.look(rows);
-            pin_plan(&mut first, plan, options, &mut warnings, look, insist)
+            let bar = progress_bar(first.resolution().totals.rows, "sources looked at");
+            let look = &mut |rows: &[_]| {
+                let sights = pinner.look(rows);
+                bar.inc(rows.len() as u64);
+                sights
+            };
+            let pinned = pin_plan(&mut first, plan, options, &mut warnings, look, insist);
+            bar.finish_and_clear();
+            pinned
         } else {
             let mut sights = listed::sights(&mut first, options, self.path_style, &self.runtime)?;
             let look = &mut |rows: &[_]| Ok(sights.look(rows)?);

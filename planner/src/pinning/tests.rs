@@ -132,6 +132,8 @@ fn manifest(rows: &BTreeMap<u16, Row>) -> String {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(96))]
+
     #[test]
     fn whatever_the_memory_a_listing_pins_what_a_look_at_each_row_does(
         rows in prop::collection::btree_map(
