@@ -161,9 +161,28 @@ pub struct PlanArgs {
     #[arg(long, env = "REBUCKET_OUT", value_name = "PLAN", value_hint = ValueHint::FilePath)]
     pub out: Option<PathBuf>,
 
-    /// For a manifest on S3.
+    /// Look at every source, warn of what is not there or not as the manifest
+    /// says, and pin the renames to what is there.
+    #[arg(long, env = "REBUCKET_PIN", value_name = "HOW", value_enum,
+          default_value_t = PinChoice::None)]
+    pub pin: PinChoice,
+
+    /// For a manifest on S3, and for the sources.
     #[command(flatten)]
     pub s3: S3Args,
+}
+
+/// How the sources of a plan are looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum PinChoice {
+    /// Not at all, but for renames that wait for one another, in a plan that
+    /// is kept.
+    None,
+    /// By listing the buckets, from what their sources have in common on. A
+    /// row that names a version is left as it is.
+    List,
+    /// By one HEAD for each row.
+    Head,
 }
 
 /// `rebucket submit`.

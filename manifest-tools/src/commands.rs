@@ -3,6 +3,7 @@
 mod begun;
 mod beside;
 pub(crate) mod estimate;
+mod listing;
 pub(crate) mod map;
 mod messages;
 mod pinned;
@@ -23,6 +24,7 @@ use rebucket_planner::ManifestError;
 use rebucket_protocol::JobId;
 use rebucket_worker::error::ServiceError;
 use rebucket_worker::report::ReportError;
+use rebucket_worker::retry::CallError;
 use rebucket_worker::setup::StartError;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -114,6 +116,15 @@ pub(crate) enum CommandError {
     /// A defect of ours.
     #[error("stopped by a defect of rebucket, please report it: {0}")]
     Defect(#[from] tokio::task::JoinError),
+}
+
+impl From<CallError> for CommandError {
+    fn from(error: CallError) -> Self {
+        match error {
+            CallError::Interrupted => Self::Interrupted,
+            CallError::Failed(error) => error.into(),
+        }
+    }
 }
 
 impl CommandError {

@@ -25,6 +25,7 @@ const PLAN_EXAMPLES: &str = "\
 Examples:
   rebucket plan renames.csv                      check it, and print every problem
   rebucket plan renames.csv --out renames.plan   and write the plan for submit or run
+  rebucket plan renames.csv --pin list           and see that every source is there
   rebucket plan keys.csv.gz --bucket photos      source and destination are keys
   make-renames | rebucket plan - --url-encoded   keys with %20 and + in them
 
@@ -75,8 +76,8 @@ struct Cli {
 enum Command {
     /// Check a manifest, print every problem with its line, and write the plan.
     ///
-    /// Nothing is renamed. S3 is asked for nothing but the objects of renames
-    /// that wait for one another, when their plan is written.
+    /// Nothing is renamed. Without --pin, S3 is asked for nothing but the objects
+    /// of renames that wait for one another, when their plan is written.
     #[command(after_help = PLAN_EXAMPLES)]
     Plan(PlanArgs),
 

@@ -24,6 +24,9 @@ pub enum StepKind {
     ToScratch,
     /// Moves it from the temporary key of this row to the destination.
     FromScratch,
+    /// Does nothing: after a [`ToScratch`](Self::ToScratch) whose second half
+    /// is in another segment, the row whose source is in the way of that.
+    Occupant,
 }
 
 /// A step of a segment.
@@ -79,6 +82,15 @@ impl Links {
         Some(self.previous[row as usize]).filter(|row| *row != NONE)
     }
 
+    /// The row whose source is the destination of this one, on a cycle.
+    fn around(&self, row: u32) -> u32 {
+        let mut next = row;
+        while let Some(previous) = self.previous(next).filter(|previous| *previous != row) {
+            next = previous;
+        }
+        next
+    }
+
     /// Resolves all links and gives each segment to `take`, those of a path or
     /// cycle together: paths in the order of their last rows, then cycles in
     /// the order of their lowest rows. `cost` is the estimated size of a row's
@@ -104,12 +116,14 @@ impl Links {
             let mut cut = Cut {
                 limits,
                 segment: Vec::new(),
+                rows: 0,
                 bytes: 0,
                 segments,
             };
             let mut row = Some(first);
+            let mut next = first;
             if cycle {
-                cut.add(first, StepKind::ToScratch, None, cost(first));
+                cut.hop(first, self.around(first), cost(first));
                 done.set(first);
                 row = self.previous(first).filter(|row| *row != first);
             }
@@ -127,11 +141,15 @@ impl Links {
                 } else {
                     cut.add(this, StepKind::FromScratch, Some(cut.segments + 1), 0);
                     take(cut.next())?;
-                    cut.add(this, StepKind::ToScratch, None, cost(this));
+                    cut.hop(this, next, cost(this));
                 }
+                next = this;
             }
             if cycle {
                 let after = (cut.segments != segments).then_some(segments);
+                if after.is_none() {
+                    cut.segment.retain(|step| step.kind != StepKind::Occupant);
+                }
                 cut.add(first, StepKind::FromScratch, after, 0);
             }
             take(cut.next())?;
@@ -162,6 +180,8 @@ impl Bits {
 struct Cut {
     limits: Limits,
     segment: Segment,
+    /// Its steps that do something.
+    rows: usize,
     bytes: u64,
     /// Those before it.
     segments: u64,
@@ -172,25 +192,30 @@ impl Cut {
     /// half of a hop after it.
     fn has_room(&self, cost: u64, reserve: u64) -> bool {
         // A segment without a whole row would be no progress.
-        let started = self.segment.len() > 1
-            || self
-                .segment
-                .first()
-                .is_some_and(|step| step.kind == StepKind::Whole);
+        let last = self.segment.last();
+        let started = last.is_some_and(|step| step.kind == StepKind::Whole);
         let reserved = usize::from(reserve > 0);
         !started
-            || (self.segment.len() + 1 + reserved <= self.limits.rows
+            || (self.rows + 1 + reserved <= self.limits.rows
                 && self.bytes + cost + reserve <= self.limits.bytes)
+    }
+
+    /// Begins with the first half of a hop.
+    fn hop(&mut self, row: u32, occupant: u32, cost: u64) {
+        self.add(row, StepKind::ToScratch, None, cost);
+        // Only its pins travel, and costs have room for them.
+        self.add(occupant, StepKind::Occupant, None, 0);
     }
 
     fn add(&mut self, row: u32, kind: StepKind, after: Option<u64>, cost: u64) {
         self.segment.push(Step { row, kind, after });
+        self.rows += usize::from(kind != StepKind::Occupant);
         self.bytes += cost;
     }
 
     fn next(&mut self) -> Segment {
         self.segments += 1;
-        self.bytes = 0;
+        (self.rows, self.bytes) = (0, 0);
         std::mem::take(&mut self.segment)
     }
 }

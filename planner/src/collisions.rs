@@ -113,7 +113,7 @@ impl<'s> Mentions<'s> {
     }
 
     /// Every collision, by line, found by so many threads.
-    pub(crate) fn collide(self, threads: usize) -> Result<Sorted<'s>, SpillError> {
+    pub(crate) fn collide(self, threads: usize) -> Result<Sorted, SpillError> {
         let each = self.memory / 2 / threads.max(1);
         let found = Mutex::new(Sorter::new(self.spill, self.memory / 4));
         let (spill, next) = (self.spill, AtomicUsize::new(0));
@@ -201,7 +201,7 @@ struct Groups {
 }
 
 impl Groups {
-    fn look(&mut self, entry: Entry, found: &Mutex<Sorter<'_>>) -> Result<(), SpillError> {
+    fn look(&mut self, entry: Entry, found: &Mutex<Sorter>) -> Result<(), SpillError> {
         let hash = [entry[0], entry[1]];
         if self.hash != hash {
             *self = Self {
@@ -263,9 +263,7 @@ impl Groups {
 }
 
 /// Back from what [`Mentions::collide`] sorted.
-pub(crate) fn collisions(
-    sorted: Sorted<'_>,
-) -> impl Iterator<Item = Result<Collision, SpillError>> + '_ {
+pub(crate) fn collisions(sorted: Sorted) -> impl Iterator<Item = Result<Collision, SpillError>> {
     sorted.map(|entry| entry.map(Collision::of))
 }
 

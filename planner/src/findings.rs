@@ -7,7 +7,7 @@ use std::iter::Peekable;
 use std::path::{Path, PathBuf};
 
 use crate::problem::{Problem, Problems};
-use crate::resolve::ManifestError;
+use crate::resolve::{ManifestError, Warnings};
 use crate::spill::{SpillError, nameless};
 
 /// Problems and warnings, as they are found.
@@ -159,6 +159,91 @@ fn copy_until(
             return Err(CopyError::Read(error));
         }
     }
+}
+
+/// Warnings that come up after a manifest was read: of what is at its sources.
+/// By line, like those that are there already.
+pub(crate) struct LateFindings<'w> {
+    warnings: &'w mut Warnings,
+    folder: PathBuf,
+    log: Option<BufWriter<File>>,
+}
+
+impl<'w> LateFindings<'w> {
+    /// Adds to these warnings, with temporary data in `folder`.
+    pub(crate) fn new(warnings: &'w mut Warnings, folder: &Path) -> Result<Self, SpillError> {
+        let log = match &warnings.written {
+            None => None,
+            Some(_) => Some(BufWriter::new(nameless(folder)?)),
+        };
+        Ok(Self {
+            warnings,
+            folder: folder.to_owned(),
+            log,
+        })
+    }
+
+    /// Adds a warning.
+    pub(crate) fn push(&mut self, problem: Problem) -> Result<(), SpillError> {
+        if let Some(log) = &mut self.log {
+            let located = problem.located(&self.warnings.name);
+            writeln!(log, "{} {located}", problem.line).map_err(|source| SpillError {
+                folder: self.folder.clone(),
+                source,
+            })?;
+        }
+        self.warnings.warnings.push(problem);
+        Ok(())
+    }
+
+    /// Completes the file.
+    pub(crate) fn finish(self) -> Result<(), ManifestError> {
+        let (Some(path), Some(log)) = (&self.warnings.written, self.log) else {
+            return Ok(());
+        };
+        let spilled = |source| SpillError {
+            folder: self.folder.clone(),
+            source,
+        };
+        let written = |source| unwritable(path, source);
+        let mut late = log
+            .into_inner()
+            .map_err(|error| spilled(error.into_error()))?;
+        late.rewind().map_err(spilled)?;
+        let mut late = BufReader::new(late).lines().peekable();
+        if late.peek().is_none() {
+            return Ok(());
+        }
+        // What is no file, a terminal perhaps, cannot be read again.
+        let mut early = nameless(&self.folder)?;
+        let is_file = path.metadata().map_err(written)?.is_file();
+        if is_file {
+            let mut file = File::open(path).map_err(written)?;
+            io::copy(&mut file, &mut early).map_err(spilled)?;
+            early.rewind().map_err(spilled)?;
+        }
+        let out = File::options().write(true).truncate(is_file).open(path);
+        let mut out = BufWriter::new(out.map_err(written)?);
+        for text in BufReader::new(early).lines() {
+            let text = text.map_err(spilled)?;
+            let line = line_of(&text, &self.warnings.name);
+            copy_until(&mut late, line, &mut out)
+                .map_err(|source| spilled_or_written(source, &spilled, &written))?;
+            writeln!(out, "{text}").map_err(written)?;
+        }
+        copy_until(&mut late, u64::MAX, &mut out)
+            .map_err(|source| spilled_or_written(source, &spilled, &written))?;
+        out.flush().map_err(written)
+    }
+}
+
+/// The line of the manifest that a line of the file is about.
+fn line_of(text: &str, manifest: &str) -> u64 {
+    let rest = text
+        .strip_prefix(manifest)
+        .and_then(|rest| rest.strip_prefix(':'));
+    let number = rest.and_then(|rest| rest.split(':').next());
+    number.and_then(|number| number.parse().ok()).unwrap_or(0)
 }
 
 fn unwritable(path: &Path, source: io::Error) -> ManifestError {

@@ -12,6 +12,7 @@ pub mod input;
 mod linking;
 pub mod manifest;
 mod names;
+pub mod pinning;
 mod pipeline;
 pub mod plan;
 pub mod problem;
@@ -32,7 +33,6 @@ pub use plan::{
 pub use problem::{Problem, ProblemKind, Problems};
 pub use records::count_records;
 pub use resolve::{
-    InvalidManifest, ManifestError, PinError, Resolved, Warnings, is_plan, pin_plan, prepare,
-    resolve, resolve_pinned,
+    InvalidManifest, ManifestError, PinError, Resolved, Warnings, is_plan, prepare, resolve,
 };
 pub use spill::SpillError;

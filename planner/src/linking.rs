@@ -6,10 +6,10 @@ use std::collections::BTreeMap;
 use std::io::{BufReader, Read, Seek, SeekFrom, Write};
 use std::path::PathBuf;
 
-use crate::chains::{Limits, Links, SEGMENT_BYTES, SEGMENT_ROWS, Segment};
+use crate::chains::{Limits, Links, SEGMENT_BYTES, SEGMENT_ROWS};
 use crate::plan::block::{BlockDecoder, BlockEncoder, LinkedRows, StepHead};
 use crate::plan::{PlanError, PlanWriter, PlannedRename, Rows};
-use crate::resolve::{ManifestError, Pin};
+use crate::resolve::ManifestError;
 use crate::spill::{Spill, SpillError};
 use lines::Lines;
 
@@ -97,7 +97,6 @@ impl Linking {
         mut self,
         plan: &mut PlanWriter<W>,
         blocks: &[(u64, u64)],
-        pin: Pin<'_>,
     ) -> Result<(), ManifestError> {
         self.flush()?;
         let Some(spill) = self.spill.take().filter(|_| self.links > 0) else {
@@ -125,67 +124,21 @@ impl Linking {
         };
         let costs = std::mem::take(&mut renames.costs);
         let cost = |row: u32| costs.get(row as usize).map_or(0, |cost| u64::from(*cost));
-        let mut steps = Steps {
-            renames,
-            plan,
-            pin,
-            waiting: Vec::new(),
-            rows: 0,
-            number: 0,
-        };
-        links.resolve(limits, cost, |segment| steps.push(segment))?;
-        steps.write()?;
-        plan.end_steps().map_err(written)
-    }
-}
-
-/// Segments on their way into the plan: their rows are pinned many at a time.
-struct Steps<'a, 'p, W: Write> {
-    renames: LinkedRenames,
-    plan: &'a mut PlanWriter<W>,
-    pin: Pin<'p>,
-    waiting: Vec<Segment>,
-    /// Steps of those that wait.
-    rows: usize,
-    /// Of the first one that waits.
-    number: u64,
-}
-
-impl<W: Write> Steps<'_, '_, W> {
-    fn push(&mut self, segment: Segment) -> Result<(), ManifestError> {
-        self.rows += segment.len();
-        self.waiting.push(segment);
-        if self.rows >= SEGMENT_ROWS {
-            self.write()?;
-        }
-        Ok(())
-    }
-
-    fn write(&mut self) -> Result<(), ManifestError> {
-        let segments = std::mem::take(&mut self.waiting);
-        let renames = segments
-            .iter()
-            .flatten()
-            .map(|step| self.renames.get(step.row));
-        let mut renames = renames.collect::<Result<Vec<_>, _>>()?;
-        (self.pin)(&mut renames).map_err(ManifestError::Pin)?;
-        let mut renames = renames.iter();
-        for (segment, steps) in (self.number..).zip(&segments) {
-            for (step, rename) in steps.iter().zip(renames.by_ref()) {
-                let (kind, after) = (step.kind, step.after);
+        let mut number = 0;
+        links.resolve(limits, cost, |segment| {
+            for step in &segment {
                 let head = StepHead {
-                    segment,
-                    kind,
-                    after,
+                    segment: number,
+                    kind: step.kind,
+                    after: step.after,
                 };
-                self.plan
-                    .write_step(head, rename)
-                    .map_err(ManifestError::Write)?;
+                let rename = renames.get(step.row)?;
+                plan.write_step(head, &rename).map_err(written)?;
             }
-        }
-        self.number += segments.len() as u64;
-        self.rows = 0;
-        Ok(())
+            number += 1;
+            Ok::<(), ManifestError>(())
+        })?;
+        plan.end_steps().map_err(written)
     }
 }
 

@@ -41,15 +41,10 @@ pub(crate) struct Mentioned {
 impl Mentioned {
     /// As it is sorted: by the name's hash, then the mention, then the line.
     pub(crate) fn entry(self, name: &[u8]) -> Entry {
-        let hash = XxHash3_128::oneshot(name).to_be_bytes();
-        let half = |at: usize| {
-            hash[at..at + 8]
-                .iter()
-                .fold(0, |number, byte| number << 8 | u64::from(*byte))
-        };
+        let [high, low] = hash(name);
         let line = self.line.min((1 << LINE_BITS) - 1);
         let rest = (self.mention as u64) << (LINE_BITS + TAG_BITS) | line << TAG_BITS | self.tag;
-        [half(0), half(8), rest]
+        [high, low, rest]
     }
 
     /// Back from what is sorted.
@@ -67,6 +62,17 @@ impl Mentioned {
             tag: rest & ((1 << TAG_BITS) - 1),
         }
     }
+}
+
+/// What stands for a name, `bucket/key`.
+pub(crate) fn hash(name: &[u8]) -> [u64; 2] {
+    let hash = XxHash3_128::oneshot(name).to_be_bytes();
+    let half = |at: usize| {
+        hash[at..at + 8]
+            .iter()
+            .fold(0, |number, byte| number << 8 | u64::from(*byte))
+    };
+    [half(0), half(8)]
 }
 
 /// Adds the mentions of an object: its name, and the one that it folds onto if

@@ -28,7 +28,7 @@ use crate::chains::StepKind;
 use crate::choices::JobChoices;
 
 pub use chain::{PlannedSegment, SegmentError, Segments};
-pub use reader::{PlanReader, Steps};
+pub use reader::{PlanReader, SourceRow, Steps};
 pub use writer::PlanWriter;
 
 pub(crate) use frame::{BlockKind, MAGIC, Sealed, Sealer, VERSION_1};

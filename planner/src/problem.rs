@@ -55,13 +55,20 @@ pub enum ProblemKind {
     /// A warning: a destination that some endpoints take for a key of another
     /// row.
     FoldedKeys,
+    /// A warning: nothing is at a row's source.
+    SourceNotThere,
+    /// A warning: what is at a row's source is not what the row says.
+    SourceDiffers,
 }
 
 impl ProblemKind {
     /// True for what does not keep the manifest from being carried out.
     #[must_use]
     pub fn is_warning(self) -> bool {
-        matches!(self, Self::UnusualKey | Self::FoldedKeys)
+        matches!(
+            self,
+            Self::UnusualKey | Self::FoldedKeys | Self::SourceNotThere | Self::SourceDiffers
+        )
     }
 }
 

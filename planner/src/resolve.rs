@@ -1,6 +1,5 @@
 //! From a manifest, or a plan, to a plan that can be carried out.
 
-mod pinned;
 mod told;
 
 use std::fmt;
@@ -17,12 +16,10 @@ use crate::input::{Input, InputError};
 use crate::linking::Linking;
 use crate::manifest::{ManifestOptions, ManifestReader};
 use crate::pipeline;
-use crate::plan::{MAGIC, PlanError, PlanReader, PlanWriter, PlannedRename, Resolution, VERSION_1};
+use crate::plan::{MAGIC, PlanError, PlanReader, PlanWriter, Resolution, VERSION_1};
 use crate::problem::Problems;
 use crate::spill::{self, Spill, SpillError};
 use told::Names;
-
-pub use pinned::pin_plan;
 
 /// Why there is no plan.
 #[derive(Debug, thiserror::Error)]
@@ -68,10 +65,6 @@ pub enum ManifestError {
 
 /// Why linked rows cannot be pinned.
 pub type PinError = Box<dyn std::error::Error + Send + Sync>;
-
-/// Adds to linked rows what is at their sources now. Called for all rows of
-/// several segments at once; a row that takes a hop comes twice.
-pub type Pin<'a> = &'a mut dyn FnMut(&mut [PlannedRename]) -> Result<(), PinError>;
 
 /// A manifest and all that is wrong with it.
 #[derive(Debug)]
@@ -202,21 +195,7 @@ pub fn is_plan(input: &mut Input) -> Result<bool, InputError> {
 pub fn resolve<W: Read + Write + Seek>(
     input: Input,
     options: &ManifestOptions,
-    plan: PlanWriter<W>,
-) -> Result<Resolved<W>, ManifestError> {
-    resolve_pinned(input, options, plan, &mut |_| Ok(()))
-}
-
-/// The same, with linked rows pinned: a plan whose chains are to be carried
-/// out must say what was at each source before the first rename.
-///
-/// # Errors
-/// As [`resolve`], and [`ManifestError::Pin`].
-pub fn resolve_pinned<W: Read + Write + Seek>(
-    input: Input,
-    options: &ManifestOptions,
     mut plan: PlanWriter<W>,
-    pin: Pin<'_>,
 ) -> Result<Resolved<W>, ManifestError> {
     let name = input.name().to_owned();
     let folder = spill::folder(options.temp_dir.as_ref());
@@ -264,7 +243,7 @@ pub fn resolve_pinned<W: Read + Write + Seek>(
                 found.transpose()
             }))?;
             if findings.problems.total() == 0 {
-                linking.write(&mut plan, &blocks, pin)?;
+                linking.write(&mut plan, &blocks)?;
             }
             findings
         }
@@ -320,7 +299,8 @@ fn sort_memory(options: &ManifestOptions, threads: usize) -> usize {
 /// choices of the command line; they win over what a plan says. Of a manifest
 /// there are warnings as well, of a plan there were when it was made.
 ///
-/// Linked rows of a manifest are not pinned yet: see [`pin_plan`].
+/// Linked rows of a manifest are not pinned yet: see
+/// [`pin_linked`](crate::pinning::pin_linked).
 ///
 /// # Errors
 /// [`ManifestError`] when there is anything wrong: no rename may be started.

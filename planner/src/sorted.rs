@@ -6,56 +6,72 @@ use std::collections::BinaryHeap;
 
 use crate::spill::{Extent, Spill, SpillError};
 
-/// What is sorted: three numbers, compared one after the other.
-pub(crate) type Entry = [u64; 3];
+/// What is sorted: numbers, compared one after the other.
+pub(crate) type Entry<const N: usize = 3> = [u64; N];
 
-/// The bytes of an entry on disk.
+/// The bytes of an entry of three numbers on disk.
 pub(crate) const ENTRY_BYTES: usize = size_of::<Entry>();
 
 /// Read of a run at a time, at most and at least, in bytes.
-const READ_BYTES: std::ops::RangeInclusive<usize> = 170 * ENTRY_BYTES..=2730 * ENTRY_BYTES;
+const READ_BYTES: std::ops::RangeInclusive<usize> = 4 * 1024..=64 * 1024;
 
 /// Appends an entry as it is on disk.
-pub(crate) fn write_entry(out: &mut Vec<u8>, entry: &Entry) {
+pub(crate) fn write_entry<const N: usize>(out: &mut Vec<u8>, entry: &Entry<N>) {
     for number in entry {
         out.extend_from_slice(&number.to_le_bytes());
     }
 }
 
 /// The entries of `bytes`, a whole number of them.
-pub(crate) fn entries(bytes: &[u8]) -> impl Iterator<Item = Entry> + '_ {
-    let number = |bytes: &[u8], at: usize| {
-        let mut number = [0; 8];
-        number.copy_from_slice(&bytes[at..at + 8]);
-        u64::from_le_bytes(number)
-    };
-    bytes
-        .chunks_exact(ENTRY_BYTES)
-        .map(move |bytes| [number(bytes, 0), number(bytes, 8), number(bytes, 16)])
+pub(crate) fn entries<const N: usize>(bytes: &[u8]) -> impl Iterator<Item = Entry<N>> + '_ {
+    bytes.chunks_exact(size_of::<Entry<N>>()).map(|bytes| {
+        let mut entry = [0; N];
+        for (number, bytes) in entry.iter_mut().zip(bytes.chunks_exact(8)) {
+            let mut le = [0; 8];
+            le.copy_from_slice(bytes);
+            *number = u64::from_le_bytes(le);
+        }
+        entry
+    })
 }
 
 /// Takes entries in any order.
-pub(crate) struct Sorter<'s> {
-    spill: &'s Spill,
-    chunk: Vec<Entry>,
+pub(crate) struct Sorter<const N: usize = 3> {
+    spill: Spill,
+    chunk: Vec<Entry<N>>,
     /// Entries in memory at most.
     limit: usize,
     runs: Vec<Extent>,
 }
 
-impl<'s> Sorter<'s> {
+impl<const N: usize> Sorter<N> {
+    /// The bytes of an entry on disk.
+    const BYTES: usize = size_of::<Entry<N>>();
+
+    /// The entries that are written or read at a time, at most.
+    const PIECE: usize = *READ_BYTES.end() / Self::BYTES;
+
     /// Sorts with about `memory` bytes.
-    pub(crate) fn new(spill: &'s Spill, memory: usize) -> Self {
+    pub(crate) fn new(spill: &Spill, memory: usize) -> Self {
         Self {
-            spill,
+            spill: spill.clone(),
             chunk: Vec::new(),
-            limit: (memory / ENTRY_BYTES).max(64),
+            limit: (memory / Self::BYTES).max(64),
             runs: Vec::new(),
         }
     }
 
+    /// Adds what another one has taken, which sorted on the same spill.
+    pub(crate) fn absorb(&mut self, other: Self) -> Result<(), SpillError> {
+        self.runs.extend(other.runs);
+        other
+            .chunk
+            .into_iter()
+            .try_for_each(|entry| self.push(entry))
+    }
+
     /// Adds an entry.
-    pub(crate) fn push(&mut self, entry: Entry) -> Result<(), SpillError> {
+    pub(crate) fn push(&mut self, entry: Entry<N>) -> Result<(), SpillError> {
         if self.chunk.len() == self.limit {
             self.write_run()?;
         }
@@ -65,9 +81,9 @@ impl<'s> Sorter<'s> {
 
     fn write_run(&mut self) -> Result<(), SpillError> {
         self.chunk.sort_unstable();
-        let run = self.spill.reserve(self.chunk.len() * ENTRY_BYTES);
+        let run = self.spill.reserve(self.chunk.len() * Self::BYTES);
         let (mut bytes, mut at) = (Vec::with_capacity(*READ_BYTES.end()), run.at);
-        for piece in self.chunk.chunks(READ_BYTES.end() / ENTRY_BYTES) {
+        for piece in self.chunk.chunks(Self::PIECE) {
             bytes.clear();
             for entry in piece {
                 write_entry(&mut bytes, entry);
@@ -81,7 +97,7 @@ impl<'s> Sorter<'s> {
     }
 
     /// All entries in their order.
-    pub(crate) fn finish(mut self) -> Result<Sorted<'s>, SpillError> {
+    pub(crate) fn finish(mut self) -> Result<Sorted<N>, SpillError> {
         if self.runs.is_empty() {
             self.chunk.sort_unstable();
             return Ok(Sorted::Chunk(self.chunk.into_iter()));
@@ -89,10 +105,11 @@ impl<'s> Sorter<'s> {
         if !self.chunk.is_empty() {
             self.write_run()?;
         }
-        let memory = self.limit * ENTRY_BYTES;
+        let memory = self.limit * Self::BYTES;
         drop(self.chunk);
-        let each = (memory / self.runs.len() / ENTRY_BYTES * ENTRY_BYTES)
-            .clamp(*READ_BYTES.start(), *READ_BYTES.end());
+        let each = (memory / self.runs.len()).clamp(*READ_BYTES.start(), *READ_BYTES.end());
+        // Whole entries.
+        let each = (each / Self::BYTES).max(1) * Self::BYTES;
         let mut merge = Merge {
             spill: self.spill,
             runs: Vec::with_capacity(self.runs.len()),
@@ -104,7 +121,7 @@ impl<'s> Sorter<'s> {
                 each,
                 read: Vec::new().into_iter(),
             });
-            if let Some(entry) = merge.runs[index].next(merge.spill)? {
+            if let Some(entry) = merge.runs[index].next(&merge.spill)? {
                 merge.next.push(Reverse((entry, index)));
             }
         }
@@ -113,27 +130,27 @@ impl<'s> Sorter<'s> {
 }
 
 /// Entries in their order.
-pub(crate) enum Sorted<'s> {
+pub(crate) enum Sorted<const N: usize = 3> {
     /// They all had room in memory.
-    Chunk(std::vec::IntoIter<Entry>),
+    Chunk(std::vec::IntoIter<Entry<N>>),
     /// They are on disk.
-    Merge(Merge<'s>),
+    Merge(Merge<N>),
 }
 
-pub(crate) struct Merge<'s> {
-    spill: &'s Spill,
-    runs: Vec<Run>,
-    next: BinaryHeap<Reverse<(Entry, usize)>>,
+pub(crate) struct Merge<const N: usize> {
+    spill: Spill,
+    runs: Vec<Run<N>>,
+    next: BinaryHeap<Reverse<(Entry<N>, usize)>>,
 }
 
-struct Run {
+struct Run<const N: usize> {
     rest: Extent,
     each: usize,
-    read: std::vec::IntoIter<Entry>,
+    read: std::vec::IntoIter<Entry<N>>,
 }
 
-impl Run {
-    fn next(&mut self, spill: &Spill) -> Result<Option<Entry>, SpillError> {
+impl<const N: usize> Run<N> {
+    fn next(&mut self, spill: &Spill) -> Result<Option<Entry<N>>, SpillError> {
         if let Some(entry) = self.read.next() {
             return Ok(Some(entry));
         }
@@ -146,15 +163,15 @@ impl Run {
     }
 }
 
-impl Iterator for Sorted<'_> {
-    type Item = Result<Entry, SpillError>;
+impl<const N: usize> Iterator for Sorted<N> {
+    type Item = Result<Entry<N>, SpillError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         match self {
             Self::Chunk(entries) => entries.next().map(Ok),
             Self::Merge(merge) => {
                 let Reverse((entry, index)) = merge.next.pop()?;
-                match merge.runs[index].next(merge.spill) {
+                match merge.runs[index].next(&merge.spill) {
                     Ok(Some(next)) => merge.next.push(Reverse((next, index))),
                     Ok(None) => {}
                     Err(error) => return Some(Err(error)),
@@ -176,13 +193,18 @@ mod tests {
         fn everything_comes_back_in_order_whatever_the_memory(
             mut entries in prop::collection::vec(any::<[u8; 3]>(), 0..2000),
             memory in 0_usize..30_000,
+            parts in 1_usize..4,
         ) {
             let spill = Spill::new(std::env::temp_dir()).unwrap();
-            let mut sorter = Sorter::new(&spill, memory);
-            for entry in &entries {
-                sorter.push(entry.map(u64::from)).unwrap();
+            let mut all = Sorter::new(&spill, memory);
+            for part in entries.chunks(entries.len().div_ceil(parts).max(1)) {
+                let mut sorter = Sorter::new(&spill, memory / 2);
+                for entry in part {
+                    sorter.push(entry.map(u64::from)).unwrap();
+                }
+                all.absorb(sorter).unwrap();
             }
-            let sorted: Vec<Entry> = sorter.finish().unwrap().map(Result::unwrap).collect();
+            let sorted: Vec<Entry> = all.finish().unwrap().map(Result::unwrap).collect();
             entries.sort_unstable();
             prop_assert_eq!(sorted, entries.iter().map(|e| e.map(u64::from)).collect::<Vec<_>>());
         }

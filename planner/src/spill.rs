@@ -4,7 +4,8 @@
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Why temporary data cannot be kept.
@@ -26,7 +27,7 @@ pub(crate) fn folder(given: Option<&PathBuf>) -> PathBuf {
 }
 
 /// A file without a name in `folder`.
-pub(crate) fn nameless(folder: &std::path::Path) -> Result<File, SpillError> {
+pub(crate) fn nameless(folder: &Path) -> Result<File, SpillError> {
     tempfile::tempfile_in(folder).map_err(|source| SpillError {
         folder: folder.to_owned(),
         source,
@@ -40,20 +41,22 @@ pub(crate) struct Extent {
     pub(crate) bytes: usize,
 }
 
-/// A temporary file that many threads append to and read from.
+/// A temporary file that many threads append to and read from. A clone is the
+/// same file.
+#[derive(Clone)]
 pub(crate) struct Spill {
-    folder: PathBuf,
-    file: File,
-    end: AtomicU64,
+    folder: Arc<Path>,
+    file: Arc<File>,
+    end: Arc<AtomicU64>,
 }
 
 impl Spill {
     /// Makes the file.
     pub(crate) fn new(folder: PathBuf) -> Result<Self, SpillError> {
         Ok(Self {
-            file: nameless(&folder)?,
-            folder,
-            end: AtomicU64::new(0),
+            file: Arc::new(nameless(&folder)?),
+            folder: folder.into(),
+            end: Arc::default(),
         })
     }
 
@@ -86,7 +89,7 @@ impl Spill {
 
     fn error(&self, source: io::Error) -> SpillError {
         SpillError {
-            folder: self.folder.clone(),
+            folder: self.folder.to_path_buf(),
             source,
         }
     }

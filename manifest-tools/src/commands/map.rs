@@ -2,8 +2,6 @@
 //! keys.
 
 mod inventory;
-mod listing;
-mod listing_pages;
 mod summary;
 
 use std::fs::File;
@@ -14,17 +12,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rebucket_manifest::Exit;
-use rebucket_manifest::map_args::MapArgs;
+use rebucket_manifest::map_args::{MapArgs, Versions};
 use rebucket_mapper::coverage::Disorder;
 use rebucket_mapper::inventory::InventoryError;
 use rebucket_mapper::keyfile::{self, KeyFileError, KeyFileOptions};
 use rebucket_mapper::mapping::{Change, Mapping};
 use rebucket_mapper::output::{self, OutputError, Spooled};
-use rebucket_mapper::{Made, Maker, SyntaxError};
+use rebucket_mapper::{Listed, Made, Maker, SyntaxError};
 use rebucket_protocol::uri::UriError;
 use rebucket_protocol::{BucketName, ObjectUri, S3Prefix};
 use rebucket_worker::clients::Clients;
 
+use super::listing::{self, Taker, Wanted, list};
 use super::{CommandError, complain, interrupted, print};
 
 /// Why there is no manifest.
@@ -87,9 +86,7 @@ impl Source {
                 return Ok(Self::RemoteInventory(name.parse().map_err(uri)?));
             }
             let place: S3Prefix = name.parse().map_err(uri)?;
-            if place.bucket.as_str().ends_with("--x-s3") {
-                return Err(MapError::DirectoryBucket(place.bucket));
-            }
+            listing::check(&place)?;
             return Ok(Self::Listing(place));
         }
         let unfit = |what| Err(MapError::Unfit(name.to_owned(), what));
@@ -158,6 +155,14 @@ impl Recipe {
     }
 }
 
+impl Taker for Maker {
+    fn take(&mut self, page: Vec<Listed>) -> Result<(), CommandError> {
+        page.into_iter()
+            .try_for_each(|listed| self.add(listed))
+            .map_err(CommandError::Spool)
+    }
+}
+
 async fn make(
     args: &MapArgs,
     source: Source,
@@ -172,7 +177,13 @@ async fn make(
     match source {
         Source::Listing(place) => {
             let clients = Clients::from_env(args.s3.s3_path_style).await;
-            listing::make(&clients, place, args, &recipe).await
+            let wanted = Wanted {
+                place,
+                versions: args.versions == Versions::Latest,
+                listers: args.list_concurrency,
+            };
+            let maker = list(&clients, wanted, || recipe.start()).await?;
+            maker.finish().map_err(CommandError::Spool)
         }
         Source::RemoteInventory(manifest) => {
             let clients = Clients::from_env(args.s3.s3_path_style).await;

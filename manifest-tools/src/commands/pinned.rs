@@ -12,7 +12,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use rebucket_manifest::args::ManifestArgs;
-use rebucket_planner::{ManifestError, PlanReader, pin_plan};
+use rebucket_planner::pinning::pin_linked;
+use rebucket_planner::{JobChoices, ManifestError, PlanReader, PlanWriter};
 use rebucket_protocol::JobId;
 use rebucket_worker::report::location::ReportStore;
 use tokio::runtime::Handle;
@@ -36,9 +37,12 @@ impl PinnedPlan {
         mut plan: PlanReader<File>,
     ) -> Result<Self, CommandError> {
         let file = args.temporary_file().map_err(CommandError::Spool)?;
-        let mut pinner = Pinner::new(&args.manifest, path_style, Handle::current());
+        let pinner = Pinner::new(&args.manifest, path_style, Handle::current());
+        let options = args.options();
+        // What was chosen for the job is said anew when it goes on.
+        let out = PlanWriter::new(file, JobChoices::default()).map_err(ManifestError::Write)?;
         let pinned = tokio::task::spawn_blocking(move || {
-            pin_plan(&mut plan, file, &mut |rows| pinner.pin(rows))
+            pin_linked(&mut plan, out, &options, &mut |rows| pinner.pin(rows))
         });
         let (file, resolution) = pinned.await?.map_err(CommandError::of_manifest)?;
         Ok(Self {

@@ -1,24 +1,27 @@
 //! `rebucket plan`: checks a manifest and writes its plan.
 
+mod listed;
 pub(crate) mod pins;
+mod summary;
 
 use std::fmt::Write as _;
 use std::fs::File;
+use std::io::{self, Seek as _};
 
 use rebucket_manifest::Exit;
-use rebucket_manifest::args::{ManifestArgs, PlanArgs};
-use rebucket_planner::{ManifestError, PlanWriter, Resolution, is_plan, resolve, resolve_pinned};
-use rebucket_protocol::BucketName;
+use rebucket_manifest::args::{ManifestArgs, PinChoice, PlanArgs};
+use rebucket_planner::pinning::{PinCounts, PinnedPlan, Sight, pin_plan};
+use rebucket_planner::{
+    ManifestError, ManifestOptions, PlanReader, PlanWriter, Resolution, Warnings, is_plan, resolve,
+};
 use tokio::runtime::Handle;
 
 use pins::Pinner;
 
 use super::beside::create_beside;
+use super::progress::progress_bar;
 use super::source::{Fetched, fetch, warn};
 use super::{CommandError, complain, interrupted, print};
-
-/// Buckets listed by name in the summary.
-const BUCKETS_SHOWN: usize = 10;
 
 /// Runs the command.
 pub(crate) async fn run(args: PlanArgs) -> Result<Exit, CommandError> {
@@ -37,24 +40,26 @@ pub(crate) async fn run(args: PlanArgs) -> Result<Exit, CommandError> {
     // file: `unfinished` is dropped.
     let work = async {
         let fetched = fetch(&args.manifest, args.s3.s3_path_style).await?;
-        let path_style = args.s3.s3_path_style;
-        let pinner = Pinner::new(&args.manifest.manifest, path_style, Handle::current());
-        let resolution =
-            tokio::task::spawn_blocking(move || check(&args.manifest, fetched, file, pinner))
-                .await??;
-        if keeps && resolution.totals.linked_rows > 0 {
+        let planning = Planning {
+            args: args.manifest,
+            path_style: args.s3.s3_path_style,
+            pin: args.pin,
+            runtime: Handle::current(),
+        };
+        let planned = tokio::task::spawn_blocking(move || planning.check(fetched, file)).await??;
+        if keeps && planned.dated() {
             tokio::time::sleep(pins::APART).await;
         }
-        Ok::<_, CommandError>(resolution)
+        Ok::<_, CommandError>(planned)
     };
-    let resolution = tokio::select! {
+    let planned = tokio::select! {
         done = work => done?,
         () = interrupted => {
             complain("rebucket: interrupted; no plan was written");
             return Ok(Exit::Interrupted);
         }
     };
-    let mut summary = summarize(&name, &resolution);
+    let mut summary = summary::summarize(&name, &planned.resolution, planned.counts.as_ref());
     if let Some((unfinished, path)) = unfinished {
         unfinished
             .persist(path)
@@ -68,102 +73,123 @@ pub(crate) async fn run(args: PlanArgs) -> Result<Exit, CommandError> {
     Ok(Exit::Done)
 }
 
-/// Checks the manifest and writes its plan; without a file for it, into one
-/// that is thrown away.
-fn check(
-    args: &ManifestArgs,
-    fetched: Fetched,
-    file: Option<File>,
-    mut pinner: Pinner,
-) -> Result<Resolution, CommandError> {
-    let mut input = fetched.open()?;
-    if is_plan(&mut input).map_err(ManifestError::from)? {
-        return Err(CommandError::AlreadyAPlan(args.manifest.clone()));
-    }
-    let keep = file.is_some();
-    let file = match file {
-        Some(file) => file,
-        None => args.temporary_file().map_err(CommandError::Spool)?,
-    };
-    let plan = PlanWriter::new(file, args.choices()).map_err(ManifestError::Write)?;
-    let options = args.options();
-    // A plan that is not kept is not carried out.
-    let resolved = if keep {
-        resolve_pinned(input, &options, plan, &mut |rows| pinner.pin(rows))
-    } else {
-        resolve(input, &options, plan)
-    };
-    let resolved = resolved.map_err(CommandError::of_manifest)?;
-    if keep {
-        let synced = resolved.plan.sync_all();
-        synced.map_err(|error| ManifestError::Write(error.into()))?;
-    }
-    warn(&resolved.warnings);
-    Ok(resolved.resolution)
+/// A plan that was written.
+struct Planned {
+    resolution: Resolution,
+    /// What became of the rows, where their sources were looked at.
+    counts: Option<PinCounts>,
 }
 
-fn summarize(name: &str, resolution: &Resolution) -> String {
-    let totals = &resolution.totals;
-    let plural = if totals.rows == 1 { "" } else { "s" };
-    let name = if name == "-" { "<stdin>" } else { name };
-    let mut out = format!("{name}: {} rename{plural}, no problems\n", totals.rows);
-    let sources = totals
-        .buckets
-        .iter()
-        .map(|(name, bucket)| (name, bucket.sources));
-    let destinations = totals
-        .buckets
-        .iter()
-        .map(|(name, bucket)| (name, bucket.destinations));
-    for (label, buckets) in [("from", counted(sources)), ("to", counted(destinations))] {
-        if !buckets.is_empty() {
-            writeln!(out, "  {label:<5} {buckets}").ok();
+impl Planned {
+    /// True when rows are pinned to dates.
+    fn dated(&self) -> bool {
+        self.resolution.totals.linked_rows > 0 || self.counts.is_some_and(|c| c.pinned > 0)
+    }
+}
+
+/// How a plan is made.
+struct Planning {
+    args: ManifestArgs,
+    path_style: bool,
+    pin: PinChoice,
+    runtime: Handle,
+}
+
+impl Planning {
+    /// Checks the manifest and writes its plan; without a file for it, into
+    /// one that is thrown away.
+    fn check(&self, fetched: Fetched, file: Option<File>) -> Result<Planned, CommandError> {
+        let mut input = fetched.open()?;
+        if is_plan(&mut input).map_err(ManifestError::from)? {
+            return Err(CommandError::AlreadyAPlan(self.args.manifest.clone()));
         }
-    }
-    if totals.linked_rows > 0 {
-        let linked = totals.linked_rows;
-        let segments = match totals.segments {
-            1 => "1 segment".to_owned(),
-            several => format!("{several} segments"),
+        let keep = file.is_some();
+        let file = match file {
+            Some(file) => file,
+            None => self.spool()?,
         };
-        let (extra, is) = match totals.extra_copies {
-            1 => ("1 extra copy".to_owned(), "is"),
-            copies => (format!("{copies} extra copies"), "are"),
-        };
-        writeln!(
-            out,
-            "  chain {linked} renames wait for one another, in {segments}; {extra} {is} needed"
-        )
-        .ok();
-    }
-    match (totals.rows, totals.sized_rows) {
-        (0, _) => {}
-        (_, 0) => out.push_str("  size  unknown, the manifest has no sizes\n"),
-        (rows, sized) => {
-            write!(out, "  size  {} bytes", totals.known_bytes).ok();
-            if sized < rows {
-                write!(
-                    out,
-                    " in {sized} rows, unknown for the other {}",
-                    rows - sized
-                )
-                .ok();
+        let name = input.name().to_owned();
+        let options = self.args.options();
+        let plan = PlanWriter::new(file, self.args.choices()).map_err(ManifestError::Write)?;
+        let resolved = resolve(input, &options, plan)?;
+        let (mut file, mut warnings) = (resolved.plan, resolved.warnings);
+        // Chains are pinned where they are to be carried out.
+        let chains = keep && resolved.resolution.totals.linked_rows > 0;
+        let planned = if self.pin == PinChoice::None && !chains {
+            Planned {
+                resolution: resolved.resolution,
+                counts: None,
             }
-            out.push('\n');
+        } else {
+            let first = self.put_aside(&mut file);
+            let first = PlanReader::open(first.map_err(CommandError::Spool)?);
+            let first = first.map_err(|source| ManifestError::Plan { name, source })?;
+            let pinned = self.pinned(first, file, &options, &mut warnings)?;
+            file = pinned.plan;
+            Planned {
+                resolution: pinned.resolution,
+                counts: (self.pin != PinChoice::None).then_some(pinned.counts),
+            }
+        };
+        if keep {
+            let synced = file.sync_all();
+            synced.map_err(|error| ManifestError::Write(error.into()))?;
         }
+        warn(&warnings);
+        Ok(planned)
     }
-    out
-}
 
-/// `bucket (12 objects), other (1 object)` of the buckets that are used.
-fn counted<'a>(buckets: impl Iterator<Item = (&'a BucketName, u64)>) -> String {
-    let used: Vec<_> = buckets.filter(|(_, count)| *count > 0).collect();
-    let shown = used.iter().take(BUCKETS_SHOWN);
-    let mut parts: Vec<String> = shown
-        .map(|(name, count)| format!("s3://{name} ({count})"))
-        .collect();
-    if used.len() > BUCKETS_SHOWN {
-        parts.push(format!("and {} more buckets", used.len() - BUCKETS_SHOWN));
+    fn spool(&self) -> Result<File, CommandError> {
+        self.args.temporary_file().map_err(CommandError::Spool)
     }
-    parts.join(", ")
+
+    /// Moves what is in a file to a temporary one.
+    fn put_aside(&self, file: &mut File) -> io::Result<File> {
+        let mut aside = self.args.temporary_file()?;
+        file.rewind()?;
+        io::copy(file, &mut aside)?;
+        file.rewind()?;
+        file.set_len(0)?;
+        aside.rewind()?;
+        Ok(aside)
+    }
+
+    /// Writes the plan once more, with pins: the manifest was checked as a
+    /// whole before anybody looks at a source.
+    fn pinned(
+        &self,
+        mut first: PlanReader<File>,
+        file: File,
+        options: &ManifestOptions,
+        warnings: &mut Warnings,
+    ) -> Result<PinnedPlan<File>, CommandError> {
+        let plan = PlanWriter::new(file, self.args.choices()).map_err(ManifestError::Write)?;
+        let name = &self.args.manifest;
+        let pinner = Pinner::new(name, self.path_style, self.runtime.clone());
+        let insist = &mut |rows: &mut [_]| pinner.pin(rows);
+        let pinned = match self.pin {
+            PinChoice::None => {
+                let look = &mut |rows: &[_]| Ok(vec![Sight::Unseen; rows.len()]);
+                pin_plan(&mut first, plan, options, warnings, look, insist)
+            }
+            PinChoice::Head => {
+                let bar = progress_bar(first.resolution().totals.rows, "sources looked at");
+                let look = &mut |rows: &[_]| {
+                    let sights = pinner.look(rows);
+                    bar.inc(rows.len() as u64);
+                    sights
+                };
+                let pinned = pin_plan(&mut first, plan, options, warnings, look, insist);
+                bar.finish_and_clear();
+                pinned
+            }
+            PinChoice::List => {
+                let mut sights =
+                    listed::sights(&mut first, options, self.path_style, &self.runtime)?;
+                let look = &mut |rows: &[_]| Ok(sights.look(rows)?);
+                pin_plan(&mut first, plan, options, warnings, look, insist)
+            }
+        };
+        pinned.map_err(CommandError::of_manifest)
+    }
 }

@@ -89,6 +89,7 @@ impl BlockEncoder {
             StepKind::Whole => 0,
             StepKind::ToScratch => 1,
             StepKind::FromScratch => 2,
+            StepKind::Occupant => 3,
         };
         match step.after {
             None => varint(out, kind),

@@ -37,10 +37,9 @@ impl PlannedSegment {
     /// The rows that end with one of its steps, and the lines that they are
     /// on.
     pub fn rows(&self) -> impl Iterator<Item = (u64, u64)> {
-        let ends = self
-            .0
-            .iter()
-            .filter(|step| step.kind != StepKind::ToScratch);
+        let ends =
+            |step: &&PlannedStep| matches!(step.kind, StepKind::Whole | StepKind::FromScratch);
+        let ends = self.0.iter().filter(ends);
         ends.map(|step| (step.rename.row, step.rename.line))
     }
 
@@ -63,19 +62,23 @@ impl PlannedSegment {
         submitted: Option<Timestamp>,
         scratch: &[S3Prefix],
     ) -> Result<RenameTask, SegmentError> {
-        let steps = self.0.into_iter().map(|planned| {
-            let rename = planned.rename;
-            let id = TaskId::for_row(job, rename.row);
-            let leg = match planned.kind {
+        let mut steps = Vec::with_capacity(self.0.len());
+        let mut planned = self.0.into_iter().peekable();
+        while let Some(PlannedStep { rename, kind, .. }) = planned.next() {
+            let leg = match kind {
                 StepKind::Whole => None,
                 StepKind::ToScratch => Some(Leg::Out),
                 StepKind::FromScratch => Some(Leg::In),
+                // Of a step that has none.
+                StepKind::Occupant => continue,
             };
+            let occupant = planned.next_if(|next| next.kind == StepKind::Occupant);
+            let id = TaskId::for_row(job, rename.row);
             let hop = match leg {
                 Some(leg) => Some(Hop {
                     leg,
                     via: temporary(&rename.source, &id, scratch)?,
-                    occupant: None,
+                    occupant: occupant.map(|step| step.rename.pins),
                 }),
                 None => None,
             };
@@ -83,9 +86,9 @@ impl PlannedSegment {
             let mut step = step.map_err(ChainError::from)?;
             step.pins = rename.pins;
             step.if_exists = rename.if_exists.unwrap_or(default_if_exists);
-            Ok(step)
-        });
-        let mut steps = steps.collect::<Result<Vec<_>, SegmentError>>()?.into_iter();
+            steps.push(step);
+        }
+        let mut steps = steps.into_iter();
         let first = steps.next().ok_or(SegmentError::Empty)?;
         let mut task = RenameTask::chain(job.clone(), first, steps.collect())?;
         task.submitted = submitted;

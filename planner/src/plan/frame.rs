@@ -76,19 +76,6 @@ impl Sealed {
     pub(crate) fn kind(&self) -> BlockKind {
         self.head.kind
     }
-
-    /// A block that was read, as it stood in the file.
-    pub(super) fn again(head: BlockHead, compressed: &[u8], checksum: u64) -> Self {
-        let mut bytes = head.to_bytes().to_vec();
-        bytes.extend_from_slice(compressed);
-        bytes.extend_from_slice(&checksum.to_le_bytes());
-        Self {
-            bytes,
-            head,
-            checksum,
-            first_line: 0,
-        }
-    }
 }
 
 #[derive(Debug, Default, Clone, Copy)]

@@ -1,11 +1,15 @@
 //! Reading a plan, twice: to see that it is whole, and to use it.
 
+mod blocks;
+
 use std::io::{BufReader, Read, Seek, SeekFrom};
 
 use super::block::{BadBlock, BlockDecoder, LinkedRows};
-use super::frame::{self, BlockHead, BlockKind, Opener, Part, Sealed, Sums};
+use super::frame::{self, BlockHead, BlockKind, Opener, Part, Sums};
 use super::{PlanError, PlannedRename, PlannedStep, Resolution, WireHeader, WireTrailer};
 use crate::choices::JobChoices;
+
+pub use blocks::SourceRow;
 
 const BUFFER_BYTES: usize = 256 * 1024;
 
@@ -179,22 +183,6 @@ impl<R: Read + Seek> PlanReader<R> {
         })
     }
 
-    /// Gives all blocks but those of steps to `take`, as they stand in the
-    /// file. The iteration over the renames has to start again afterwards.
-    pub(crate) fn blocks(
-        &mut self,
-        mut take: impl FnMut(&Sealed) -> Result<(), PlanError>,
-    ) -> Result<(), PlanError> {
-        let Some(first) = self.blocks.first() else {
-            return Ok(());
-        };
-        self.rows.seek(first.at)?;
-        while let Some(block) = self.rows.next_block()? {
-            take(&block)?;
-        }
-        Ok(())
-    }
-
     /// Goes on to the next row that is not linked.
     fn advance(&mut self) -> Result<(), PlanError> {
         loop {
@@ -364,16 +352,6 @@ impl<R: Read + Seek> Rows<R> {
                 Ok(true)
             }
             _ => Ok(false),
-        }
-    }
-
-    /// The next block as it stands in the file, up to the first one of steps.
-    fn next_block(&mut self) -> Result<Option<Sealed>, PlanError> {
-        match frame::read_part(&mut self.source, &mut self.compressed, 0)? {
-            Part::Block(head, checksum) if head.kind != BlockKind::Steps => {
-                Ok(Some(Sealed::again(head, &self.compressed, checksum)))
-            }
-            _ => Ok(None),
         }
     }
 

@@ -56,6 +56,19 @@ impl<W: Write> PlanWriter<W> {
         Ok(())
     }
 
+    /// Adds renames as one block: those of one block of another plan.
+    pub(crate) fn write_block<'r>(
+        &mut self,
+        renames: impl IntoIterator<Item = &'r PlannedRename>,
+    ) -> Result<(), PlanError> {
+        self.end_block()?;
+        for rename in renames {
+            self.encoder.push(rename.into());
+            self.totals.add(rename);
+        }
+        self.end_block()
+    }
+
     fn end_block(&mut self) -> Result<(), PlanError> {
         if self.encoder.rows() > 0 {
             self.seal(BlockKind::Renames)?;

@@ -16,6 +16,7 @@ mod exit_codes;
 mod failures;
 mod manifests;
 mod map;
+mod pins;
 mod renames;
 mod reports;
 mod resume;

@@ -152,7 +152,10 @@ impl Objects {
             let bytes = body.collect().await.map_err(|error| lost(place, &error))?;
             Ok(bytes.to_vec())
         };
-        self.caller.call(policy, get).await.map_err(called)
+        self.caller
+            .call(policy, get)
+            .await
+            .map_err(CommandError::from)
     }
 
     async fn get(
@@ -217,7 +220,7 @@ impl Objects {
                 })
                 .into(),
             ),
-            Err(error) => Err(called(error)),
+            Err(error) => Err(error.into()),
         }
     }
 }
@@ -225,12 +228,4 @@ impl Objects {
 fn lost(place: &ObjectUri, error: &dyn std::error::Error) -> ServiceError {
     let (class, message) = (ErrorClass::Transient, error.to_string());
     ServiceError::local("GetObject", place, class, "BodyLost", message)
-}
-
-/// A request that had no success.
-pub(super) fn called(error: CallError) -> CommandError {
-    match error {
-        CallError::Interrupted => CommandError::Interrupted,
-        CallError::Failed(error) => error.into(),
-    }
 }

@@ -1,19 +1,26 @@
-//! What is at the sources of chains, swaps and cycles before the first rename.
-//! Their keys are used again, perhaps by an object with the same bytes, so
-//! that nobody can find out later which object a row meant.
+//! What is at the sources before the first rename, by HEAD.
+//!
+//! Chains, swaps and cycles cannot do without: their keys are used again,
+//! perhaps by an object with the same bytes, so that nobody can find out later
+//! which object a row meant.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use rebucket_planner::pinning::{Found, Sight, SourceRow};
 use rebucket_planner::{PinError, PlannedRename};
 use rebucket_worker::clients::Clients;
 use rebucket_worker::error::ErrorClass;
 use rebucket_worker::metrics::Metrics;
 use rebucket_worker::retry::{CallError, Caller, Policy};
 use rebucket_worker::setup::StartError;
+use rebucket_worker::store::object::ObjectHead;
 use rebucket_worker::store::s3::S3Store;
 use rebucket_worker::store::{HeadScope, ObjectStore as _};
 use tokio::runtime::Handle;
+use tokio::sync::{OnceCell, Semaphore};
+use tokio_util::sync::CancellationToken;
 
 use super::super::CommandError;
 
@@ -29,7 +36,12 @@ pub(crate) struct Pinner {
     manifest: String,
     path_style: bool,
     runtime: Handle,
-    store: Option<(S3Store, Caller)>,
+    store: OnceCell<Store>,
+}
+
+struct Store {
+    store: S3Store,
+    caller: Caller,
 }
 
 impl Pinner {
@@ -39,72 +51,107 @@ impl Pinner {
             manifest: manifest.to_owned(),
             path_style,
             runtime,
-            store: None,
+            store: OnceCell::new(),
         }
     }
 
-    /// Pins rows.
-    pub(crate) fn pin(&mut self, rows: &mut [PlannedRename]) -> Result<(), PinError> {
-        let runtime = self.runtime.clone();
-        Ok(runtime.block_on(self.pin_all(rows))?)
+    /// Pins rows. An object that is not there, or not as its row says, is an
+    /// error.
+    pub(crate) fn pin(&self, rows: &mut [PlannedRename]) -> Result<(), PinError> {
+        let pinning = async {
+            let store = self.connected().await?;
+            let pins = rows.iter_mut().map(|row| store.pin(&self.manifest, row));
+            let pins = stream::iter(pins).buffer_unordered(HEADS);
+            pins.try_collect::<()>().await
+        };
+        Ok(self.runtime.block_on(pinning)?)
     }
 
-    async fn pin_all(&mut self, rows: &mut [PlannedRename]) -> Result<(), CommandError> {
-        if self.store.is_none() {
+    /// Looks at sources, but for those of linked rows, which have to be pinned.
+    pub(super) fn look(&self, rows: &[SourceRow]) -> Result<Vec<Sight>, PinError> {
+        let looking = async {
+            let store = self.connected().await?;
+            let sights = rows.iter().map(|row| async {
+                if row.linked {
+                    return Ok(Sight::Unseen);
+                }
+                let rename = &row.rename;
+                let scope = HeadScope {
+                    version: rename.pins.version.as_ref(),
+                    part: None,
+                };
+                let head = store.head(rename, scope).await?;
+                Ok(head.map_or(Sight::Nothing, |head| {
+                    Sight::There(Found {
+                        etag: Some(head.etag),
+                        size: Some(head.size),
+                        modified: head.modified,
+                    })
+                }))
+            });
+            let sights = stream::iter(sights).buffered(HEADS);
+            sights.try_collect::<Vec<_>>().await
+        };
+        let sights: Result<_, CommandError> = self.runtime.block_on(looking);
+        Ok(sights?)
+    }
+
+    async fn connected(&self) -> Result<&Store, CommandError> {
+        let connect = || async {
             let metrics = Metrics::new().map_err(StartError::from)?;
             let clients = Clients::from_env(self.path_style).await;
-            self.store = Some((S3Store::new(&clients.s3, metrics), Caller::apart()));
-        }
-        let Some((store, caller)) = &self.store else {
-            return Ok(());
+            let in_flight = Arc::new(Semaphore::new(HEADS));
+            Ok(Store {
+                store: S3Store::new(&clients.s3, metrics.clone()),
+                caller: Caller::new(metrics, in_flight, CancellationToken::new()),
+            })
         };
-        let manifest = &self.manifest;
-        stream::iter(rows)
-            .map(|row| pin(manifest, store, caller, row))
-            .buffer_unordered(HEADS)
-            .try_collect()
-            .await
+        self.store.get_or_try_init(connect).await
     }
 }
 
-async fn pin(
-    manifest: &str,
-    store: &S3Store,
-    caller: &Caller,
-    row: &mut PlannedRename,
-) -> Result<(), CommandError> {
-    let wrong = |what: String| {
-        let (line, source) = (row.line, &row.source);
-        CommandError::Usage(format!(
-            "{manifest}:{line}: {source} {what}; it is part of a chain, whose objects must be \
-             there, and as the manifest says, when its plan is made"
-        ))
-    };
-    let head = || store.head(&row.source, HeadScope::default());
-    let head = match caller.call(Policy::READ, head).await {
-        Ok(head) => head,
-        Err(CallError::Failed(error)) if error.class() == ErrorClass::NotFound => {
-            return Err(wrong("is not there".to_owned()));
+impl Store {
+    async fn head(
+        &self,
+        row: &PlannedRename,
+        scope: HeadScope<'_>,
+    ) -> Result<Option<ObjectHead>, CommandError> {
+        let head = || self.store.head(&row.source, scope);
+        match self.caller.call(Policy::READ, head).await {
+            Ok(head) => Ok(Some(head)),
+            Err(CallError::Failed(error)) if error.class() == ErrorClass::NotFound => Ok(None),
+            Err(error) => Err(error.into()),
         }
-        Err(CallError::Failed(error)) => return Err(error.into()),
-        Err(CallError::Interrupted) => return Err(CommandError::Interrupted),
-    };
-    let pins = &row.pins;
-    if pins.etag.as_ref().is_some_and(|etag| *etag != head.etag) {
-        return Err(wrong(format!("has the ETag {}", head.etag)));
     }
-    if pins.size.is_some_and(|size| size != head.size) {
-        return Err(wrong(format!("has {} bytes", head.size)));
+
+    async fn pin(&self, manifest: &str, row: &mut PlannedRename) -> Result<(), CommandError> {
+        let wrong = |what: String| {
+            let (line, source) = (row.line, &row.source);
+            CommandError::Usage(format!(
+                "{manifest}:{line}: {source} {what}; it is part of a chain, whose objects must be \
+                 there, and as the manifest says, when its plan is made"
+            ))
+        };
+        let Some(head) = self.head(row, HeadScope::default()).await? else {
+            return Err(wrong("is not there".to_owned()));
+        };
+        let pins = &row.pins;
+        if pins.etag.as_ref().is_some_and(|etag| *etag != head.etag) {
+            return Err(wrong(format!("has the ETag {}", head.etag)));
+        }
+        if pins.size.is_some_and(|size| size != head.size) {
+            return Err(wrong(format!("has {} bytes", head.size)));
+        }
+        let version = pins.version.as_ref();
+        if version.is_some_and(|version| Some(version) != head.version.as_ref()) {
+            return Err(wrong("has another version".to_owned()));
+        }
+        if head.modified.is_none() {
+            return Err(wrong("has no date on this endpoint".to_owned()));
+        }
+        row.pins.etag = Some(head.etag);
+        row.pins.size = Some(head.size);
+        row.pins.modified = head.modified;
+        Ok(())
     }
-    let version = pins.version.as_ref();
-    if version.is_some_and(|version| Some(version) != head.version.as_ref()) {
-        return Err(wrong("has another version".to_owned()));
-    }
-    if head.modified.is_none() {
-        return Err(wrong("has no date on this endpoint".to_owned()));
-    }
-    row.pins.etag = Some(head.etag);
-    row.pins.size = Some(head.size);
-    row.pins.modified = head.modified;
-    Ok(())
 }

@@ -61,6 +61,7 @@ impl BlockDecoder {
             0 => StepKind::Whole,
             1 => StepKind::ToScratch,
             2 => StepKind::FromScratch,
+            3 => StepKind::Occupant,
             _ => return Err(BadBlock),
         };
         if !self.advance()? {

@@ -9,6 +9,7 @@ use rebucket_protocol::{ETag, IfExists, JobId, JobOptions, Timestamp};
 
 use super::*;
 use crate::chains::StepKind;
+use crate::pinning::{Pin, pin_linked};
 use crate::plan::{PlannedStep, Totals};
 
 /// What a plan with chains does to objects in memory, one after the other, in
@@ -20,9 +21,8 @@ fn carried_out(plan: &[u8]) -> (BTreeMap<String, String>, Totals) {
     let totals = plan.resolution().totals.clone();
     plan.rewind().unwrap();
     assert!(plan.map(Result::unwrap).eq(unlinked.iter().cloned()));
-    let linked = steps
-        .iter()
-        .filter(|step| step.kind != StepKind::FromScratch);
+    let begins = |step: &&PlannedStep| matches!(step.kind, StepKind::Whole | StepKind::ToScratch);
+    let linked = steps.iter().filter(begins);
     let sources = unlinked.iter().chain(linked.map(|step| &step.rename));
     let mut objects: BTreeMap<String, String> = sources
         .map(|rename| rename.source.to_string())
@@ -64,6 +64,7 @@ fn carried_out(plan: &[u8]) -> (BTreeMap<String, String>, Totals) {
                 StepKind::Whole => go(&from.to_string(), &to.to_string()),
                 StepKind::ToScratch => go(&from.to_string(), &scratch),
                 StepKind::FromScratch => go(&scratch, &to.to_string()),
+                StepKind::Occupant => {}
             }
         }
     }
@@ -152,13 +153,20 @@ fn made_up(rows: &mut [PlannedRename]) -> Result<(), PinError> {
     Ok(())
 }
 
+/// The same plan with its linked rows pinned.
+fn pinned(plan: &[u8], pin: Pin<'_>) -> Result<(Vec<u8>, Resolution), ManifestError> {
+    let mut plan = PlanReader::open(Cursor::new(plan)).unwrap();
+    let out = PlanWriter::new(Vec::new(), JobChoices::default()).unwrap();
+    pin_linked(&mut plan, out, &ManifestOptions::default(), pin)
+}
+
 /// What each of these segments' tasks does, step by step.
 fn messages(text: &str, pin: bool) -> Vec<Result<Vec<String>, String>> {
-    let plan = PlanWriter::new(Cursor::new(Vec::new()), JobChoices::default()).unwrap();
-    let mut pins = |rows: &mut [PlannedRename]| if pin { made_up(rows) } else { Ok(()) };
-    let options = ManifestOptions::default();
-    let resolved = resolve_pinned(input(text.as_bytes()), &options, plan, &mut pins).unwrap();
-    let mut plan = PlanReader::open(resolved.plan).unwrap();
+    let mut plan = resolved(text.as_bytes(), &ManifestOptions::default()).unwrap();
+    if pin {
+        plan = pinned(&plan, &mut made_up).unwrap().0;
+    }
+    let mut plan = PlanReader::open(Cursor::new(plan)).unwrap();
     let job = JobId::new("j").unwrap();
     let options = JobOptions::default();
     let segments = plan.segments().unwrap().map(Result::unwrap);
@@ -210,28 +218,70 @@ fn a_segment_is_a_task_that_carries_the_others() {
 }
 
 #[test]
-fn a_plan_that_is_pinned_later_is_the_one_that_was_pinned_at_once() {
+fn a_plan_is_pinned_later_where_its_rows_are_linked() {
     let mut text = "source,destination,size\n".to_owned();
     // Steps of several blocks, among renames of several blocks.
     for n in 0..9_000 {
-        writeln!(text, "s3://bkt/{n},s3://bkt/{},7", n + 1).unwrap();
+        writeln!(text, "s3://bkt/{n},s3://bkt/{},", n + 1).unwrap();
         writeln!(text, "s3://bkt/from/{n},s3://two/to/{n},").unwrap();
     }
-    let options = ManifestOptions::default();
-    let unpinned = resolved(text.as_bytes(), &options).unwrap();
-    let plan = PlanWriter::new(Cursor::new(Vec::new()), JobChoices::default()).unwrap();
-    let at_once = resolve_pinned(input(text.as_bytes()), &options, plan, &mut made_up).unwrap();
-    let mut reader = PlanReader::open(Cursor::new(unpinned.clone())).unwrap();
-    let (later, resolution) = pin_plan(&mut reader, Vec::new(), &mut made_up).unwrap();
-    assert!(later == at_once.plan.into_inner());
-    assert_eq!(resolution, at_once.resolution);
-    assert_ne!(resolution.digest, reader.resolution().digest);
-    // The plan can be read on, and a look that fails is told.
-    reader.rewind().unwrap();
-    assert_eq!(reader.by_ref().map(Result::unwrap).count(), 9_000);
+    let unpinned = resolved(text.as_bytes(), &ManifestOptions::default()).unwrap();
+    let (later, resolution) = pinned(&unpinned, &mut made_up).unwrap();
+    let mut before = PlanReader::open(Cursor::new(unpinned.clone())).unwrap();
+    let mut after = PlanReader::open(Cursor::new(later)).unwrap();
+    assert_eq!(after.resolution(), &resolution);
+    assert_ne!(resolution.digest, before.resolution().digest);
+    let mut steps = 0;
+    for (before, after) in before.steps().unwrap().zip(after.steps().unwrap()) {
+        let mut step = before.unwrap();
+        made_up(std::slice::from_mut(&mut step.rename)).unwrap();
+        assert_eq!(step, after.unwrap());
+        steps += 1;
+    }
+    assert!(steps > 9_000, "{steps}");
+    before.rewind().unwrap();
+    after.rewind().unwrap();
+    let renames: Vec<_> = before.by_ref().map(Result::unwrap).collect();
+    assert_eq!(renames.len(), 9_000);
+    assert!(after.by_ref().map(Result::unwrap).eq(renames));
     let mut fails = |_: &mut [PlannedRename]| Err("nothing there".into());
-    let failed = pin_plan(&mut reader, Vec::new(), &mut fails);
+    let failed = pinned(&unpinned, &mut fails);
     assert!(matches!(failed, Err(ManifestError::Pin(_))));
+}
+
+/// A path of several segments, and a cycle of several.
+#[test]
+fn a_first_leg_names_what_is_in_the_way_of_its_second() {
+    let mut text = "source,destination\n".to_owned();
+    for n in 0..2_500 {
+        writeln!(text, "s3://bkt/p{n},s3://bkt/p{}", n + 1).unwrap();
+        writeln!(text, "s3://bkt/c{n},s3://bkt/c{}", (n + 1) % 2_500).unwrap();
+    }
+    let unpinned = resolved(text.as_bytes(), &ManifestOptions::default()).unwrap();
+    let plan = pinned(&unpinned, &mut made_up).unwrap().0;
+    let mut plan = PlanReader::open(Cursor::new(plan)).unwrap();
+    let job = JobId::new("j").unwrap();
+    let sizes: BTreeMap<_, _> = plan
+        .steps()
+        .unwrap()
+        .map(|step| step.unwrap().rename)
+        .map(|row| (row.source, row.pins.size))
+        .collect();
+    let options = JobOptions::default();
+    let mut second_legs = 0;
+    for segment in plan.segments().unwrap().map(Result::unwrap) {
+        let task = segment.into_task(&job, &options, IfExists::Fail, None, &[]);
+        let task = task.unwrap();
+        if let Some(second) = task.second_leg() {
+            // Made up from the row.
+            let occupant = task.occupant().unwrap();
+            assert_eq!(occupant.size, sizes[second.destination()]);
+            assert!(occupant.modified.is_some());
+            second_legs += 1;
+        }
+    }
+    // Two cuts of each, and where the cycle is opened.
+    assert_eq!(second_legs, 5);
 }
 
 proptest! {

@@ -1,35 +1,64 @@
-//! A live listing as the source of keys: many requests at a time, each key
-//! once.
+//! A live listing: many requests at a time, each key once.
+
+mod pages;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use rebucket_manifest::map_args::{MapArgs, Versions};
+use rebucket_mapper::Listed;
 use rebucket_mapper::coverage::{Coverage, Disorder, Order, Plan, Request};
-use rebucket_mapper::{Listed, Made, Maker};
 use rebucket_protocol::S3Prefix;
 use rebucket_worker::clients::Clients;
 use rebucket_worker::retry::CallError;
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
 
-use super::inventory::called;
-use super::listing_pages::{Next, Pages};
-use super::{MapError, Recipe};
-use crate::commands::{CommandError, complain};
+use super::map::MapError;
+use super::{CommandError, complain};
+use pages::{Next, Pages};
 
-/// Pages that wait to be mapped.
-const PAGES_AHEAD: usize = 64;
+/// Pages that wait to be taken, for each lister.
+const PAGES_AHEAD: usize = 2;
 
-/// Makes a manifest from a listing.
-pub(super) async fn make(
+/// Refuses what cannot be listed.
+pub(crate) fn check(place: &S3Prefix) -> Result<(), MapError> {
+    if place.bucket.as_str().ends_with("--x-s3") {
+        return Err(MapError::DirectoryBucket(place.bucket.clone()));
+    }
+    Ok(())
+}
+
+/// What is listed, and how.
+#[derive(Debug, Clone)]
+pub(crate) struct Wanted {
+    /// The keys.
+    pub(crate) place: S3Prefix,
+    /// List versions, to know the current one of each object.
+    pub(crate) versions: bool,
+    /// Requests at a time.
+    pub(crate) listers: u16,
+}
+
+/// Takes what is listed, in any order. One page is taken after the other, where
+/// blocking is allowed.
+pub(crate) trait Taker: Send + 'static {
+    /// Takes a page.
+    fn take(&mut self, page: Vec<Listed>) -> Result<(), CommandError>;
+}
+
+/// Lists all keys of a place, each once, into what `begin` makes: one that gets
+/// all of them is handed back. Others were begun in vain, because the keys came
+/// in another order than was thought.
+pub(crate) async fn list<T: Taker>(
     clients: &Clients,
-    place: S3Prefix,
-    args: &MapArgs,
-    recipe: &Recipe,
-) -> Result<Made, CommandError> {
-    let versions = args.versions == Versions::Latest;
-    let listers = args.list_concurrency;
+    wanted: Wanted,
+    begin: impl Fn() -> Result<T, CommandError>,
+) -> Result<T, CommandError> {
+    let Wanted {
+        place,
+        versions,
+        listers,
+    } = wanted;
     let prefix = place.prefix.clone();
     let pages = Pages::new(clients, place, versions, listers)?;
     let plan = |order, split| Plan {
@@ -47,8 +76,8 @@ pub(super) async fn make(
         }
     }
     for plan in plans {
-        match list(&pages, plan, usize::from(listers), recipe).await {
-            Ok(maker) => return maker.finish().map_err(CommandError::Spool),
+        match list_as(&pages, plan, usize::from(listers), begin()?).await {
+            Ok(taker) => return Ok(taker),
             Err(Failure::Disorder(disorder)) => {
                 complain(&format!("rebucket: {disorder}; the listing is begun again"));
             }
@@ -56,15 +85,15 @@ pub(super) async fn make(
         }
     }
     // One lister alone checks no order.
-    let maker = list(&pages, plan(Order::Bytes, false), 1, recipe).await?;
-    maker.finish().map_err(CommandError::Spool)
+    let alone = plan(Order::Bytes, false);
+    Ok(list_as(&pages, alone, 1, begin()?).await?)
 }
 
 enum Failure {
     /// Nothing of this listing can be used.
     Disorder(Disorder),
     Other(CommandError),
-    /// The mapping has stopped, and has an error of its own.
+    /// The taker has stopped, and has an error of its own.
     Unwanted,
 }
 
@@ -86,7 +115,7 @@ impl From<Disorder> for Failure {
 
 impl From<CallError> for Failure {
     fn from(error: CallError) -> Self {
-        Self::Other(called(error))
+        Self::Other(error.into())
     }
 }
 
@@ -105,13 +134,13 @@ impl Shared {
     }
 }
 
-async fn list(
+async fn list_as<T: Taker>(
     pages: &Pages,
     plan: Plan,
     listers: usize,
-    recipe: &Recipe,
-) -> Result<Maker, Failure> {
-    let (out, mut listed) = mpsc::channel::<Vec<Listed>>(PAGES_AHEAD);
+    mut taker: T,
+) -> Result<T, Failure> {
+    let (out, mut listed) = mpsc::channel::<Vec<Listed>>(PAGES_AHEAD * listers);
     let shared = Arc::new(Shared {
         pages: pages.clone(),
         order: plan.order,
@@ -119,17 +148,14 @@ async fn list(
         progress: Notify::new(),
         out,
     });
-    let mut maker = recipe.start().map_err(Failure::Other)?;
     let bar = counter();
-    let mapping = tokio::task::spawn_blocking(move || {
+    let taking = tokio::task::spawn_blocking(move || {
         while let Some(page) = listed.blocking_recv() {
             bar.inc(page.len() as u64);
-            for one in page {
-                maker.add(one).map_err(CommandError::Spool)?;
-            }
+            taker.take(page)?;
         }
         bar.finish_and_clear();
-        Ok::<_, CommandError>(maker)
+        Ok::<_, CommandError>(taker)
     });
     let mut tasks = JoinSet::new();
     for lister in 0..listers {
@@ -144,10 +170,8 @@ async fn list(
         }
     }
     tasks.abort_all();
-    let mapped = mapping
-        .await
-        .map_err(|error| Failure::Other(error.into()))?;
-    mapped.map_err(Failure::Other)
+    let taken = taking.await.map_err(|error| Failure::Other(error.into()))?;
+    taken.map_err(Failure::Other)
 }
 
 async fn run_lister(shared: Arc<Shared>, lister: usize) -> Result<(), Failure> {
