@@ -61,9 +61,10 @@ impl Attempt<'_> {
         if !theirs || !is_followed_by_same_bytes(self.task) {
             return Ok(());
         }
-        match outlast_requests(&self.delivery.stop).await {
-            true => Ok(()),
-            false => Err(RenameError::Interrupted),
+        if outlast_requests(&self.delivery.stop).await {
+            Ok(())
+        } else {
+            Err(RenameError::Interrupted)
         }
     }
 

@@ -24,13 +24,13 @@ impl Context {
         delivery: &Delivery,
     ) -> Result<(), ServiceError> {
         let renamer = &self.worker.shared.renamer;
-        if let Some(next) = task.next() {
-            if next.leg() != Some(Leg::In) || self.is_out(&next, delivery).await? {
-                if others == Others::Perhaps && is_followed_by_same_bytes(task) {
-                    let_pass(&next, delivery).await?;
-                }
-                self.send(&next).await?;
+        if let Some(next) = task.next()
+            && (next.leg() != Some(Leg::In) || self.is_out(&next, delivery).await?)
+        {
+            if others == Others::Perhaps && is_followed_by_same_bytes(task) {
+                let_pass(&next, delivery).await?;
             }
+            self.send(&next).await?;
         }
         if let (Some(second), Some(occupant)) = (task.second_leg(), task.occupant()) {
             let place = second.destination();

@@ -144,13 +144,19 @@ fn chains_do_not_hide_mistakes_and_have_their_limit() {
 }
 
 /// Pins made up from a row.
-fn made_up(rows: &mut [PlannedRename]) -> Result<(), PinError> {
-    for row in rows {
-        row.pins.etag = ETag::new("abc").ok();
-        row.pins.size = Some(row.row);
-        row.pins.modified = Timestamp::from_unix(1_700_000_000, 0);
-    }
-    Ok(())
+fn made_up(row: &mut PlannedRename) {
+    row.pins.etag = ETag::new("abc").ok();
+    row.pins.size = Some(row.row);
+    row.pins.modified = Timestamp::from_unix(1_700_000_000, 0);
+}
+
+/// The plan with its linked rows pinned to these.
+fn made_up_plan(plan: &[u8]) -> (Vec<u8>, Resolution) {
+    let mut pin = |rows: &mut [PlannedRename]| {
+        rows.iter_mut().for_each(made_up);
+        Ok(())
+    };
+    pinned(plan, &mut pin).unwrap()
 }
 
 /// The same plan with its linked rows pinned.
@@ -164,7 +170,7 @@ fn pinned(plan: &[u8], pin: Pin<'_>) -> Result<(Vec<u8>, Resolution), ManifestEr
 fn messages(text: &str, pin: bool) -> Vec<Result<Vec<String>, String>> {
     let mut plan = resolved(text.as_bytes(), &ManifestOptions::default()).unwrap();
     if pin {
-        plan = pinned(&plan, &mut made_up).unwrap().0;
+        plan = made_up_plan(&plan).0;
     }
     let mut plan = PlanReader::open(Cursor::new(plan)).unwrap();
     let job = JobId::new("j").unwrap();
@@ -226,7 +232,7 @@ fn a_plan_is_pinned_later_where_its_rows_are_linked() {
         writeln!(text, "s3://bkt/from/{n},s3://two/to/{n},").unwrap();
     }
     let unpinned = resolved(text.as_bytes(), &ManifestOptions::default()).unwrap();
-    let (later, resolution) = pinned(&unpinned, &mut made_up).unwrap();
+    let (later, resolution) = made_up_plan(&unpinned);
     let mut before = PlanReader::open(Cursor::new(unpinned.clone())).unwrap();
     let mut after = PlanReader::open(Cursor::new(later)).unwrap();
     assert_eq!(after.resolution(), &resolution);
@@ -234,7 +240,7 @@ fn a_plan_is_pinned_later_where_its_rows_are_linked() {
     let mut steps = 0;
     for (before, after) in before.steps().unwrap().zip(after.steps().unwrap()) {
         let mut step = before.unwrap();
-        made_up(std::slice::from_mut(&mut step.rename)).unwrap();
+        made_up(&mut step.rename);
         assert_eq!(step, after.unwrap());
         steps += 1;
     }
@@ -258,7 +264,7 @@ fn a_first_leg_names_what_is_in_the_way_of_its_second() {
         writeln!(text, "s3://bkt/c{n},s3://bkt/c{}", (n + 1) % 2_500).unwrap();
     }
     let unpinned = resolved(text.as_bytes(), &ManifestOptions::default()).unwrap();
-    let plan = pinned(&unpinned, &mut made_up).unwrap().0;
+    let plan = made_up_plan(&unpinned).0;
     let mut plan = PlanReader::open(Cursor::new(plan)).unwrap();
     let job = JobId::new("j").unwrap();
     let sizes: BTreeMap<_, _> = plan
