@@ -143,6 +143,7 @@ fn chains_do_not_hide_mistakes_and_have_their_limit() {
 }
 
 /// Pins made up from a row.
+#[expect(clippy::unnecessary_wraps, reason = "to look at an object may fail")]
 fn made_up(rows: &mut [PlannedRename]) -> Result<(), PinError> {
     for row in rows {
         row.pins.etag = ETag::new("abc").ok();
