@@ -24,7 +24,7 @@ export PIP_NO_INPUT := 1
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: venv
 venv: $(VENV)/.servers ## make .venv with the pinned, hashed test servers
@@ -120,9 +120,18 @@ bench: $(VENV)/.bench ## a first end-to-end figure: renames a second, beside s5c
 # How many rows the manifest has, and other arguments of the script.
 ROWS ?= 1e6
 .PHONY: bench-plan
-bench-plan: $(VENV)/.bench ## how fast planning is, beside sort and DuckDB (ROWS=1e7 BENCH="--turns 5")
-	cargo build --locked --release -p rebucket-planner --example bench_plan
+bench-plan: $(VENV)/.bench bench-programs ## how fast planning is, beside sort and DuckDB (ROWS=1e7 BENCH="--turns 5"), then bench-submit
 	$(RUN) scripts/bench_plan.py --rows $(ROWS) $(BENCH)
+	$(RUN) scripts/bench_submit.py
+
+.PHONY: bench-submit
+bench-submit: $(VENV)/.servers bench-programs ## how fast submitting is, beside a bare SDK loop (BENCH="--turns 5")
+	$(RUN) scripts/bench_submit.py $(BENCH)
+
+# All with the same features as `make bench` builds, so that nothing is built twice.
+.PHONY: bench-programs
+bench-programs:
+	cargo build --locked --workspace --bins --examples --release
 
 .PHONY: clean
 clean: ## remove .venv and everything that cargo built

@@ -3,33 +3,38 @@
 All work on the same generated manifest, in turns, with the same memory and two
 threads:
 
-  plan       the planner from end to end: reads and checks the manifest, finds
-             duplicates and chains in both columns, writes the plan
+  plan       `rebucket plan`, from its start to its end: reads and checks the
+             manifest, finds duplicates and chains in both columns, writes the
+             plan
   sort       `sort | uniq -d`, one column after the other: duplicates and no more
   duckdb     a GROUP BY over each column: duplicates and no more
   parse      the planner's CSV reader alone, which refuses what RFC 4180 forbids
   csv        the csv crate's raw byte records, which refuses nothing
 
-The planner is measured by a small program of its own crate
-(planner/examples/bench_plan.rs), because the whole `rebucket` takes minutes to
-build for release; the code that plans is the same.
+The last two, and what generates the manifest, are in
+planner/examples/bench_plan.rs. With --linked some rows are parts of chains and
+of a cycle; their plan is not kept, because then `rebucket plan` would ask S3
+for their objects.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
 import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
-from dataclasses import dataclass, field
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-MIB = 1024 * 1024
+from binaries import binary
+from clients import clean_environment
+from measured import MIB, BenchFailed, Measured, measured
+
+# Of disk for each row, by measurement: the manifest, and the most that any of
+# the tools needs besides, which is removed before the next one starts.
+MANIFEST_BYTES = 130
+TEMPORARY_BYTES = 200
 
 DUCKDB = """
 import sys
@@ -50,94 +55,82 @@ for column in ("source", "destination"):
 """
 
 
-class BenchFailed(Exception):
-    """A run that did not do its work: its time would mean nothing."""
-
-
-@dataclass
-class Measured:
-    seconds: list[float] = field(default_factory=list)
-    peak_mib: list[float] = field(default_factory=list)
-
-
 class Bench:
-    def __init__(self, rows: int, memory_mib: int, folder: Path) -> None:
+    def __init__(self, rows: int, linked: int, memory_mib: int, folder: Path) -> None:
         self.rows = rows
+        self.linked = linked
         self.memory_mib = memory_mib
         self.folder = folder
         self.manifest = folder / "manifest.csv"
-        self.program = str(program())
-        self.results: dict[str, Measured] = {}
+        self.results: dict[str, list[Measured]] = {}
+        self.plan_bytes: int | None = None
 
     def generate(self) -> None:
-        command = [self.program, "generate", str(self.manifest), str(self.rows)]
+        command = [example(), "generate", str(self.manifest), str(self.rows), str(self.linked)]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
 
     def run(self, name: str) -> None:
-        plan = self.folder / "manifest.plan"
-        memory = str(self.memory_mib * MIB)
+        work = self.folder / "work"
+        work.mkdir()
+        plan = work / "manifest.plan"
         manifest = str(self.manifest)
         columns = "; ".join(
             f"tail -n +2 '{manifest}' | cut -d, -f{column} | "
-            f"sort -S {self.memory_mib}M --parallel=2 -T '{self.folder}' | uniq -d"
+            f"sort -S {self.memory_mib}M --parallel=2 -T '{work}' | uniq -d"
             for column in (1, 2)
         )
+        keep = [] if self.linked else ["--out", str(plan)]
         commands = {
-            "plan": [self.program, "plan", manifest, str(plan), memory],
-            "parse": [self.program, "parse", manifest],
-            "csv": [self.program, "csv", manifest],
+            "plan": [str(binary("rebucket", "release")), "plan", manifest, *keep,
+                     "--memory", f"{self.memory_mib}MiB", "--temp-dir", str(work)],
+            "parse": [example(), "parse", manifest],
+            "csv": [example(), "csv", manifest],
             "sort": ["bash", "-c", f"set -o pipefail; {columns}"],
-            "duckdb": [sys.executable, "-c", DUCKDB, manifest, str(self.folder / "duckdb"),
+            "duckdb": [sys.executable, "-c", DUCKDB, manifest, str(work / "duckdb"),
                        str(self.memory_mib)],
         }
-        environment = {**os.environ, "LC_ALL": "C", "TMPDIR": str(self.folder)}
-        with (self.folder / "run.log").open("wb") as log:
-            started = time.monotonic()
-            child = subprocess.Popen(commands[name], env=environment, stdout=log, stderr=log)
-            # The peak of the largest process, and of this child alone.
-            _, status, usage = os.wait4(child.pid, 0)
-            seconds = time.monotonic() - started
-            child.returncode = os.waitstatus_to_exitcode(status)
-        if child.returncode != 0:
-            said = (self.folder / "run.log").read_text(errors="replace")
-            raise BenchFailed(f"{name} ended with {child.returncode}: {said[-2000:]}")
-        measured = self.results.setdefault(name, Measured())
-        measured.seconds.append(seconds)
-        # Kilobytes on Linux, bytes on macOS.
-        measured.peak_mib.append(usage.ru_maxrss / (MIB if sys.platform == "darwin" else 1024))
-        print(f"    {name:<8} {seconds:8.2f} s", flush=True)
-        if name == "plan":
+        environment = {**clean_environment(), "LC_ALL": "C", "TMPDIR": str(work)}
+        done = measured(commands[name], self.folder / "run.log", environment)
+        self.results.setdefault(name, []).append(done)
+        print(f"    {name:<8} {done.seconds:8.2f} s", flush=True)
+        if plan.exists():
             self.plan_bytes = plan.stat().st_size
-            plan.unlink()
+        shutil.rmtree(work)
 
     def median(self, name: str) -> float:
-        return statistics.median(self.results[name].seconds)
+        return statistics.median(done.seconds for done in self.results[name])
 
     def report(self) -> None:
         size = self.manifest.stat().st_size
-        print(f"\n{self.rows:,} rows, {size / 1e6:,.0f} MB; "
-              f"the plan has {self.plan_bytes / 1e6:,.0f} MB; medians")
-        print(f"{'':<8} {'seconds':>9} {'rows a second':>14} {'MB/s':>7} {'peak MiB':>9}")
-        for name, measured in self.results.items():
+        kept = f"the plan has {self.plan_bytes / 1e6:,.0f} MB; " if self.plan_bytes else ""
+        linked = f", {self.linked} % linked" if self.linked else ""
+        print(f"\n{self.rows:,} rows{linked}, {size / 1e6:,.0f} MB; {kept}medians")
+        print(f"{'':<8} {'seconds':>9} {'CPU s':>8} {'rows a second':>14} {'MB/s':>7} {'peak MiB':>9}")
+        for name, runs in self.results.items():
             seconds = self.median(name)
-            print(f"{name:<8} {seconds:9.2f} {self.rows / seconds:14,.0f} "
-                  f"{size / seconds / 1e6:7.0f} {max(measured.peak_mib):9.0f}")
+            cpu = statistics.median(done.cpu_seconds for done in runs)
+            peak = max(done.peak_mib for done in runs)
+            print(f"{name:<8} {seconds:9.2f} {cpu:8.2f} {self.rows / seconds:14,.0f} "
+                  f"{size / seconds / 1e6:7.0f} {peak:9.0f}")
         for other in ("sort", "duckdb"):
-            if other in self.results:
+            if {"plan", other} <= self.results.keys():
                 ratio = self.median("plan") / self.median(other)
                 print(f"plan takes {ratio:.2f} of the time of {other}")
-        if "csv" in self.results:
+        if {"csv", "parse"} <= self.results.keys():
             ratio = self.median("csv") / self.median("parse")
             print(f"parse has {ratio:.0%} of the speed of csv")
 
 
-def program() -> Path:
-    """The built program, where cargo puts it."""
-    target = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
-    path = target / "release" / "examples" / "bench_plan"
-    if not path.exists():
-        sys.exit(f"{path} is missing; `make bench-plan` builds it")
-    return path
+def example() -> str:
+    return str(binary("examples/bench_plan", "release"))
+
+
+def check_room(folder: Path, rows: int) -> None:
+    needed = rows * (MANIFEST_BYTES + TEMPORARY_BYTES)
+    free = shutil.disk_usage(folder).free
+    print(f"needs about {needed / 1e9:,.1f} GB in {folder}, where {free / 1e9:,.1f} GB are free")
+    if free < needed:
+        raise BenchFailed("name another folder with --folder")
 
 
 def main() -> None:
@@ -145,14 +138,18 @@ def main() -> None:
     parser.add_argument("--rows", type=lambda text: int(float(text)), default=1_000_000,
                         help="of the manifest, such as 1e7")
     parser.add_argument("--turns", type=int, default=3)
+    parser.add_argument("--linked", type=int, default=0, metavar="PERCENT",
+                        help="of the rows are parts of chains and of a cycle")
     parser.add_argument("--memory-mib", type=int, default=512)
     parser.add_argument("--folder", type=Path,
-                        help="for the manifest and temporary files: about 450 bytes a row")
+                        help="for the manifest and temporary files: about "
+                             f"{MANIFEST_BYTES + TEMPORARY_BYTES} bytes a row")
     parser.add_argument("--only", nargs="+", default=["plan", "sort", "duckdb", "parse", "csv"])
     args = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="rebucket-bench-plan-", dir=args.folder))
     try:
-        bench = Bench(args.rows, args.memory_mib, folder)
+        check_room(folder, args.rows)
+        bench = Bench(args.rows, args.linked, args.memory_mib, folder)
         print(f"generating {args.rows:,} rows in {folder}", flush=True)
         bench.generate()
         for turn in range(args.turns):
@@ -160,7 +157,7 @@ def main() -> None:
             for name in args.only:
                 bench.run(name)
         bench.report()
-    except BenchFailed as error:
+    except (BenchFailed, FileNotFoundError) as error:
         sys.exit(str(error))
     finally:
         shutil.rmtree(folder)

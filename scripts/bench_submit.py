@@ -165,7 +165,7 @@ SERVERS = {"ministack": ministack, "simulator": simulator}
 def make_plan(folder: Path, messages: int) -> Path:
     generate = binary_folder("release") / "examples" / "bench_plan"
     manifest, plan = folder / "manifest.csv", folder / f"{messages}.plan"
-    subprocess.run([generate, "generate", manifest, str(messages)], check=True,
+    subprocess.run([generate, "generate", manifest, str(messages), "0"], check=True,
                    stdout=subprocess.DEVNULL)
     subprocess.run([binary("rebucket", "release"), "plan", manifest, "--out", plan], check=True,
                    stdout=subprocess.DEVNULL)
@@ -177,7 +177,7 @@ def main() -> None:
         return int(float(text))
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--ministack", type=number, default=40_000, metavar="MESSAGES",
+    parser.add_argument("--ministack", type=number, default=200_000, metavar="MESSAGES",
                         help="messages for MiniStack; 0 leaves it out")
     parser.add_argument("--simulator", type=number, default=500_000, metavar="MESSAGES",
                         help="messages for the simulator; 0 leaves it out")

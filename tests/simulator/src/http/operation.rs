@@ -40,6 +40,16 @@ pub struct Operation {
     pub queue: Option<String>,
 }
 
+/// How SQS requests name their queue.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+#[allow(clippy::struct_field_names)] // The API's own.
+struct About {
+    queue_url: Option<String>,
+    queue_name: Option<String>,
+    source_arn: Option<String>,
+}
+
 impl Operation {
     /// The operation of an S3 request: by path, or to `BUCKET.localhost`.
     #[must_use]
@@ -85,10 +95,10 @@ impl Operation {
         let target = parts.headers.get("x-amz-target");
         let target = target.and_then(|value| value.to_str().ok());
         let name = target.and_then(|target| target.strip_prefix("AmazonSQS."));
-        let body: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
-        let queue = ["QueueUrl", "QueueName", "SourceArn"]
-            .iter()
-            .find_map(|field| body[field].as_str())
+        let about: About = serde_json::from_slice(body).unwrap_or_default();
+        let queue = about.queue_url.or(about.queue_name).or(about.source_arn);
+        let queue = queue
+            .as_deref()
             .and_then(|named| named.rsplit(['/', ':']).next());
         Self {
             service: Service::Sqs,

@@ -257,7 +257,7 @@ impl Exchange {
                 let body = collect(self.body).await?;
                 let front = &rest.shared.sqs;
                 front
-                    .answer(&self.operation.name, &self.parts, &body, entries)
+                    .answer(&self.operation.name, &self.parts, body, entries)
                     .await
             }
         };

@@ -19,10 +19,8 @@ impl EntryFault {
     /// Applies a batch without the failing entries, or with all of them, and
     /// reports those as failed either way.
     pub(super) fn strike(&self, mut call: Call, apply: impl FnOnce(&Call) -> Answer) -> Answer {
-        let entries = call.fields["Entries"]
-            .as_array()
-            .cloned()
-            .unwrap_or_default();
+        let mut fields: Value = call.parse()?;
+        let entries = fields["Entries"].as_array().cloned().unwrap_or_default();
         let struck: Vec<Value> = self
             .positions
             .iter()
@@ -32,9 +30,10 @@ impl EntryFault {
         let is_struck = |entry: &Value| struck.contains(&entry["Id"]);
         if !self.applied {
             let rest = entries.iter().filter(|entry| !is_struck(entry)).cloned();
-            call.fields["Entries"] = rest.collect();
+            fields["Entries"] = rest.collect();
+            call.body = fields.to_string().into();
         }
-        let nothing_left = call.fields["Entries"].as_array().is_some_and(Vec::is_empty);
+        let nothing_left = fields["Entries"].as_array().is_some_and(Vec::is_empty);
         let mut answer = if nothing_left && !entries.is_empty() {
             json!({ "Successful": [], "Failed": [] })
         } else {

@@ -9,9 +9,11 @@ mod wire;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use bytes::Bytes;
 use hyper::Response;
 use hyper::http::HeaderValue;
 use hyper::http::request::Parts;
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::sync::Notify;
@@ -37,24 +39,31 @@ pub(super) struct Front {
     arrived: Notify,
 }
 
-/// A request: its fields, and what its answer needs to know besides.
+/// A request: its fields in JSON, and what its answer needs to know besides.
 struct Call {
-    fields: Value,
+    body: Bytes,
     /// Where queue URLs start: `http://host:port/account`.
     base: String,
 }
 
+/// What most requests name.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Addressed {
+    queue_url: Option<String>,
+}
+
 impl Call {
     fn parse<T: DeserializeOwned>(&self) -> Result<T, Refusal> {
-        serde_json::from_value(self.fields.clone()).map_err(|e| Refusal::malformed(&e))
+        serde_json::from_slice(&self.body).map_err(|e| Refusal::malformed(&e))
     }
 
     /// The queue that the request names by its URL.
     fn queue(&self) -> Result<String, Refusal> {
-        let url = self.fields["QueueUrl"].as_str();
+        let url = self.parse::<Addressed>()?.queue_url;
         let url = url.ok_or_else(|| Refusal::missing("QueueUrl"))?;
         let name = url.rsplit('/').next().filter(|name| !name.is_empty());
-        let name = name.ok_or_else(|| Refusal::bad_address(url))?;
+        let name = name.ok_or_else(|| Refusal::bad_address(&url))?;
         Ok(name.to_owned())
     }
 
@@ -82,7 +91,7 @@ impl Front {
         &self,
         operation: &str,
         parts: &Parts,
-        body: &[u8],
+        body: Bytes,
         fault: Option<EntryFault>,
     ) -> Response<Reply> {
         match self.dispatch(operation, parts, body, fault).await {
@@ -100,7 +109,7 @@ impl Front {
         &self,
         operation: &str,
         parts: &Parts,
-        body: &[u8],
+        body: Bytes,
         fault: Option<EntryFault>,
     ) -> Answer {
         self.authenticate(parts)?;
@@ -110,7 +119,7 @@ impl Front {
             .and_then(|host| host.to_str().ok());
         let account = self.model().account().to_owned();
         let call = Call {
-            fields: serde_json::from_slice(body).map_err(|e| Refusal::malformed(&e))?,
+            body,
             base: format!("http://{}/{account}", host.unwrap_or("localhost")),
         };
         if let Some(fault) = fault.filter(|_| operation.ends_with("Batch")) {
