@@ -355,6 +355,45 @@ fn compressed_manifests_and_standard_input() {
 }
 
 #[test]
+fn a_damaged_plan_is_refused_by_all_who_carry_plans_out() {
+    let bench = Bench::new(GOOD);
+    bench.run(&["plan", "m.csv", "--out", "m.plan"]).is_good(2);
+    let plan = bench.read("m.plan");
+    let flipped = |at: usize| {
+        let mut bytes = plan.clone();
+        bytes[at] ^= 4;
+        bytes
+    };
+    let middle = plan.len() / 2;
+    let cases = [
+        (flipped(0), "the plan was altered or damaged"),
+        (flipped(18), "the plan has version 6, this build reads "),
+        (flipped(middle), "the plan was altered or damaged"),
+        (flipped(plan.len() - 1), "the plan was altered or damaged"),
+        (plan[..10].to_vec(), "the plan is cut short after 0 renames"),
+        (plan[..middle].to_vec(), "the plan is cut short after "),
+        (
+            plan[..plan.len() - 1].to_vec(),
+            "the plan is cut short after 2 renames",
+        ),
+    ];
+    for (bytes, words) in cases {
+        bench.write("bad.plan", bytes);
+        for command in [
+            &["run", "bad.plan"][..],
+            &["estimate", "bad.plan"],
+            &["submit", "bad.plan", "--queue-url", "http://127.0.0.1:9/q"],
+        ] {
+            let ended = bench.run(command);
+            let start = format!("rebucket: bad.plan: {words}");
+            assert!(ended.is_bad()[0].starts_with(&start), "{}", ended.err);
+            assert!(ended.err.contains("make it again") || words.contains("version"));
+        }
+        assert_eq!(bench.files(), ["bad.plan", "m.csv", "m.plan"]);
+    }
+}
+
+#[test]
 fn what_cannot_be_read_or_written_is_named() {
     let bench = Bench::new(GOOD);
     let first = |args: &[&str]| bench.run(args).is_bad()[0].to_owned();

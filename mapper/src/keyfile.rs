@@ -134,6 +134,13 @@ impl Reading<'_> {
             );
             return Err(self.wrong(1, message));
         }
+        if let Some(bucket) = &self.options.bucket
+            && line.starts_with(format!("\"{bucket}\",\"").as_bytes())
+        {
+            let message = "this is a row of S3 Inventory, not a key; give the inventory's \
+                           manifest.json, which says what the columns are";
+            return Err(self.wrong(1, message));
+        }
         let mut number = 1;
         loop {
             if !line.is_empty() {
@@ -423,6 +430,8 @@ mod tests {
             let error = entries(bytes, &in_bucket()).unwrap_err();
             assert!(error.contains(words), "{words:?} is not in {error:?}");
         }
+        let inventory = keys(b"\"bkt\",\"a\",\"7\"\n", &in_bucket()).unwrap_err();
+        assert!(inventory.contains("manifest.json"), "{inventory}");
         let no_bucket = keys(b"a", &KeyFileOptions::default()).unwrap_err();
         assert!(no_bucket.contains("--bucket"), "{no_bucket}");
         let options = KeyFileOptions {

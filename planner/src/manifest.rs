@@ -188,7 +188,7 @@ impl Header {
                 .join(",");
             let message = format!(
                 "the header row is missing: the first row must name the columns, {EXPECTED}; \
-                 found {}",
+                 in small letters and with commas between them; found {}",
                 shown(&found)
             );
             report(None, ProblemKind::MissingHeader, message);
@@ -266,10 +266,19 @@ impl ManifestReader {
     /// Reads the header row; `None` when the manifest cannot be read by it,
     /// which `problems` then says.
     pub(crate) fn open(
-        input: Input,
+        mut input: Input,
         options: &ManifestOptions,
         problems: &mut Vec<Problem>,
     ) -> Result<Option<(Header, Self)>, InputError> {
+        if is_utf16(input.peek(2)?) {
+            problems.push(Problem {
+                line: 1,
+                column: None,
+                kind: ProblemKind::InvalidUtf8,
+                message: "the manifest is in UTF-16; save it as UTF-8".to_owned(),
+            });
+            return Ok(None);
+        }
         let mut records = RecordReader::new(input)?;
         let mut record = Record::default();
         if !records.read(&mut record)? {
@@ -356,6 +365,15 @@ impl<'a> Row<'a> {
             message,
         }
     }
+}
+
+/// Spreadsheets save "Unicode text" so, with a byte-order mark or without one.
+fn is_utf16(head: &[u8]) -> bool {
+    let &[first, second, ..] = head else {
+        return false;
+    };
+    matches!((first, second), (0xff, 0xfe) | (0xfe, 0xff))
+        || (first == 0) != (second == 0) && (first | second).is_ascii()
 }
 
 /// What is wrong with a row's form: its quoting, length or number of fields.

@@ -31,7 +31,7 @@ pub use chain::{PlannedSegment, SegmentError, Segments};
 pub use reader::{PlanReader, SourceRow, Steps};
 pub use writer::PlanWriter;
 
-pub(crate) use frame::{BlockKind, MAGIC, Sealed, Sealer, VERSION_1};
+pub(crate) use frame::{BlockKind, HEAD_BYTES, Sealed, Sealer, begins_a_plan};
 pub(crate) use reader::Rows;
 
 const PLAN_VERSION: u32 = 2;

@@ -16,7 +16,7 @@ use crate::input::{Input, InputError};
 use crate::linking::Linking;
 use crate::manifest::{ManifestOptions, ManifestReader};
 use crate::pipeline;
-use crate::plan::{MAGIC, PlanError, PlanReader, PlanWriter, Resolution, VERSION_1};
+use crate::plan::{HEAD_BYTES, PlanError, PlanReader, PlanWriter, Resolution, begins_a_plan};
 use crate::problem::Problems;
 use crate::spill::{self, Spill, SpillError};
 use told::Names;
@@ -39,7 +39,10 @@ pub enum ManifestError {
         source: PlanError,
     },
     /// The plan cannot be written.
-    #[error("the plan cannot be written: {0}; nothing was renamed")]
+    #[error(
+        "the plan cannot be written: {0}; make room in its folder, or name another file with \
+         --out; nothing was renamed"
+    )]
     Write(PlanError),
     /// Temporary files cannot be written, or read again.
     #[error(transparent)]
@@ -177,10 +180,9 @@ pub struct Resolved<W> {
 /// # Errors
 /// [`InputError`] when they cannot be read.
 pub fn is_plan(input: &mut Input) -> Result<bool, InputError> {
-    let head = input.peek(MAGIC.len().max(VERSION_1.len()))?;
-    // Plans of version 1 are told from manifests too, to be refused as what
-    // they are.
-    Ok(head.starts_with(MAGIC) || head.starts_with(VERSION_1))
+    // Damaged plans and those of version 1 are told from manifests too, to be
+    // refused as what they are.
+    Ok(begins_a_plan(input.peek(HEAD_BYTES)?))
 }
 
 /// Checks the whole CSV manifest and writes its plan, in one pass over the

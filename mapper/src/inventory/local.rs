@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use rebucket_protocol::ObjectKey;
+
 use super::{DataFile, InventoryError};
 
 /// Finds a data file of the inventory whose `manifest.json` is here: in
@@ -40,6 +42,28 @@ pub fn find_data(
         looked_at: looked_at.join(", "),
         advice: "download it, and name its folder with --inventory-data",
     })
+}
+
+/// Where else a data file of the inventory with this `manifest.json` can be,
+/// when its listed key is not there: the inventory was copied, or its prefix
+/// ends with a slash, which S3 leaves out of the listed keys.
+#[must_use]
+pub fn data_beside(manifest: &str, file: &DataFile) -> Vec<ObjectKey> {
+    let name = file.key.as_str().rsplit('/').next().unwrap_or_default();
+    let folder = folder_of(manifest);
+    let config = folder_of(folder.strip_suffix('/').unwrap_or_default());
+    let places = [
+        format!("{config}data/{name}"),
+        format!("{folder}data/{name}"),
+        format!("{folder}{name}"),
+    ];
+    let keys = places.into_iter().map(ObjectKey::new);
+    keys.filter_map(Result::ok).collect()
+}
+
+/// The key up to its last slash.
+fn folder_of(key: &str) -> &str {
+    &key[..key.rfind('/').map_or(0, |slash| slash + 1)]
 }
 
 /// Where the `symlink.txt` of the inventory with this `manifest.json` is: the

@@ -1,6 +1,6 @@
 //! `manifest.json`: which files an inventory has, and what their columns are.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use rebucket_protocol::{BucketName, ObjectKey};
@@ -94,7 +94,8 @@ impl Inventory {
             }
         };
         let bucket = |what: &str, name: &str| {
-            let name = name.rsplit(":::").next().unwrap_or(name);
+            // An ARN, in the one or the other notation, or the name alone.
+            let name = name.rsplit(':').next().unwrap_or(name);
             BucketName::new(name).map_err(|error| wrong(format!("{what}: {error}")))
         };
         let columns = match format {
@@ -144,26 +145,34 @@ impl Inventory {
             manifest: self.name.clone(),
             difference,
         };
-        let mut missing: BTreeSet<String> = self
+        let uris = self
             .files
             .iter()
-            .map(|file| format!("s3://{}/{}", self.written_to, file.key))
-            .collect();
-        let all = missing.clone();
+            .map(|file| format!("s3://{}/{}", self.written_to, file.key));
+        let all: BTreeMap<String, String> = uris.map(|uri| (single_slashes(&uri), uri)).collect();
+        let mut missing = all.clone();
         for (number, line) in (1..).zip(text.lines()) {
             let line = line.trim();
-            if line.is_empty() || missing.remove(line) {
+            let place = single_slashes(line);
+            if line.is_empty() || missing.remove(&place).is_some() {
                 continue;
             }
-            return Err(differ(if all.contains(line) {
+            return Err(differ(if all.contains_key(&place) {
                 format!("line {number} names {line} again")
             } else {
                 format!("line {number} names {line}, which the manifest does not list")
             }));
         }
-        match missing.first() {
+        match missing.into_values().next() {
             None => Ok(()),
             Some(file) => Err(differ(format!("{file} is not in the symlink list"))),
         }
     }
+}
+
+/// Where an inventory's prefix was given with a slash at its end, S3 writes
+/// the files to `prefix//...` and lists them as `prefix/...`.
+fn single_slashes(uri: &str) -> String {
+    let parts: Vec<&str> = uri.split('/').filter(|part| !part.is_empty()).collect();
+    parts.join("/")
 }

@@ -11,7 +11,7 @@ use std::io::{self, Read, Seek as _};
 
 use md5::{Digest as _, Md5};
 
-pub use local::{find_data, symlink_beside};
+pub use local::{data_beside, find_data, symlink_beside};
 pub use manifest::{DataFile, Format, Inventory};
 
 use crate::keyfile::Sink;

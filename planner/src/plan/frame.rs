@@ -11,10 +11,22 @@ use super::{PLAN_VERSION, PlanDigest, PlanError, hex};
 
 /// What every plan starts with, and no text: the line endings are there to be
 /// broken by whatever takes the plan for text.
-pub(crate) const MAGIC: &[u8] = b"\x89rebucket-plan\r\n\x1a\n";
+pub(super) const MAGIC: &[u8] = b"\x89rebucket-plan\r\n\x1a\n";
+
+/// So many bytes of a file tell whether it is a plan.
+pub(crate) const HEAD_BYTES: usize = MAGIC.len();
 
 /// What plans of version 1 start with. They are refused.
-pub(crate) const VERSION_1: &[u8] = b"{\"rebucket_plan\":1";
+const VERSION_1: &[u8] = b"{\"rebucket_plan\":1";
+
+/// True when a file that starts with `head` is a plan, though perhaps one that
+/// is cut short or damaged in its first bytes: no text comes near them.
+pub(crate) fn begins_a_plan(head: &[u8]) -> bool {
+    let compared = head.len().min(MAGIC.len());
+    let pairs = head.iter().zip(MAGIC);
+    let wrong = pairs.filter(|(found, right)| found != right).count();
+    compared > 0 && wrong * 4 <= compared || head.starts_with(VERSION_1)
+}
 
 /// What a block has in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -212,6 +224,8 @@ pub(super) fn read_header(source: &mut impl Read) -> Result<(Vec<u8>, Vec<u8>), 
             PlanError::CutShort(0)
         } else if bytes.starts_with(VERSION_1) || VERSION_1.starts_with(&bytes) && magic {
             PlanError::Version(1)
+        } else if begins_a_plan(&bytes) {
+            PlanError::Altered
         } else {
             PlanError::NotAPlan
         });

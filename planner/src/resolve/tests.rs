@@ -205,6 +205,15 @@ fn problems_of_the_header() {
             .collect();
         assert_eq!(problems(text), expected, "{text}");
     }
+    for utf16 in [
+        &b"\xff\xfes\0o\0"[..],
+        b"\xfe\xff\0s\0o",
+        b"s\0o\0",
+        b"\0s\0o",
+    ] {
+        let found = problems_with(utf16, &ManifestOptions::default());
+        assert_eq!(found, [(1, 0, Kind::InvalidUtf8)], "{utf16:?}");
+    }
     let split = b"source_bucket,source_key,destination_bucket,destination_key\n";
     assert_eq!(
         problems_with(split, &in_bucket()),
@@ -424,6 +433,15 @@ fn a_plan_and_its_manifest_are_prepared_alike() {
         error.to_string(),
         "m.csv: the plan is cut short after 1 renames; make it again"
     );
+    // Damaged in its first bytes it is not taken for a manifest.
+    for at in 0..20 {
+        let mut damaged = bytes.clone();
+        damaged[at] ^= 4;
+        for plan in [&damaged[..], &bytes[..=at]] {
+            let refused = prepared(plan, JobChoices::default()).err();
+            assert!(matches!(refused, Some(ManifestError::Plan { .. })), "{at}");
+        }
+    }
     let Err(error) = prepared(b"a,b\n", JobChoices::default()) else {
         panic!()
     };

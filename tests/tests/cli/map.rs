@@ -340,6 +340,20 @@ async fn an_inventory_is_read_on_disk_and_on_s3_once_its_checksums_are_right() {
     }
 }
 
+/// S3 lists the files of a prefix that ends with a slash under keys with one
+/// slash fewer.
+#[tokio::test]
+async fn an_inventory_whose_files_are_not_where_it_says_is_found_beside_its_list() {
+    let (_simulator, bench) = simulated(&[]).await;
+    for (name, bytes) in inventory(&bench, INVENTORY) {
+        let place = name.replacen("inv/", "inv//", 1);
+        bench.bucket.put_plain(&place, &bytes).await;
+    }
+    let manifest = bench.uri("inv//b/daily/2026-11-22T01-00Z/manifest.json");
+    let ended = bench.map(&manifest, "s|^|new/|").end().await.is(0);
+    assert_eq!(bench.sources(&ended.out), ["a b,".to_owned()].into());
+}
+
 #[tokio::test]
 async fn a_file_of_keys_brings_its_own_columns() {
     let bench = Bench::new().await;

@@ -6,7 +6,9 @@ use std::path::Path;
 
 use futures_util::{StreamExt as _, stream};
 use rebucket_mapper::Made;
-use rebucket_mapper::inventory::{DataFile, Inventory, find_data, symlink_beside};
+use rebucket_mapper::inventory::{
+    DataFile, Inventory, InventoryError, data_beside, find_data, symlink_beside,
+};
 use rebucket_protocol::{ObjectKey, ObjectUri};
 use rebucket_worker::clients::Clients;
 use rebucket_worker::error::{ErrorClass, ServiceError};
@@ -105,11 +107,16 @@ pub(super) async fn make_remote(
     let downloads = {
         let inventory = &inventory;
         let objects = &objects;
+        let manifest = &manifest;
         async move {
             let all = inventory.files.iter().map(|file| async move {
-                let place = ObjectUri::new(inventory.written_to.clone(), file.key.clone());
-                let temporary = objects.download(&place, file).await?;
-                Ok::<_, CommandError>((file.clone(), place.to_string(), temporary))
+                let listed = ObjectUri::new(inventory.written_to.clone(), file.key.clone());
+                let beside = data_beside(manifest.key.as_str(), file).into_iter();
+                let beside = beside.map(|key| ObjectUri::new(manifest.bucket.clone(), key));
+                let mut places = vec![listed];
+                places.extend(beside);
+                let (place, temporary) = objects.find(&places, file).await?;
+                Ok::<_, CommandError>((file.clone(), place, temporary))
             });
             let mut all = stream::iter(all).buffered(DOWNLOADS);
             while let Some(file) = all.next().await {
@@ -195,7 +202,36 @@ impl Objects {
         }
     }
 
-    async fn download(&self, place: &ObjectUri, data: &DataFile) -> Result<File, CommandError> {
+    /// Downloads a data file from the first of these places that has it.
+    async fn find(
+        &self,
+        places: &[ObjectUri],
+        data: &DataFile,
+    ) -> Result<(String, File), CommandError> {
+        let mut denied = None;
+        for place in places {
+            match self.download(place, data).await {
+                Ok(file) => return Ok((place.to_string(), file)),
+                Err(CallError::Failed(error)) if error.class() == ErrorClass::NotFound => {}
+                Err(CallError::Failed(error)) if error.class() == ErrorClass::Denied => {
+                    denied.get_or_insert(error);
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        if let Some(error) = denied {
+            return Err(error.into());
+        }
+        let looked_at: Vec<_> = places.iter().map(ObjectUri::to_string).collect();
+        let missing = InventoryError::Missing {
+            key: data.key.to_string(),
+            looked_at: looked_at.join(", "),
+            advice: "inventories expire: take a later one",
+        };
+        Err(MapError::Inventory(missing).into())
+    }
+
+    async fn download(&self, place: &ObjectUri, data: &DataFile) -> Result<File, CallError> {
         let policy = Policy::copy(data.size.unwrap_or(1 << 30));
         let get = || async {
             let spool = |error: io::Error| {
@@ -210,18 +246,7 @@ impl Objects {
             file.rewind().map_err(spool)?;
             Ok(file)
         };
-        match self.caller.call(policy, get).await {
-            Ok(file) => Ok(file),
-            Err(CallError::Failed(error)) if error.class() == ErrorClass::NotFound => Err(
-                MapError::Inventory(rebucket_mapper::inventory::InventoryError::Missing {
-                    key: data.key.to_string(),
-                    looked_at: place.to_string(),
-                    advice: "inventories expire: take a later one",
-                })
-                .into(),
-            ),
-            Err(error) => Err(error.into()),
-        }
+        self.caller.call(policy, get).await
     }
 }
 

@@ -6,6 +6,8 @@
     reason = "in a test a failed unwrap is a failed test, helpers included"
 )]
 
+mod as_written;
+
 use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::{Seek as _, Write as _};
