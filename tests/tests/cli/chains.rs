@@ -113,8 +113,19 @@ pub(crate) async fn assert_all_renamed(bench: &Bench, report: &str) {
 #[tokio::test]
 async fn workers_carry_out_chains_from_the_queue() {
     let (bench, before) = bench().await;
-    plan(&bench).await;
     let queue = Queue::create(&bench.servers, 5).await;
+    carry_out_from(&queue, &bench, &before).await;
+}
+
+#[tokio::test]
+async fn workers_carry_out_chains_from_a_fifo_queue() {
+    let (bench, before) = bench().await;
+    let queue = Queue::create_fifo(&bench.servers, 5).await;
+    carry_out_from(&queue, &bench, &before).await;
+}
+
+async fn carry_out_from(queue: &Queue, bench: &Bench, before: &BTreeMap<&'static str, Properties>) {
+    plan(bench).await;
     let report = bench.path("report").display().to_string();
     let submit = format!(
         "submit moves.plan --job moves --queue-url {} --report {report}",
@@ -129,9 +140,9 @@ async fn workers_carry_out_chains_from_the_queue() {
             .start()
     };
     let (one, other) = (worker(), worker());
-    one.drain(&queue).await;
+    one.drain(queue).await;
     other.terminate().await;
-    assert_permuted(&bench, &before).await;
+    assert_permuted(bench, before).await;
     queue.assert_nothing_parked().await;
     let rows = ROWS.len() as u64;
     let (json, code) = bench.summary("report").await;
