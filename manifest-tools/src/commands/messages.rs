@@ -33,6 +33,14 @@ impl Planned {
         }
     }
 
+    /// What is left of it when these rows are done.
+    pub(crate) fn from_last_done(self, done: impl Fn(u64) -> bool) -> Self {
+        match self {
+            Self::Segment(segment) => Self::Segment(segment.from_last_done(done)),
+            rename => rename,
+        }
+    }
+
     /// The task for the queue. Temporary keys of chains are under the prefix
     /// that `scratch` has for their bucket.
     pub(crate) fn into_task(

@@ -296,8 +296,13 @@ impl Feeder {
         }
     }
 
-    /// A chain is carried out again as long as anything of it is to be done:
-    /// what was done is found done.
+    fn is_done(&self, task: &TaskId) -> bool {
+        let outcome = self.earlier.get(task).map(|record| record.outcome);
+        matches!(outcome, Some(Outcome::Renamed | Outcome::AlreadyRenamed))
+    }
+
+    /// A chain goes on with the last rename of it that is done, which may have
+    /// ended before the next one was sent.
     fn read(
         self,
         mut plan: PlanReader<File>,
@@ -310,6 +315,7 @@ impl Feeder {
             if submitted.is_none() {
                 return Ok(ControlFlow::Continue(()));
             }
+            let planned = planned.from_last_done(|row| self.is_done(&TaskId::for_row(job, row)));
             let task = planned.into_task(job, options, if_exists, submitted, &self.scratch)?;
             let body = encode(&task)
                 .map_err(|error| CommandError::Usage(format!("line {line}: {error}")))?;

@@ -49,6 +49,20 @@ impl PlannedSegment {
         self.0.first().map_or(0, |step| step.rename.line)
     }
 
+    /// What is left of it from the last step on whose row is done: that finds
+    /// its object in its place, and sees to it that the next one follows.
+    #[must_use]
+    pub fn from_last_done(mut self, done: impl Fn(u64) -> bool) -> Self {
+        let ended = |step: &PlannedStep| {
+            let ends = matches!(step.kind, StepKind::Whole | StepKind::FromScratch);
+            ends && done(step.rename.row)
+        };
+        if let Some(last) = self.0.iter().rposition(ended) {
+            self.0.drain(..last);
+        }
+        self
+    }
+
     /// The task for the queue, which carries all its steps. Temporary keys are
     /// under the prefix that `scratch` has for their bucket.
     ///

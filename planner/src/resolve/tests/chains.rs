@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::io::Cursor;
 
 use proptest::prelude::*;
-use rebucket_protocol::{ETag, IfExists, JobId, JobOptions, Timestamp};
+use rebucket_protocol::{ETag, IfExists, JobId, JobOptions, TaskId, Timestamp};
 
 use super::*;
 use crate::chains::StepKind;
@@ -253,6 +253,35 @@ fn a_plan_is_pinned_later_where_its_rows_are_linked() {
     let mut fails = |_: &mut [PlannedRename]| Err("nothing there".into());
     let failed = pinned(&unpinned, &mut fails);
     assert!(matches!(failed, Err(ManifestError::Pin(_))));
+}
+
+#[test]
+fn a_segment_goes_on_with_the_last_row_that_is_done() {
+    let cycle = "source,destination\ns3://bkt/a,s3://bkt/b\ns3://bkt/b,s3://bkt/c\n\
+        s3://bkt/c,s3://bkt/a\n";
+    let unpinned = resolved(cycle.as_bytes(), &ManifestOptions::default()).unwrap();
+    let plan = made_up_plan(&unpinned).0;
+    let mut plan = PlanReader::open(Cursor::new(plan)).unwrap();
+    // Out with row 1, then 3, 2, and in with row 1.
+    for (done, left) in [
+        (&[][..], &[1, 3, 2, 1][..]),
+        (&[3], &[3, 2, 1]),
+        (&[3, 2], &[2, 1]),
+        (&[1, 2, 3], &[1]),
+    ] {
+        let segment = plan.segments().unwrap().next().unwrap().unwrap();
+        let segment = segment.from_last_done(|row| done.contains(&row));
+        let (job, options) = (JobId::new("j").unwrap(), JobOptions::default());
+        let task = segment.into_task(&job, &options, IfExists::Fail, None, &[]);
+        let mut next = Some(task.unwrap());
+        let mut rows = Vec::new();
+        while let Some(task) = next {
+            rows.push(task.id().clone());
+            next = task.next();
+        }
+        let left: Vec<_> = left.iter().map(|row| TaskId::for_row(&job, *row)).collect();
+        assert_eq!(rows, left);
+    }
 }
 
 /// A path of several segments, and a cycle of several.
