@@ -46,7 +46,7 @@ async fn main() -> Result<(), Failed> {
     Ok(())
 }
 
-/// The bodies that `submit` makes, but for the job's name.
+/// The bodies that `submit --job bench` makes.
 fn bodies(plan: &str) -> Result<Vec<String>, Failed> {
     let job = JobId::new("bench")?;
     let (options, submitted) = (JobOptions::default(), Some(Timestamp::now()));
