@@ -31,8 +31,8 @@ from binaries import binary
 from clients import clean_environment
 from measured import MIB, BenchFailed, Measured, measured
 
-# Of disk for each row, by measurement: the manifest, and the most that any of
-# the tools needs besides, which is removed before the next one starts.
+# Of disk for each row: the manifest, and an estimate, rather too much, of what
+# any of the tools needs besides, which is removed before the next one starts.
 MANIFEST_BYTES = 130
 TEMPORARY_BYTES = 200
 
