@@ -211,12 +211,13 @@ fn it_waits_where_a_delete_may_be_under_way() {
     for fate in [Fate::Reset, Fate::ReplyLost] {
         assert!(waits(&counted.and(delete, fate)), "{fate:?}");
     }
-    // Whoever finds the copy may be at it, so long after it was made. The look
-    // before the delete is late, and other requests are made meanwhile.
-    let mut fates = counted.and(delete - 1, late(29));
+    // Whoever finds the copy may be at it, so long after it was made. The two
+    // are late by less than a request may take, and other requests come in
+    // between.
+    let mut fates = counted.and(1, late(20));
     assert!(!waits(&fates));
     let asked = &enact(&scenario, &fates, &[], false).asked[0];
-    fates.push((counted.process, first_delete(asked), late(2)));
+    fates.push((counted.process, first_delete(asked), late(15)));
     assert!(waits(&fates));
 }
 
