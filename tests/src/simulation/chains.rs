@@ -110,6 +110,17 @@ pub fn all() -> Vec<Scenario> {
         ],
     );
     late.scene.fleet.max_renames = 1;
+    let mut both = permuted(
+        "split_first_same",
+        "a first leg that nothing waits for, of objects with the same bytes",
+        &[1, 2],
+        Bytes::Same,
+        vec![
+            vec![(1, None), (0, Some(Leg::In))],
+            vec![(0, Some(Leg::Out))],
+        ],
+    );
+    both.scene.fleet.max_renames = 2;
     let mut several = permuted(
         "chains_at_once",
         "two swaps on one worker",
@@ -174,6 +185,7 @@ pub fn all() -> Vec<Scenario> {
         ),
         permuted("split_same", same, &[1, 2, 3, 4, 5], Bytes::Same, split()),
         late,
+        both,
         several,
     ]
 }

@@ -221,6 +221,28 @@ fn it_waits_where_a_delete_may_be_under_way() {
     assert!(waits(&fates));
 }
 
+/// A delete at the destination of a second leg is given up and carried out
+/// later, after another one. The first leg ends in between.
+#[test]
+fn a_second_leg_does_not_come_under_a_delete_that_is_under_way() {
+    let scenario = chain("split_first_same");
+    let number = |fates: &Fates, wanted: (&str, &str)| {
+        let asked = &enact(&scenario, fates, &[], false).asked[0];
+        let is_it = |(of, at): &Asked| *of == wanted.0 && at.ends_with(wanted.1);
+        u32::try_from(asked.iter().position(is_it).unwrap()).unwrap()
+    };
+    let mut fates = Fates::new();
+    for (asked, seconds) in [
+        (("HeadObject", "/k0"), 20),
+        (("DeleteObject", "/k1"), 35),
+        (("CopyObject", "/hop/0"), 15),
+    ] {
+        let late = Fate::Late(Duration::from_secs(seconds));
+        fates.push((0, number(&fates, asked), late));
+    }
+    check(&scenario, &enact(&scenario, &fates, &[], false), &fates);
+}
+
 #[test]
 fn a_second_leg_is_sent_once_and_by_whoever_comes_last() {
     for name in ["split", "split_late"] {

@@ -11,6 +11,7 @@ pub mod compare;
 pub mod copy;
 pub mod delete;
 pub mod inspect;
+pub(crate) mod look;
 pub mod multipart;
 pub mod plan;
 pub mod proof;
@@ -24,8 +25,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rebucket_protocol::{
-    BucketName, ETag, IfExists, Leg, ObjectUri, Pins, Reason, RenameTask, S3Prefix, Timestamp,
-    VersionId,
+    BucketName, ETag, IfExists, Leg, ObjectUri, Reason, RenameTask, S3Prefix, Timestamp, VersionId,
 };
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
@@ -35,11 +35,10 @@ use crate::error::{ErrorClass, ServiceError};
 use crate::host::Host;
 use crate::metrics::Metrics;
 use crate::queue::lease::Lease;
-use crate::retry::{CallError, Caller, Policy};
+use crate::retry::{CallError, Caller};
 use crate::store::endpoint::{Abilities, Precondition};
 use crate::store::object::{Attributes, Checksums, Encryption, ObjectHead, PinnedSource};
-use crate::store::{BucketFacts, HeadScope, ObjectStore};
-use inspect::contradiction;
+use crate::store::{BucketFacts, ObjectStore};
 use plan::{CopyPlan, PartSettings};
 
 /// How far a copy is checked before its source is deleted.
@@ -321,56 +320,6 @@ impl Renamer {
             delivery.stop.clone(),
         )
         .on(&self.settings.host)
-    }
-
-    /// Whether there is an object.
-    ///
-    /// # Errors
-    /// [`ServiceError`] when that cannot be told, or not before the delivery
-    /// is told to stop.
-    pub async fn is_there(
-        &self,
-        object: &ObjectUri,
-        delivery: &Delivery,
-    ) -> Result<bool, ServiceError> {
-        Ok(self.look(object, delivery).await?.is_some())
-    }
-
-    /// Whether there is still the object that the pins describe.
-    ///
-    /// # Errors
-    /// As [`Self::is_there`].
-    pub async fn is_still(
-        &self,
-        object: &ObjectUri,
-        pins: &Pins,
-        delivery: &Delivery,
-    ) -> Result<bool, ServiceError> {
-        let head = self.look(object, delivery).await?;
-        Ok(head.is_some_and(|head| contradiction(pins, &head).is_none()))
-    }
-
-    async fn look(
-        &self,
-        object: &ObjectUri,
-        delivery: &Delivery,
-    ) -> Result<Option<ObjectHead>, ServiceError> {
-        let head = || self.store.head(object, HeadScope::default());
-        match self.caller(delivery).call(Policy::READ, head).await {
-            Ok(head) => Ok(Some(head)),
-            Err(CallError::Failed(error)) if error.class() == ErrorClass::NotFound => Ok(None),
-            Err(CallError::Failed(error)) => Err(error),
-            Err(CallError::Interrupted) => {
-                let (class, message) = (ErrorClass::Transient, "told to stop");
-                Err(ServiceError::local(
-                    "HeadObject",
-                    object,
-                    class,
-                    "Interrupted",
-                    message,
-                ))
-            }
-        }
     }
 
     fn bucket(&self, object: &ObjectUri) -> Result<&Bucket, RenameError> {

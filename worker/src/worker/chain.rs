@@ -10,6 +10,7 @@ use super::process::Context;
 use super::verdict::End;
 use crate::error::{ErrorClass, ServiceError};
 use crate::queue::{FifoOrder, Outgoing, Received};
+use crate::rename::look::told_to_stop;
 use crate::rename::same_bytes::{have_same_bytes, is_followed_by_same_bytes, outlast_requests};
 use crate::rename::{Delivery, Others};
 use crate::report::location::ReportError;
@@ -119,15 +120,8 @@ impl Context {
 /// Waits until no delete of what was at the destination is under way.
 async fn let_pass(next: &RenameTask, delivery: &Delivery) -> Result<(), ServiceError> {
     if outlast_requests(&delivery.stop).await {
-        return Ok(());
+        Ok(())
+    } else {
+        Err(told_to_stop("SendMessage", next.destination()))
     }
-    let (class, message) = (ErrorClass::Transient, "told to stop");
-    let target = next.destination();
-    Err(ServiceError::local(
-        "SendMessage",
-        target,
-        class,
-        "Interrupted",
-        message,
-    ))
 }
