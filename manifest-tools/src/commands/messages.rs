@@ -34,10 +34,10 @@ impl Planned {
     }
 
     /// What is left of it when these rows are done.
-    pub(crate) fn from_last_done(self, done: impl Fn(u64) -> bool) -> Self {
+    pub(crate) fn resumed(self, done: impl Fn(u64) -> bool) -> Self {
         match self {
-            Self::Segment(segment) => Self::Segment(segment.from_last_done(done)),
-            rename => rename,
+            Self::Segment(segment) => Self::Segment(segment.resumed(done)),
+            rename @ Self::Rename(_) => rename,
         }
     }
 

@@ -315,7 +315,7 @@ impl Feeder {
             if submitted.is_none() {
                 return Ok(ControlFlow::Continue(()));
             }
-            let planned = planned.from_last_done(|row| self.is_done(&TaskId::for_row(job, row)));
+            let planned = planned.resumed(|row| self.is_done(&TaskId::for_row(job, row)));
             let task = planned.into_task(job, options, if_exists, submitted, &self.scratch)?;
             let body = encode(&task)
                 .map_err(|error| CommandError::Usage(format!("line {line}: {error}")))?;

@@ -52,7 +52,7 @@ impl PlannedSegment {
     /// What is left of it from the last step on whose row is done: that finds
     /// its object in its place, and sees to it that the next one follows.
     #[must_use]
-    pub fn from_last_done(mut self, done: impl Fn(u64) -> bool) -> Self {
+    pub fn resumed(mut self, done: impl Fn(u64) -> bool) -> Self {
         let ended = |step: &PlannedStep| {
             let ends = matches!(step.kind, StepKind::Whole | StepKind::FromScratch);
             ends && done(step.rename.row)

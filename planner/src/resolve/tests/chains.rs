@@ -270,7 +270,7 @@ fn a_segment_goes_on_with_the_last_row_that_is_done() {
         (&[1, 2, 3], &[1]),
     ] {
         let segment = plan.segments().unwrap().next().unwrap().unwrap();
-        let segment = segment.from_last_done(|row| done.contains(&row));
+        let segment = segment.resumed(|row| done.contains(&row));
         let (job, options) = (JobId::new("j").unwrap(), JobOptions::default());
         let task = segment.into_task(&job, &options, IfExists::Fail, None, &[]);
         let mut next = Some(task.unwrap());
