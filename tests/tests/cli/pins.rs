@@ -277,7 +277,7 @@ async fn many_pages_are_listed_and_the_rest_of_the_bucket_is_not() {
     let sources: Vec<_> = keys.iter().filter(|key| key.starts_with('a')).collect();
     let pairs: Vec<_> = sources
         .iter()
-        .map(|key| (key.to_string(), format!("new/{key}")))
+        .map(|key| ((*key).clone(), format!("new/{key}")))
         .collect();
     bench.manifest("moves.csv", &pairs);
     let proxy = Proxy::start(&bench.servers).await;

@@ -65,15 +65,16 @@ fn whatever_an_outsider_does_every_row_has_an_outcome_and_no_other_object_is_los
                     place: place.clone(),
                     act,
                 };
-                let enacted = enact(&scenario, &[], &[appointment.clone()], false);
+                let appointments = [appointment];
+                let enacted = enact(&scenario, &[], &appointments, false);
                 let of_use = |wrong: &&String| !wrong.ends_with("was left behind");
                 let wrong: Vec<_> = enacted.played.violations.iter().filter(of_use).collect();
                 let outcomes = &enacted.played.ended.outcomes;
                 if !wrong.is_empty() || outcomes.iter().any(Option::is_none) {
-                    let again = enact(&scenario, &[], &[appointment.clone()], true);
+                    let again = enact(&scenario, &[], &appointments, true);
                     let log = again.played.log.join("\n");
                     let name = scenario.name;
-                    panic!("{name}, {appointment:?}: {outcomes:?} {wrong:?}\n{log}");
+                    panic!("{name}, {appointments:?}: {outcomes:?} {wrong:?}\n{log}");
                 }
                 played += 1;
             }
