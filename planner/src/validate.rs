@@ -117,6 +117,7 @@ impl<'a> Validator<'a> {
             etag: pin.parse(ColumnName::Etag, ProblemKind::BadEtag, ETag::new),
             size: pin.parse(ColumnName::Size, ProblemKind::BadSize, parse_size),
             modified: None,
+            storage_class: None,
         };
         let if_exists = pin.parse(
             ColumnName::IfExists,

@@ -110,6 +110,8 @@ struct WireSource {
     size: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     modified: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    storage_class: Option<StorageClass>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -223,6 +225,7 @@ impl From<&Step> for WireStep {
                 etag: pins.etag.clone(),
                 size: pins.size,
                 modified: pins.modified,
+                storage_class: pins.storage_class.clone(),
             },
             dst: step.destination().into(),
             if_exists: step.if_exists,
@@ -256,6 +259,7 @@ impl WireStep {
             etag: self.src.etag,
             size: self.src.size,
             modified: self.src.modified,
+            storage_class: self.src.storage_class,
         };
         step.if_exists = self.if_exists;
         Ok(step)
@@ -371,6 +375,7 @@ mod tests {
             etag: ETag::new("abc").ok(),
             size: Some(1),
             modified: Timestamp::from_unix(1_700_000_000, 0),
+            storage_class: StorageClass::new("STANDARD_IA").ok(),
         };
         task
     }

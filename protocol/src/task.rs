@@ -3,10 +3,13 @@
 use serde::{Deserialize, Serialize};
 
 use crate::chain::{self, ChainError, Hop, Leg, Step};
-use crate::{ETag, IfExists, JobId, JobOptions, ObjectUri, TaskId, Timestamp, VersionId};
+use crate::{
+    ETag, IfExists, JobId, JobOptions, ObjectUri, StorageClass, TaskId, Timestamp, VersionId,
+};
 
 /// What the planner saw of the source, or the manifest says of it. A rename
-/// whose source does not match every pin is not carried out.
+/// whose source does not match every pin is not carried out, the storage class
+/// excepted.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Pins {
@@ -23,6 +26,11 @@ pub struct Pins {
     /// from another with the same bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub modified: Option<Timestamp>,
+    /// Its storage class. It does not tell one object from another, since a
+    /// lifecycle rule may change it: a copy is given it where nobody looks at
+    /// the source itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub storage_class: Option<StorageClass>,
 }
 
 /// One rename, valid by construction: source and destination differ. Of a

@@ -48,6 +48,7 @@ fn some_renames() -> Vec<PlannedRename> {
         etag: Some(ETag::new("\"abc-2\"").unwrap()),
         size: Some(5),
         modified: Timestamp::from_unix(1_700_000_000, 0),
+        storage_class: None,
     };
     pinned.if_exists = Some(IfExists::Overwrite);
     vec![pinned, rename(2, "/c", "d/")]

@@ -125,26 +125,31 @@ fn pins() -> impl Strategy<Value = Pins> {
         prop::option::of(etag()),
         prop::option::of(any::<u64>()),
         prop::option::of(timestamp()),
+        prop::option::of(storage_class()),
     );
-    each.prop_map(|(version, etag, size, modified)| Pins {
+    each.prop_map(|(version, etag, size, modified, storage_class)| Pins {
         version,
         etag,
         size,
         modified,
+        storage_class,
     })
 }
 
+fn storage_class() -> impl Strategy<Value = StorageClass> {
+    "[A-Z0-9_]{1,64}".prop_map(|name| StorageClass::new(name).unwrap())
+}
+
 fn options() -> impl Strategy<Value = JobOptions> {
-    let class = "[A-Z0-9_]{1,64}".prop_map(|name| StorageClass::new(name).unwrap());
     let waive = prop::sample::subsequence(Waiver::ALL.to_vec(), 0..=Waiver::ALL.len());
     let versioned = prop::sample::select(vec![VersionPolicy::Marker, VersionPolicy::Purge]);
-    (prop::option::of(class), waive, versioned).prop_map(|(storage_class, waive, versioned)| {
-        JobOptions {
+    (prop::option::of(storage_class()), waive, versioned).prop_map(
+        |(storage_class, waive, versioned)| JobOptions {
             storage_class,
             waive: waive.into_iter().collect::<BTreeSet<_>>(),
             versioned,
-        }
-    })
+        },
+    )
 }
 
 /// Any task that can be.
