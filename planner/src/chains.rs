@@ -31,9 +31,8 @@ pub enum StepKind {
 
 /// A step of a segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Step {
-    /// Which of the linked rows.
-    pub(crate) row: u32,
+pub(crate) struct Step<T> {
+    pub(crate) row: T,
     pub(crate) kind: StepKind,
     /// The segment, numbered from 0, whose first step must be done before this
     /// one: it has put the object at the temporary key.
@@ -42,7 +41,7 @@ pub(crate) struct Step {
 
 /// Steps to be done one after the other. Segments may be carried out in any
 /// order, and at the same time, but for [`Step::after`].
-pub(crate) type Segment = Vec<Step>;
+pub(crate) type Segment<T> = Vec<Step<T>>;
 
 /// How long a segment may be.
 #[derive(Debug, Clone, Copy)]
@@ -51,135 +50,91 @@ pub(crate) struct Limits {
     pub(crate) bytes: u64,
 }
 
-/// Linked rows: which row must come before which. Takes 4 bytes and 2 bits a
-/// row, with what [`resolve`](Self::resolve) needs.
-pub(crate) struct Links {
-    /// For each row the one whose destination is its source, or [`NONE`].
-    previous: Vec<u32>,
-    /// Rows whose destination is the source of another.
-    continued: Bits,
+/// A path or a cycle.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Chain {
+    /// Of a cycle; all paths come before.
+    pub(crate) cycle: bool,
+    /// The first row of it that [`resolve`] is given.
+    pub(crate) first: u32,
 }
 
-/// No row: there are fewer than `u32` counts.
-const NONE: u32 = u32::MAX;
-
-impl Links {
-    /// So many rows, at most `u32::MAX`, without links.
-    pub(crate) fn new(rows: usize) -> Self {
-        Self {
-            previous: vec![NONE; rows],
-            continued: Bits::new(rows),
-        }
-    }
-
-    /// The destination of `row` is the source of `next`.
-    pub(crate) fn link(&mut self, row: u32, next: u32) {
-        self.previous[next as usize] = row;
-        self.continued.set(row);
-    }
-
-    fn previous(&self, row: u32) -> Option<u32> {
-        Some(self.previous[row as usize]).filter(|row| *row != NONE)
-    }
-
-    /// The row whose source is the destination of this one, on a cycle.
-    fn around(&self, row: u32) -> u32 {
-        let mut next = row;
-        while let Some(previous) = self.previous(next).filter(|previous| *previous != row) {
-            next = previous;
-        }
-        next
-    }
-
-    /// Resolves all links and gives each segment to `take`, those of a path or
-    /// cycle together: paths in the order of their last rows, then cycles in
-    /// the order of their lowest rows. `cost` is the estimated size of a row's
-    /// message in bytes.
-    pub(crate) fn resolve<E>(
-        &self,
-        limits: Limits,
-        cost: impl Fn(u32) -> u64,
-        mut take: impl FnMut(Segment) -> Result<(), E>,
-    ) -> Result<(), E> {
-        let rows = || 0..u32::try_from(self.previous.len()).unwrap_or(NONE);
-        let mut done = Bits::new(self.previous.len());
-        let mut segments = 0;
-        let ends = rows().filter(|row| !self.continued.get(*row));
-        // Once all paths are done, what is left is on cycles.
-        for (first, cycle) in ends
-            .map(|end| (end, false))
-            .chain(rows().map(|row| (row, true)))
-        {
-            if done.get(first) {
-                continue;
-            }
-            let mut cut = Cut {
-                limits,
-                segment: Vec::new(),
-                rows: 0,
-                bytes: 0,
-                segments,
+/// Resolves paths and cycles into segments, and gives each segment to `take`.
+///
+/// The rows of a chain come one after the other, each before the row whose
+/// destination is its source: those of a path from its last row to its first,
+/// those of a cycle from any of its rows once around. `cost` is the estimated
+/// size of a row's message in bytes.
+pub(crate) fn resolve<T: Clone, E>(
+    rows: impl IntoIterator<Item = Result<(Chain, T), E>>,
+    limits: Limits,
+    cost: impl Fn(&T) -> u64,
+    mut take: impl FnMut(Segment<T>) -> Result<(), E>,
+) -> Result<(), E> {
+    let mut rows = rows.into_iter().peekable();
+    let mut segments = 0;
+    while let Some((chain, row)) = rows.next().transpose()? {
+        let mut following = || {
+            let same = |next: &Result<(Chain, T), E>| match next {
+                Ok((next, _)) => *next == chain,
+                Err(_) => true,
             };
-            let mut row = Some(first);
-            let mut next = first;
-            if cycle {
-                cut.hop(first, self.around(first), cost(first));
-                done.set(first);
-                row = self.previous(first).filter(|row| *row != first);
+            let next = rows.next_if(same).transpose();
+            next.map(|next| next.map(|(_, row)| row))
+        };
+        let mut cut = Cut {
+            limits,
+            segment: Vec::new(),
+            rows: 0,
+            bytes: 0,
+            segments,
+        };
+        // The second row of a cycle opens it: its object makes room at a
+        // temporary key, and the first row, which is in its way, comes last.
+        let opens = if chain.cycle { following()? } else { None };
+        let (mut next, mut last) = match &opens {
+            Some(opens) => {
+                cut.hop(opens.clone(), row.clone(), cost(opens));
+                (following()?, Some(row))
             }
-            while let Some(this) = row {
-                done.set(this);
-                row = self.previous(this).filter(|row| !done.get(*row));
-                // Whatever comes next must have room as a hop's second half.
-                let reserve = match row {
-                    Some(next) => cost(next),
-                    None if cycle => cost(first),
-                    None => 0,
-                };
-                if cut.has_room(cost(this), reserve) {
-                    cut.add(this, StepKind::Whole, None, cost(this));
-                } else {
-                    cut.add(this, StepKind::FromScratch, Some(cut.segments + 1), 0);
+            None => (Some(row), None),
+        };
+        while let Some(this) = next.or_else(|| last.take()) {
+            next = following()?;
+            // Whatever comes next must have room as a hop's second half.
+            let reserve = next.as_ref().or(last.as_ref()).or(opens.as_ref());
+            let size = cost(&this);
+            match cut.in_the_way(size, reserve.map_or(0, &cost)) {
+                None => cut.add(this, StepKind::Whole, None, size),
+                Some(occupant) => {
+                    cut.add(
+                        this.clone(),
+                        StepKind::FromScratch,
+                        Some(cut.segments + 1),
+                        0,
+                    );
                     take(cut.next())?;
-                    cut.hop(this, next, cost(this));
+                    cut.hop(this, occupant, size);
                 }
-                next = this;
             }
-            if cycle {
-                let after = (cut.segments != segments).then_some(segments);
-                if after.is_none() {
-                    cut.segment.retain(|step| step.kind != StepKind::Occupant);
-                }
-                cut.add(first, StepKind::FromScratch, after, 0);
-            }
-            take(cut.next())?;
-            segments = cut.segments;
         }
-        Ok(())
+        if let Some(opens) = opens {
+            let after = (cut.segments != segments).then_some(segments);
+            if after.is_none() {
+                cut.segment.retain(|step| step.kind != StepKind::Occupant);
+            }
+            cut.add(opens, StepKind::FromScratch, after, 0);
+        }
+        take(cut.next())?;
+        segments = cut.segments;
     }
-}
-
-/// A set of rows, in a bit each.
-struct Bits(Vec<u64>);
-
-impl Bits {
-    fn new(rows: usize) -> Self {
-        Self(vec![0; rows.div_ceil(64)])
-    }
-
-    fn get(&self, row: u32) -> bool {
-        self.0[row as usize / 64] >> (row % 64) & 1 == 1
-    }
-
-    fn set(&mut self, row: u32) {
-        self.0[row as usize / 64] |= 1 << (row % 64);
-    }
+    Ok(())
 }
 
 /// A segment being put together.
-struct Cut {
+struct Cut<T> {
     limits: Limits,
-    segment: Segment,
+    segment: Segment<T>,
     /// Its steps that do something.
     rows: usize,
     bytes: u64,
@@ -187,33 +142,34 @@ struct Cut {
     segments: u64,
 }
 
-impl Cut {
-    /// True when the segment can take a row that costs so much, and a second
-    /// half of a hop after it.
-    fn has_room(&self, cost: u64, reserve: u64) -> bool {
+impl<T: Clone> Cut<T> {
+    /// `None` while the segment can take a row that costs so much, and a
+    /// second half of a hop after it. Else the row that was added last, whose
+    /// source is the destination of the next one.
+    fn in_the_way(&self, cost: u64, reserve: u64) -> Option<T> {
         // A segment without a whole row would be no progress.
         let last = self.segment.last();
-        let started = last.is_some_and(|step| step.kind == StepKind::Whole);
+        let last = last.filter(|step| step.kind == StepKind::Whole)?;
         let reserved = usize::from(reserve > 0);
-        !started
-            || (self.rows + 1 + reserved <= self.limits.rows
-                && self.bytes + cost + reserve <= self.limits.bytes)
+        let room = self.rows + 1 + reserved <= self.limits.rows
+            && self.bytes + cost + reserve <= self.limits.bytes;
+        (!room).then(|| last.row.clone())
     }
 
     /// Begins with the first half of a hop.
-    fn hop(&mut self, row: u32, occupant: u32, cost: u64) {
+    fn hop(&mut self, row: T, occupant: T, cost: u64) {
         self.add(row, StepKind::ToScratch, None, cost);
         // Only its pins travel, and costs have room for them.
         self.add(occupant, StepKind::Occupant, None, 0);
     }
 
-    fn add(&mut self, row: u32, kind: StepKind, after: Option<u64>, cost: u64) {
+    fn add(&mut self, row: T, kind: StepKind, after: Option<u64>, cost: u64) {
         self.segment.push(Step { row, kind, after });
         self.rows += usize::from(kind != StepKind::Occupant);
         self.bytes += cost;
     }
 
-    fn next(&mut self) -> Segment {
+    fn next(&mut self) -> Segment<T> {
         self.segments += 1;
         (self.rows, self.bytes) = (0, 0);
         std::mem::take(&mut self.segment)
@@ -221,4 +177,4 @@ impl Cut {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

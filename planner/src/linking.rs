@@ -1,25 +1,28 @@
 //! Chains, swaps and cycles of a manifest into the plan.
 
 mod lines;
+mod ranks;
+mod rows;
 
 use std::collections::BTreeMap;
 use std::io::{BufReader, Read, Seek, SeekFrom, Write};
 use std::path::PathBuf;
 
-use crate::chains::{Limits, Links, SEGMENT_BYTES, SEGMENT_ROWS};
-use crate::plan::block::{BlockDecoder, BlockEncoder, LinkedRows, StepHead};
+use crate::chains::{self, Limits, SEGMENT_BYTES, SEGMENT_ROWS};
+use crate::plan::block::{LinkedRows, StepHead};
 use crate::plan::{PlanError, PlanWriter, PlannedRename, Rows};
 use crate::resolve::ManifestError;
 use crate::spill::{Spill, SpillError};
 use lines::Lines;
+use ranks::{MAX_ROWS, Place, Ranks, ranks};
+use rows::{RowSorter, Unreadable};
 
-/// Memory that a linked row takes at most, in bytes: 8 to know where it is on
-/// disk, 4 for its cost, 4 and 2 bits for its links.
-const ROW_BYTES: usize = 17;
-
-/// Memory for the rows of a page of lines that has linked rows, in bytes: which
-/// lines, and which rows of its block.
+/// Memory for a page of lines that has linked rows, in bytes: which lines, and
+/// which rows of its block.
 const PAGE_BYTES: usize = Lines::PAGE_BYTES + 640;
+
+/// What is left for all else at least, in bytes.
+const LEAST_BYTES: usize = 4 * 1024 * 1024;
 
 /// A link on disk: the line of a row, and that of the one whose source is its
 /// destination.
@@ -56,29 +59,28 @@ impl Linking {
     }
 
     /// Adds a link: the destination of the row on `line` is the source of the
-    /// one on `next`.
+    /// one on `next`. Links come in the order of their first lines.
     pub(crate) fn push(&mut self, line: u64, next: u64) -> Result<(), ManifestError> {
         self.buffer.extend_from_slice(&line.to_le_bytes());
         self.buffer.extend_from_slice(&next.to_le_bytes());
         self.lines.insert(line);
         self.lines.insert(next);
         self.links += 1;
-        // Rows have at least as many links as half of them.
-        self.check(self.links)?;
+        self.rest()?;
         if self.buffer.len() >= BUFFER_BYTES {
             self.flush()?;
         }
         Ok(())
     }
 
-    /// Whether so many rows have room in memory.
-    fn check(&self, rows: u64) -> Result<(), ManifestError> {
+    /// Memory besides the lines, in bytes.
+    fn rest(&self) -> Result<usize, ManifestError> {
         let pages = self.lines.pages().saturating_mul(PAGE_BYTES);
-        let most = self.memory.saturating_sub(pages) / ROW_BYTES;
-        if rows > most as u64 {
-            return Err(ManifestError::TooManyLinks(rows));
+        let rest = self.memory.saturating_sub(pages);
+        if rest < LEAST_BYTES {
+            return Err(ManifestError::LinksNeedMemory(self.links));
         }
-        Ok(())
+        Ok(rest)
     }
 
     fn flush(&mut self) -> Result<(), SpillError> {
@@ -102,38 +104,38 @@ impl Linking {
         let Some(spill) = self.spill.take().filter(|_| self.links > 0) else {
             return Ok(());
         };
-        let rows = self.lines.number();
-        let rows = rows.ok_or(ManifestError::TooManyLinks(u64::from(u32::MAX)))?;
-        self.check(rows.into())?;
-        let rows = rows as usize;
-        let mut renames = LinkedRenames::new(spill, rows, self.links * LINK_BYTES as u64);
-        let linked = read_rows(plan, blocks, &self.lines, &mut renames)?;
+        let memory = self.rest()?;
+        let rows = self.lines.number().filter(|rows| *rows <= MAX_ROWS);
+        let rows = rows.ok_or(ManifestError::TooManyLinks(MAX_ROWS))?;
+        let links = links(&spill, self.links, &self.lines);
+        let places = ranks(links, rows, memory, &spill)?;
+        let mut sorter = RowSorter::new(&spill, memory);
+        let linked = read_rows(plan, blocks, &self.lines, places, &mut sorter)?;
+        drop(self.lines);
         let written = |error| ManifestError::Write(error);
         plan.inner()
             .seek(SeekFrom::End(0))
             .map_err(|error| written(error.into()))?;
         plan.write_linked(linked.iter().map(|(block, rows)| (*block, rows)))
             .map_err(written)?;
-        // Each makes room for what comes next.
         drop(linked);
-        let links = read_links(&renames.spill, self.links, &self.lines, rows)?;
-        drop(self.lines);
+        let rows = sorter.finish().map_err(unreadable)?.map(|row| {
+            let (key, row) = row.map_err(unreadable)?;
+            Ok((Place::chain(key), row))
+        });
         let limits = Limits {
             rows: SEGMENT_ROWS,
             bytes: SEGMENT_BYTES,
         };
-        let costs = std::mem::take(&mut renames.costs);
-        let cost = |row: u32| costs.get(row as usize).map_or(0, |cost| u64::from(*cost));
         let mut number = 0;
-        links.resolve(limits, cost, |segment| {
+        chains::resolve(rows, limits, message_bytes, |segment| {
             for step in &segment {
                 let head = StepHead {
                     segment: number,
                     kind: step.kind,
                     after: step.after,
                 };
-                let rename = renames.get(step.row)?;
-                plan.write_step(head, &rename).map_err(written)?;
+                plan.write_step(head, &step.row).map_err(written)?;
             }
             number += 1;
             Ok::<(), ManifestError>(())
@@ -142,110 +144,50 @@ impl Linking {
     }
 }
 
+fn unreadable(error: Unreadable) -> ManifestError {
+    match error {
+        Unreadable::Spill(error) => error.into(),
+        Unreadable::Altered(_) => ManifestError::Write(PlanError::Altered),
+    }
+}
+
 /// The links, back from disk, between rows instead of lines.
-fn read_links(
-    spill: &Spill,
+fn links<'a>(
+    spill: &'a Spill,
     links: u64,
-    lines: &Lines,
-    rows: usize,
-) -> Result<Links, ManifestError> {
-    let altered = || ManifestError::Write(PlanError::Altered);
+    lines: &'a Lines,
+) -> impl Iterator<Item = Result<(u32, u32), ManifestError>> + 'a {
     let place = |line: &[u8]| {
         let line = line.try_into().map(u64::from_le_bytes).ok();
-        line.and_then(|line| lines.place(line)).ok_or_else(altered)
+        let place = line.and_then(|line| lines.place(line));
+        place.ok_or(ManifestError::Write(PlanError::Altered))
     };
-    let mut found = Links::new(rows);
-    let (mut at, end) = (0, links * LINK_BYTES as u64);
-    let mut bytes = vec![0; BUFFER_BYTES];
-    while at < end {
+    let end = links * LINK_BYTES as u64;
+    let pieces = (0..end).step_by(BUFFER_BYTES);
+    pieces.flat_map(move |at| {
         let rest = usize::try_from(end - at).unwrap_or(usize::MAX);
-        bytes.truncate(rest);
-        spill.read(&mut bytes, at)?;
-        for link in bytes.chunks_exact(LINK_BYTES) {
+        let mut bytes = vec![0; rest.min(BUFFER_BYTES)];
+        let read = spill.read(&mut bytes, at);
+        let pairs = bytes.chunks_exact(LINK_BYTES).map(|link| {
             let (line, next) = link.split_at(LINK_BYTES / 2);
-            found.link(place(line)?, place(next)?);
-        }
-        at += bytes.len() as u64;
-    }
-    Ok(found)
-}
-
-/// Linked rows on disk: segments want them in another order than the
-/// manifest's.
-struct LinkedRenames {
-    spill: Spill,
-    /// Where each starts, and where the last one ends.
-    starts: Vec<u64>,
-    /// What each takes in a message.
-    costs: Vec<u32>,
-    buffer: Vec<u8>,
-    encoder: BlockEncoder,
-    decoder: BlockDecoder,
-}
-
-impl LinkedRenames {
-    /// Room for so many rows, at the end of `spill`, which is at `start`.
-    fn new(spill: Spill, rows: usize, start: u64) -> Self {
-        let mut starts = Vec::with_capacity(rows + 1);
-        starts.push(start);
-        Self {
-            spill,
-            starts,
-            costs: Vec::with_capacity(rows),
-            buffer: Vec::new(),
-            encoder: BlockEncoder::default(),
-            decoder: BlockDecoder::default(),
-        }
-    }
-
-    fn push(&mut self, rename: &PlannedRename) -> Result<(), SpillError> {
-        // Each stands for itself, to be read alone.
-        self.encoder.clear();
-        self.encoder.push(rename.into());
-        let payload = self.encoder.payload();
-        self.buffer.extend_from_slice(payload);
-        let end = self.starts.last().map_or(0, |start| *start) + payload.len() as u64;
-        self.starts.push(end);
-        self.costs
-            .push(u32::try_from(message_bytes(rename)).unwrap_or(u32::MAX));
-        if self.buffer.len() >= BUFFER_BYTES {
-            self.flush()?;
-        }
-        Ok(())
-    }
-
-    fn flush(&mut self) -> Result<(), SpillError> {
-        self.spill.append(&self.buffer)?;
-        self.buffer.clear();
-        Ok(())
-    }
-
-    fn get(&mut self, row: u32) -> Result<PlannedRename, ManifestError> {
-        let row = row as usize;
-        let altered = || ManifestError::Write(PlanError::Altered);
-        let (Some(start), Some(end)) = (self.starts.get(row), self.starts.get(row + 1)) else {
-            return Err(altered());
+            Ok((place(line)?, place(next)?))
+        });
+        let pairs: Vec<_> = match read {
+            Ok(()) => pairs.collect(),
+            Err(error) => vec![Err(error.into())],
         };
-        let length = usize::try_from(end - start).map_err(|_| altered())?;
-        let spill = &self.spill;
-        self.decoder.load(|payload| {
-            payload.resize(length, 0);
-            spill.read(payload, *start)
-        })?;
-        if !self.decoder.advance().map_err(|_| altered())? {
-            return Err(altered());
-        }
-        self.decoder.rename().map_err(|_| altered())
-    }
+        pairs
+    })
 }
 
-/// Reads the rows on these lines again from the plan. The answer is their
-/// places in its blocks.
+/// Reads the rows on these lines again from the plan, and sorts them by their
+/// places. The answer is where they are in its blocks.
 fn read_rows<W: Read + Write + Seek>(
     plan: &mut PlanWriter<W>,
     blocks: &[(u64, u64)],
     lines: &Lines,
-    renames: &mut LinkedRenames,
+    mut places: Ranks,
+    sorter: &mut RowSorter,
 ) -> Result<BTreeMap<u64, LinkedRows>, ManifestError> {
     let written = |error| ManifestError::Write(error);
     let source = BufReader::with_capacity(BUFFER_BYTES, plan.inner());
@@ -264,11 +206,11 @@ fn read_rows<W: Read + Write + Seek>(
         while let Some(line) = lines.next_if(|line| *line < end) {
             while rows.advance(0).map_err(written)? && rows.current().line() < line {}
             let rename = rows.current().rename().map_err(|bad| written(bad.into()))?;
-            renames.push(&rename)?;
+            let place = places.next().ok_or(written(PlanError::Altered))??;
+            sorter.push(place.key(), &rename)?;
             linked.entry(number).or_default().insert(rows.place().1);
         }
     }
-    renames.flush()?;
     Ok(linked)
 }
 
@@ -302,4 +244,26 @@ fn message_bytes(rename: &PlannedRename) -> u64 {
         .as_ref()
         .map_or(0, |etag| json(&etag.to_header()));
     names + version + etag + 400
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_need_memory_for_the_lines_that_they_are_on() {
+        let memory = LEAST_BYTES + 3 * PAGE_BYTES;
+        let mut linking = Linking::new(memory, std::env::temp_dir());
+        // On two pages of lines, however many.
+        for line in 2..8000 {
+            linking.push(line, line + 1).unwrap();
+        }
+        linking.push(1_000_000_000, 1).unwrap();
+        let error = linking.push(2_000_000_000, 2).unwrap_err();
+        assert!(
+            matches!(error, ManifestError::LinksNeedMemory(8000)),
+            "{error}"
+        );
+        assert!(error.to_string().contains("--memory"), "{error}");
+    }
 }

@@ -50,12 +50,18 @@ pub enum ManifestError {
     /// What is at the sources of linked rows cannot be told.
     #[error(transparent)]
     Pin(PinError),
-    /// More linked rows than memory has room for.
+    /// Linked rows on more lines than memory has room for.
     #[error(
-        "{0} or more renames are linked in chains, swaps and cycles, too many for the memory; give \
-         more with --memory: 20 bytes for each"
+        "{0} or more renames are linked in chains, swaps and cycles, on too many lines for the \
+         memory; give more with --memory: 350 MiB for each billion lines"
     )]
-    TooManyLinks(u64),
+    LinksNeedMemory(u64),
+    /// More linked rows than can be resolved.
+    #[error(
+        "more than {0} renames are linked in chains, swaps and cycles; make several manifests, of \
+         which none has rows that are linked to those of another"
+    )]
+    TooManyLinks(u32),
     /// The file for all problems cannot be written.
     #[error("{} cannot be written: {source}; name another file with --problems", .path.display())]
     Problems {

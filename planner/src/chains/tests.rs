@@ -6,28 +6,40 @@ use proptest::prelude::*;
 use super::*;
 
 /// Rows as keys: what is at the first goes to the second.
-type Rows = Vec<(u32, u32)>;
+pub(crate) type Rows = Vec<(u32, u32)>;
 
-fn links(rows: &Rows) -> Links {
-    let sources: BTreeMap<u32, u32> = (0..)
-        .zip(rows)
-        .map(|(row, (from, _))| (*from, row))
-        .collect();
-    let mut links = Links::new(rows.len());
-    for (row, (_, to)) in (0..).zip(rows) {
-        if let Some(next) = sources.get(to) {
-            links.link(row, *next);
+/// Rows in the order in which [`resolve`] takes them: paths in the order of
+/// their last rows, then cycles in the order of their lowest rows.
+pub(crate) fn in_chains(rows: &Rows) -> Vec<(Chain, u32)> {
+    let sources: BTreeSet<u32> = rows.iter().map(|(from, _)| *from).collect();
+    let to: BTreeMap<u32, u32> = (0..).zip(rows).map(|(row, (_, to))| (*to, row)).collect();
+    let mut taken = BTreeSet::new();
+    let mut found = Vec::new();
+    let numbers = || 0..u32::try_from(rows.len()).unwrap();
+    let ends = numbers().filter(|row| !sources.contains(&rows[*row as usize].1));
+    let ends = ends.map(|row| (row, false));
+    for (first, cycle) in ends.chain(numbers().map(|row| (row, true))) {
+        let mut row = Some(first);
+        while let Some(this) = row.filter(|row| taken.insert(*row)) {
+            found.push((Chain { cycle, first }, this));
+            row = to.get(&rows[this as usize].0).copied();
         }
     }
-    links
+    found
 }
 
-fn segments(rows: &Rows, limits: Limits, cost: impl Fn(u32) -> u64) -> Vec<Segment> {
+fn segments(rows: &Rows, limits: Limits, cost: impl Fn(u32) -> u64) -> Vec<Segment<u32>> {
     let mut segments = Vec::new();
-    let taken: Result<(), Infallible> = links(rows).resolve(limits, cost, |segment| {
-        segments.push(segment);
-        Ok(())
-    });
+    let rows = in_chains(rows).into_iter().map(Ok::<_, Infallible>);
+    let taken = resolve(
+        rows,
+        limits,
+        |row| cost(*row),
+        |segment| {
+            segments.push(segment);
+            Ok(())
+        },
+    );
     taken.unwrap();
     segments
 }
@@ -42,7 +54,7 @@ enum Place {
 /// those that may go on; no step may meet another object or miss its own.
 fn carried_out(
     rows: &Rows,
-    segments: &[Segment],
+    segments: &[Segment<u32>],
     mut choose: impl FnMut(usize) -> usize,
 ) -> BTreeMap<Place, u32> {
     let mut objects: BTreeMap<Place, u32> = rows
@@ -91,12 +103,12 @@ fn carried_out(
 }
 
 /// The steps that do something.
-fn doing(segment: &Segment) -> impl Iterator<Item = &Step> {
-    let does = |step: &&Step| step.kind != StepKind::Occupant;
+fn doing(segment: &Segment<u32>) -> impl Iterator<Item = &Step<u32>> {
+    let does = |step: &&Step<u32>| step.kind != StepKind::Occupant;
     segment.iter().filter(does)
 }
 
-fn hops(segments: &[Segment]) -> usize {
+fn hops(segments: &[Segment<u32>]) -> usize {
     let steps = segments.iter().flatten();
     steps
         .filter(|step| step.kind == StepKind::ToScratch)
@@ -126,7 +138,7 @@ fn components(rows: &Rows) -> (Vec<usize>, Vec<usize>) {
 }
 
 /// A part of a random permutation: paths where rows were left out, and cycles.
-fn any_rows() -> impl Strategy<Value = Rows> {
+pub(crate) fn any_rows() -> impl Strategy<Value = Rows> {
     (2_u32..60, any::<u64>()).prop_flat_map(|(keys, _)| {
         let to: Vec<u32> = (0..keys).collect();
         (
@@ -200,7 +212,7 @@ fn the_documented_orders() {
         bytes: u64::MAX,
     };
     let show = |rows: Rows| -> Vec<Vec<String>> {
-        let step = |step: &Step| {
+        let step = |step: &Step<u32>| {
             let kind = match step.kind {
                 StepKind::Whole => "",
                 StepKind::ToScratch => " to",
@@ -219,7 +231,7 @@ fn the_documented_orders() {
     // A path from its end.
     assert_eq!(show(vec![(1, 2), (2, 3), (3, 4)]), [["2", "1", "0"]]);
     // A swap.
-    assert_eq!(show(vec![(1, 2), (2, 1)]), [["0 to", "1", "0 from"]]);
+    assert_eq!(show(vec![(1, 2), (2, 1)]), [["1 to", "0", "1 from"]]);
     // A path that is cut once.
     assert_eq!(
         show((0..6).map(|n| (n, n + 1)).collect()),
@@ -232,8 +244,8 @@ fn the_documented_orders() {
     assert_eq!(
         show(vec![(0, 1), (1, 2), (2, 3), (3, 4), (4, 0)]),
         [
-            vec!["0 to", "1 is in the way", "4", "3", "2 from after 1"],
-            vec!["2 to", "3 is in the way", "1", "0 from after 0"]
+            vec!["4 to", "0 is in the way", "3", "2", "1 from after 1"],
+            vec!["1 to", "2 is in the way", "0", "4 from after 0"]
         ]
     );
 }

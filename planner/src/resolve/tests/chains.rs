@@ -121,26 +121,11 @@ fn chains_swaps_and_cycles_are_resolved() {
 }
 
 #[test]
-fn chains_do_not_hide_mistakes_and_have_their_limit() {
+fn chains_do_not_hide_mistakes() {
     let text = b"source,destination\ns3://bkt/a,s3://bkt/b\ns3://bkt/b,s3://bkt/c\n\
         s3://bkt/d,s3://bkt/c\ns3://bkt/e,s3://bkt/e\n";
     let expected = [(4, 2, Kind::DuplicateDestination), (5, 2, Kind::SelfRename)];
     assert_eq!(problems_with(text, &ManifestOptions::default()), expected);
-
-    let mut text = "source,destination\n".to_owned();
-    for n in 0..500_000 {
-        writeln!(text, "s3://bkt/{n},s3://bkt/{}", n + 1).unwrap();
-    }
-    let options = ManifestOptions {
-        memory: ManifestOptions::MIN_MEMORY,
-        threads: NonZeroUsize::new(2),
-        ..ManifestOptions::default()
-    };
-    let Err(error) = resolved(text.as_bytes(), &options) else {
-        panic!()
-    };
-    assert!(matches!(error, ManifestError::TooManyLinks(_)), "{error}");
-    assert!(error.to_string().contains("--memory"), "{error}");
 }
 
 /// Pins made up from a row.
@@ -193,7 +178,7 @@ fn messages(text: &str, pin: bool) -> Vec<Result<Vec<String>, String>> {
         }
         let ends = steps
             .iter()
-            .filter(|step| !step.ends_with("hop/j/000000000001"));
+            .filter(|step| !step.ends_with("hop/j/000000000002"));
         assert_eq!(ends.count(), rows.len());
         Ok(steps)
     });
@@ -204,7 +189,7 @@ fn messages(text: &str, pin: bool) -> Vec<Result<Vec<String>, String>> {
 fn a_segment_is_a_task_that_carries_the_others() {
     let swap = "source,destination\ns3://bkt/a,s3://bkt/b\ns3://bkt/b,s3://bkt/a\n\
         s3://bkt/c,s3://bkt/d\ns3://bkt/d,s3://bkt/e\n";
-    let temporary = ".rebucket/hop/j/000000000001";
+    let temporary = ".rebucket/hop/j/000000000002";
     assert_eq!(
         messages(swap, true),
         [
@@ -213,9 +198,9 @@ fn a_segment_is_a_task_that_carries_the_others() {
                 "j/000000000003 c d".to_owned(),
             ]),
             Ok(vec![
-                format!("j/000000000001 a {temporary}"),
-                "j/000000000002 b a".to_owned(),
-                format!("j/000000000001 {temporary} b"),
+                format!("j/000000000002 b {temporary}"),
+                "j/000000000001 a b".to_owned(),
+                format!("j/000000000002 {temporary} a"),
             ])
         ]
     );
@@ -262,12 +247,12 @@ fn a_segment_goes_on_with_the_last_row_that_is_done() {
     let unpinned = resolved(cycle.as_bytes(), &ManifestOptions::default()).unwrap();
     let plan = made_up_plan(&unpinned).0;
     let mut plan = PlanReader::open(Cursor::new(plan)).unwrap();
-    // Out with row 1, then 3, 2, and in with row 1.
+    // Out with row 3, then 2, 1, and in with row 3.
     for (done, left) in [
-        (&[][..], &[1, 3, 2, 1][..]),
-        (&[3], &[3, 2, 1]),
-        (&[3, 2], &[2, 1]),
-        (&[1, 2, 3], &[1]),
+        (&[][..], &[3, 2, 1, 3][..]),
+        (&[2], &[2, 1, 3]),
+        (&[2, 1], &[1, 3]),
+        (&[1, 2, 3], &[3]),
     ] {
         let segment = plan.segments().unwrap().next().unwrap().unwrap();
         let segment = segment.resumed(|row| done.contains(&row));
