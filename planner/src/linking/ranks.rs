@@ -168,11 +168,11 @@ impl Part {
     /// Follows all links until they lead out of this part, or end.
     fn settle(&mut self) {
         for row in self.rows.clone() {
-            if let Some(lowest) = self.follow(row) {
-                // All of the cycle that is left is in this part, and what was
-                // in others is in higher ones: it is the lowest of them all.
-                let next = self.inside(lowest);
-                self.set(lowest, Place::first(lowest, true));
+            if !self.follow(row) {
+                // What the cycle had in higher parts was led on from there, and
+                // lower rows of this part are settled: it is its lowest row.
+                let next = self.inside(row);
+                self.set(row, Place::first(row, true));
                 if let Some((next, _)) = next {
                     self.follow(next);
                 }
@@ -180,16 +180,15 @@ impl Part {
         }
     }
 
-    /// Follows the links from `row` on, and settles all rows on the way. The
-    /// answer is the lowest of them, if they come back to `row`: then nothing
-    /// is settled.
-    fn follow(&mut self, row: u32) -> Option<u32> {
-        let (mut at, mut lowest, mut rest) = (row, row, 0);
+    /// Follows the links from `row` on, and settles all rows on the way. False
+    /// if they come back to `row`: then nothing is settled.
+    fn follow(&mut self, row: u32) -> bool {
+        let (mut at, mut rest) = (row, 0);
         while let Some((next, links)) = self.inside(at) {
             if next == row {
-                return Some(lowest);
+                return false;
             }
-            (at, lowest, rest) = (next, lowest.min(next), rest + links);
+            (at, rest) = (next, rest + links);
         }
         let end = self.get(at);
         let mut at = row;
@@ -197,7 +196,7 @@ impl Part {
             self.set(at, end.after(rest));
             (at, rest) = (next, rest - links);
         }
-        None
+        true
     }
 }
 
