@@ -17,7 +17,7 @@ pub(crate) mod undo;
 mod words;
 
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use rebucket_manifest::Exit;
 use rebucket_planner::ManifestError;
@@ -128,6 +128,12 @@ impl From<CallError> for CommandError {
 }
 
 impl CommandError {
+    /// The file cannot be written.
+    pub(crate) fn writing(path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        |source| Self::Write { path, source }
+    }
+
     /// A failure of a look at a row's source is one of S3, not of the manifest.
     pub(crate) fn of_manifest(error: ManifestError) -> Self {
         match error {

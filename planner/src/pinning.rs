@@ -111,7 +111,7 @@ pub fn pin_linked<R: Read + Seek, W: Write>(
     out: PlanWriter<W>,
     options: &ManifestOptions,
     pin: Pin<'_>,
-) -> Result<(W, Resolution), ManifestError> {
+) -> Result<PinnedPlan<W>, ManifestError> {
     let look = &mut |rows: &[SourceRow]| Ok(vec![Sight::Unseen; rows.len()]);
     // What nobody looked at gives no warning.
     let mut none = Warnings {
@@ -119,8 +119,7 @@ pub fn pin_linked<R: Read + Seek, W: Write>(
         warnings: Problems::keeping(1),
         written: None,
     };
-    let pinned = pin_plan(plan, out, options, &mut none, look, pin)?;
-    Ok((pinned.plan, pinned.resolution))
+    pin_plan(plan, out, options, &mut none, look, pin)
 }
 
 fn pin_rows<R: Read + Seek, W: Write>(

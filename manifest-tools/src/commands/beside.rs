@@ -2,37 +2,59 @@
 
 use std::fs::File;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use tempfile::{NamedTempFile, TempPath};
 
-use super::CommandError;
-
-/// The folder that a file is in.
-pub(crate) fn folder_of(path: &Path) -> &Path {
-    match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    }
+/// A file beside the one whose place it is to take. Dropped before that, it is
+/// removed.
+pub(crate) struct Unfinished {
+    name: TempPath,
+    path: PathBuf,
 }
 
-/// A file that can take the place of `path` in one step. Dropped before, it is
-/// removed.
-pub(crate) fn create_beside(path: &Path) -> Result<(File, TempPath), CommandError> {
-    let failed = |source| CommandError::Write {
-        path: path.to_owned(),
-        source,
-    };
+/// A file that can take the place of `path` in one step.
+pub(crate) fn create_beside(path: &Path) -> io::Result<(File, Unfinished)> {
     if path.is_dir() {
-        return Err(failed(io::ErrorKind::IsADirectory.into()));
+        return Err(io::ErrorKind::IsADirectory.into());
     }
     let mut builder = tempfile::Builder::new();
     // Like any new file: as the user's umask says, not for the owner alone.
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    builder
-        .prefix(".rebucket-")
-        .tempfile_in(folder_of(path))
-        .map(NamedTempFile::into_parts)
-        .map_err(failed)
+    let file = builder.prefix(".rebucket-").tempfile_in(folder_of(path))?;
+    let (file, name) = NamedTempFile::into_parts(file);
+    let path = path.to_owned();
+    Ok((file, Unfinished { name, path }))
+}
+
+impl Unfinished {
+    /// Makes `file`, which this is the name of, durable in its place, whatever
+    /// was there before.
+    pub(crate) fn replace(self, file: &File) -> io::Result<()> {
+        file.sync_all()?;
+        self.name.persist(&self.path).map_err(|error| error.error)?;
+        sync_folder(&self.path)
+    }
+
+    /// The same where nothing was before; else `AlreadyExists`.
+    pub(crate) fn create(self, file: &File) -> io::Result<()> {
+        file.sync_all()?;
+        let named = self.name.persist_noclobber(&self.path);
+        named.map_err(|error| error.error)?;
+        sync_folder(&self.path)
+    }
+}
+
+/// A new name survives a power cut once its folder is synced.
+fn sync_folder(path: &Path) -> io::Result<()> {
+    File::open(folder_of(path))?.sync_all()
+}
+
+/// The folder that a file is in.
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    }
 }

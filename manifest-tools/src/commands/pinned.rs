@@ -8,7 +8,7 @@
 //! plan that its record names by digest, or not at all.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Seek as _};
 use std::path::{Path, PathBuf};
 
 use rebucket_manifest::args::ManifestArgs;
@@ -19,7 +19,7 @@ use rebucket_worker::report::location::ReportStore;
 use tokio::runtime::Handle;
 
 use super::CommandError;
-use super::beside::{create_beside, folder_of};
+use super::beside::create_beside;
 use super::plan::pins::{APART, Pinner};
 
 /// A plan with pinned chains, in a temporary file.
@@ -44,10 +44,10 @@ impl PinnedPlan {
         let pinned = tokio::task::spawn_blocking(move || {
             pin_linked(&mut plan, out, &options, &mut |rows| pinner.pin(rows))
         });
-        let (file, resolution) = pinned.await?.map_err(CommandError::of_manifest)?;
+        let pinned = pinned.await?.map_err(CommandError::of_manifest)?;
         Ok(Self {
-            file,
-            digest: resolution.digest.to_string(),
+            file: pinned.plan,
+            digest: pinned.resolution.digest.to_string(),
         })
     }
 
@@ -64,7 +64,11 @@ impl PinnedPlan {
             Place::Report(store, job) => store.keep(&name(job, &self.digest), file).await?,
             Place::Beside(checkpoint) => {
                 let path = path_beside(checkpoint);
-                tokio::task::spawn_blocking(move || write_beside(&path, file)).await??;
+                let written = {
+                    let path = path.clone();
+                    tokio::task::spawn_blocking(move || write_beside(&path, file)).await?
+                };
+                written.map_err(CommandError::writing(&path))?;
             }
         }
         tokio::time::sleep(APART).await;
@@ -152,22 +156,9 @@ pub(crate) fn path_beside(checkpoint: &Path) -> PathBuf {
     name.into()
 }
 
-fn write_beside(path: &Path, mut from: File) -> Result<(), CommandError> {
-    use std::io::Seek as _;
-    let failed = |source| CommandError::Write {
-        path: path.to_owned(),
-        source,
-    };
+fn write_beside(path: &Path, mut from: File) -> io::Result<()> {
     let (mut file, unfinished) = create_beside(path)?;
-    from.rewind()
-        .and_then(|()| io::copy(&mut from, &mut file))
-        .and_then(|_| file.sync_all())
-        .map_err(failed)?;
-    unfinished
-        .persist(path)
-        .map_err(|error| failed(error.error))?;
-    // The new name survives a power cut once its folder is synced.
-    File::open(folder_of(path))
-        .and_then(|folder| folder.sync_all())
-        .map_err(failed)
+    from.rewind()?;
+    io::copy(&mut from, &mut file)?;
+    unfinished.replace(&file)
 }

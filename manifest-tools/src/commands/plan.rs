@@ -10,7 +10,7 @@ use std::io::{self, Seek as _};
 
 use rebucket_manifest::Exit;
 use rebucket_manifest::args::{ManifestArgs, PinChoice, PlanArgs};
-use rebucket_planner::pinning::{PinCounts, PinnedPlan, Sight, pin_plan};
+use rebucket_planner::pinning::{PinCounts, PinnedPlan, pin_linked, pin_plan};
 use rebucket_planner::{
     ManifestError, ManifestOptions, PlanReader, PlanWriter, Resolution, Warnings, is_plan, resolve,
 };
@@ -29,8 +29,8 @@ pub(crate) async fn run(args: PlanArgs) -> Result<Exit, CommandError> {
     let (file, unfinished) = match &args.out {
         None => (None, None),
         Some(path) => {
-            let (file, unfinished) = create_beside(path)?;
-            (Some(file), Some((unfinished, path)))
+            let created = create_beside(path).map_err(CommandError::writing(path))?;
+            (Some(created.0), Some((created.1, path)))
         }
     };
     let name = args.manifest.manifest.clone();
@@ -61,12 +61,8 @@ pub(crate) async fn run(args: PlanArgs) -> Result<Exit, CommandError> {
     };
     let mut summary = summary::summarize(&name, &planned.resolution, planned.counts.as_ref());
     if let Some((unfinished, path)) = unfinished {
-        unfinished
-            .persist(path)
-            .map_err(|error| CommandError::Write {
-                path: path.clone(),
-                source: error.error,
-            })?;
+        let written = unfinished.replace(&planned.file);
+        written.map_err(CommandError::writing(path))?;
         writeln!(summary, "  plan written to {}", path.display()).ok();
     }
     print(&summary)?;
@@ -75,6 +71,7 @@ pub(crate) async fn run(args: PlanArgs) -> Result<Exit, CommandError> {
 
 /// A plan that was written.
 struct Planned {
+    file: File,
     resolution: Resolution,
     /// What became of the rows, where their sources were looked at.
     counts: Option<PinCounts>,
@@ -115,28 +112,26 @@ impl Planning {
         let (mut file, mut warnings) = (resolved.plan, resolved.warnings);
         // Chains are pinned where they are to be carried out.
         let chains = keep && resolved.resolution.totals.linked_rows > 0;
-        let planned = if self.pin == PinChoice::None && !chains {
-            Planned {
-                resolution: resolved.resolution,
-                counts: None,
-            }
-        } else {
+        let (mut resolution, mut counts) = (resolved.resolution, None);
+        if self.pin != PinChoice::None || chains {
             let first = self.put_aside(&mut file);
             let first = PlanReader::open(first.map_err(CommandError::Spool)?);
             let first = first.map_err(|source| ManifestError::Plan { name, source })?;
             let pinned = self.pinned(first, file, &options, &mut warnings)?;
-            file = pinned.plan;
-            Planned {
-                resolution: pinned.resolution,
-                counts: (self.pin != PinChoice::None).then_some(pinned.counts),
-            }
-        };
+            (file, resolution) = (pinned.plan, pinned.resolution);
+            counts = (self.pin != PinChoice::None).then_some(pinned.counts);
+        }
         if keep {
+            // The long part of it, while a signal can still be heard.
             let synced = file.sync_all();
             synced.map_err(|error| ManifestError::Write(error.into()))?;
         }
         warn(&warnings);
-        Ok(planned)
+        Ok(Planned {
+            file,
+            resolution,
+            counts,
+        })
     }
 
     fn spool(&self) -> Result<File, CommandError> {
@@ -168,10 +163,7 @@ impl Planning {
         let pinner = Pinner::new(name, self.path_style, self.runtime.clone());
         let insist = &mut |rows: &mut [_]| pinner.pin(rows);
         let pinned = match self.pin {
-            PinChoice::None => {
-                let look = &mut |rows: &[_]| Ok(vec![Sight::Unseen; rows.len()]);
-                pin_plan(&mut first, plan, options, warnings, look, insist)
-            }
+            PinChoice::None => pin_linked(&mut first, plan, options, insist),
             PinChoice::Head => {
                 let bar = progress_bar(first.resolution().totals.rows, "sources looked at");
                 let look = &mut |rows: &[_]| {

@@ -137,17 +137,13 @@ fn write_manifest(report: &JobReport, out: &Path) -> Result<u64, CommandError> {
             Err(error) => Err(CommandError::Stdout(error)),
         };
     }
-    let failed = |source| CommandError::Write {
-        path: out.to_owned(),
-        source,
+    let written = || {
+        let (file, unfinished) = create_beside(out)?;
+        let (file, rows) = write_rows(report, file)?;
+        unfinished.replace(&file)?;
+        Ok(rows)
     };
-    let (file, unfinished) = create_beside(out)?;
-    let (file, rows) = write_rows(report, file).map_err(failed)?;
-    file.sync_all().map_err(failed)?;
-    unfinished
-        .persist(out)
-        .map_err(|error| failed(error.error))?;
-    Ok(rows)
+    written().map_err(CommandError::writing(out))
 }
 
 /// Writes the header and a row for every task that was carried out.

@@ -19,8 +19,7 @@ use rebucket_protocol::{JobId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::confirmed::Confirmed;
-use crate::commands::CommandError;
-use crate::commands::beside::{create_beside, folder_of};
+use crate::commands::beside::create_beside;
 
 pub(crate) use error::CheckpointError;
 pub(super) use identity::Identity;
@@ -305,28 +304,19 @@ impl Checkpoint {
         header.beyond = self.confirmed.beyond();
         let mut text = serde_json::to_vec(header).map_err(|error| failed(path)(error.into()))?;
         text.push(b'\n');
-        let (mut file, unfinished) = create_beside(path).map_err(|error| match error {
-            CommandError::Write { path, source } => CheckpointError::File { path, source },
-            other => failed(path)(io::Error::other(other.to_string())),
-        })?;
-        file.write_all(&text)
-            .and_then(|()| file.sync_all())
-            .map_err(failed(path))?;
+        let (mut file, unfinished) = create_beside(path).map_err(failed(path))?;
+        file.write_all(&text).map_err(failed(path))?;
         // Locked before anybody can find it under its name.
         take(&file, path)?;
         let named = match self.file {
-            Some(_) => unfinished.persist(path),
+            Some(_) => unfinished.replace(&file),
             // There was none: whose is the one that is there now?
-            None => unfinished.persist_noclobber(path),
+            None => unfinished.create(&file),
         };
-        named.map_err(|error| match error.error.kind() {
+        named.map_err(|error| match error.kind() {
             io::ErrorKind::AlreadyExists => CheckpointError::InUse(path.to_owned()),
-            _ => failed(path)(error.error),
+            _ => failed(path)(error),
         })?;
-        // The new name survives a power cut once its folder is synced.
-        File::open(folder_of(path))
-            .and_then(|folder| folder.sync_all())
-            .map_err(failed(path))?;
         (self.file, self.lines) = (Some(file), 0);
         Ok(())
     }

@@ -148,7 +148,8 @@ fn made_up_plan(plan: &[u8]) -> (Vec<u8>, Resolution) {
 fn pinned(plan: &[u8], pin: Pin<'_>) -> Result<(Vec<u8>, Resolution), ManifestError> {
     let mut plan = PlanReader::open(Cursor::new(plan)).unwrap();
     let out = PlanWriter::new(Vec::new(), JobChoices::default()).unwrap();
-    pin_linked(&mut plan, out, &ManifestOptions::default(), pin)
+    let pinned = pin_linked(&mut plan, out, &ManifestOptions::default(), pin)?;
+    Ok((pinned.plan, pinned.resolution))
 }
 
 /// What each of these segments' tasks does, step by step.
