@@ -1,7 +1,8 @@
 """Permute the objects of a bucket while processes are killed, then audit; `make permute` runs it.
 
 A manifest of paths and cycles of every length, the longest of a quarter of all
-keys, over objects of which many have the same bytes and other metadata. It is
+keys (or of one path through all of them, or of pairs that change places), over
+objects of which many have the same bytes and other metadata. It is
 carried out by `rebucket run`, or from the queue by a fleet of workers, while
 SIGKILLs fall at the pace of the renames. Then boto3, which has no part in the
 renames, compares every key with the same permutation applied in memory. Exits 0
@@ -21,9 +22,11 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +71,21 @@ class Permutation:
         return {self.rows.get(born.key, born.key): born for born in self.objects}
 
 
-def permutation(count: int, same: float, seed: int) -> Permutation:
+def chains(shape: str, count: int, choice: random.Random) -> Iterator[tuple[int, bool]]:
+    """How long each path or cycle is, and whether it is a cycle."""
+    if shape == "shift":
+        yield count, False
+    elif shape == "swaps":
+        yield from repeat((2, True))
+    else:
+        # The long ones first, then whatever comes, single renames among them.
+        for length in (count // 4, count // 10, count // 10, count // 50):
+            yield length, choice.random() < 0.5
+        while True:
+            yield int(2 ** choice.uniform(0, 11)), choice.random() < 0.5
+
+
+def permutation(shape: str, count: int, same: float, seed: int) -> Permutation:
     """So many objects; a share of them has one of five contents."""
     choice = random.Random(f"permutation/{seed}")
     names = [f"k/{number:07}" for number in range(count)]
@@ -80,14 +97,13 @@ def permutation(count: int, same: float, seed: int) -> Permutation:
         objects.append(Born(name, body.encode()))
     made = Permutation(objects, {})
     at = 0
-    # The long ones first, then whatever comes, single renames among them.
-    lengths = [count // 4, count // 10, count // 10, count // 50]
+    lengths = chains(shape, count, choice)
     while at < count:
-        length = lengths.pop(0) if lengths else int(2 ** choice.uniform(0, 11))
+        length, cycle = next(lengths)
         keys = names[at : at + max(1, length)]
         at += len(keys)
         made.rows.update(zip(keys, keys[1:], strict=False))
-        if len(keys) > 1 and choice.random() < 0.5:
+        if len(keys) > 1 and cycle:
             made.rows[keys[-1]] = keys[0]
             made.cycles += 1
         else:
@@ -139,7 +155,7 @@ class Permute:
         self.options, self.folder, self.progress = options, folder, progress
         self.report = folder / "report"
         self.manifest = folder / "manifest.csv"
-        self.made = permutation(options.objects, options.same, options.seed)
+        self.made = permutation(options.shape, options.objects, options.same, options.seed)
         self.credentials = servers.credentials
         self.s3_url, sqs_url = servers.url("weed"), servers.url("ministack")
         self.env = aws_environment(servers.credentials, self.s3_url, sqs_url)
@@ -323,6 +339,8 @@ class Permute:
 def parse(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--mode", choices=["run", "queue"], default="run")
+    parser.add_argument("--shape", choices=["random", "shift", "swaps"], default="random",
+                        help="paths and cycles at random; one path; pairs that change places")
     parser.add_argument("--objects", type=int, default=20_000)
     parser.add_argument("--same", type=float, default=0.3, help="share with one of five contents")
     parser.add_argument("--kills", type=int, default=20, help="SIGKILLs while there is work")
