@@ -23,7 +23,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from binaries import binary
 from chaos_audit import (
     Left,
     check_dead,
@@ -35,7 +34,6 @@ from chaos_audit import (
     expected_objects,
     raw_lines,
 )
-from chaos_fleet import Fleet, Settings
 from chaos_objects import (
     ALL_BUCKETS,
     JOB,
@@ -46,11 +44,11 @@ from chaos_objects import (
     plan_tasks,
     write_manifest,
 )
+from chaos_stage import SPREAD, STALL_SECONDS, ChaosFailed, Stage, shown
 from chaos_writer import Writer
-from clients import aws_environment, client, isolate_this_process
+from clients import isolate_this_process
 from demo_objects import MIB
-from demo_proof import OUTCOMES, THREADS, check_created, check_queues, in_parallel, take_snapshot
-from demo_workers import Queues
+from demo_proof import OUTCOMES, check_created, check_queues, in_parallel, take_snapshot
 from progress import Progress
 from servers import (
     ServerError,
@@ -61,54 +59,8 @@ from servers import (
 )
 
 POLL_SECONDS = 0.05
-# The queue's own limit must not end a task: deliveries are spent on kills.
-MAX_RECEIVES = 1000
-# Kills are spread over this share of the tasks; the rest is for the last ones.
-SPREAD = 0.85
-# No progress at all for so long is a failure.
-STALL_SECONDS = 120
 # One in so many objects is looked at right after it was made.
 SAMPLE = 8
-SHOWN = 40
-
-
-class ChaosFailed(Exception):
-    """The run did not get as far as an audit; the message says why."""
-
-
-class ChaosQueues(Queues):
-    """The demo's queue pair, with names and a limit of its own."""
-
-    def __init__(self, sqs: Any) -> None:
-        self._sqs = sqs
-        dead = sqs.create_queue(QueueName="rebucket-chaos-dead")["QueueUrl"]
-        asked = sqs.get_queue_attributes(QueueUrl=dead, AttributeNames=["QueueArn"])
-        arn = asked["Attributes"]["QueueArn"]
-        redrive = {"deadLetterTargetArn": arn, "maxReceiveCount": str(MAX_RECEIVES)}
-        attributes = {"RedrivePolicy": json.dumps(redrive), "VisibilityTimeout": "30"}
-        created = sqs.create_queue(QueueName="rebucket-chaos", Attributes=attributes)
-        self.url, self.dead = created["QueueUrl"], dead
-        self._urls = {"queue": self.url}
-
-    def unfinished(self) -> int:
-        return sum(self.left().values())
-
-    def take_dead(self) -> list[tuple[str, str | None]]:
-        """Every dead letter: its task, and the reason that the worker gave."""
-        found = []
-        while True:
-            answer = self._sqs.receive_message(
-                QueueUrl=self.dead,
-                MaxNumberOfMessages=10,
-                VisibilityTimeout=3600,
-                MessageAttributeNames=["All"],
-            )
-            messages = answer.get("Messages", [])
-            if not messages:
-                return found
-            for message in messages:
-                reason = message.get("MessageAttributes", {}).get("rebucket.reason", {})
-                found.append((json.loads(message["Body"])["id"], reason.get("StringValue")))
 
 
 @dataclass
@@ -117,38 +69,15 @@ class Timing:
     renamed: float = 0.0
 
 
-class Chaos:
+class Chaos(Stage):
     def __init__(
         self, options: argparse.Namespace, folder: Path, servers: Servers, progress: Progress
     ) -> None:
-        self.options = options
-        self.folder = folder
-        self.progress = progress
-        self.report = folder / "report"
+        super().__init__(options, folder, servers, progress, ALL_BUCKETS)
         self.tasks = plan_tasks(options.objects, options.seed)
         self.sent: dict[str, str] = {}
         self.timing = Timing()
-        s3_url, sqs_url = servers.url("weed"), servers.url("ministack")
-        self.env = aws_environment(servers.credentials, s3_url, sqs_url)
-        self.s3 = client("s3", s3_url, servers.credentials, max_pool_connections=2 * THREADS)
-        self.queues = ChaosQueues(client("sqs", sqs_url, servers.credentials))
-        self.programs = {name: self.copied(name) for name in ("rebucket", "rebucket-worker")}
-        settings = Settings(
-            program=self.programs["rebucket-worker"],
-            queue_url=self.queues.url,
-            report=self.report,
-            folder=folder,
-            env=self.env,
-            visibility=options.visibility_timeout,
-            max_renames=options.max_renames,
-            buckets=ALL_BUCKETS,
-        )
-        self.fleet = Fleet(settings, options.workers, options.seed)
         self.writer = Writer(self.s3, self.tasks, self.report, options.seed)
-
-    def copied(self, name: str) -> Path:
-        """A program as it is now: a build during the run must not change it."""
-        return Path(shutil.copy2(binary(name, self.options.profile), self.folder / name))
 
     def run(self) -> list[str]:
         """Everything; gives the violations."""
@@ -292,28 +221,8 @@ class Chaos:
         for name, value in rows.items():
             self.progress.say(f"{name:<20} {value}")
 
-    def rebucket(self, *arguments: str) -> str:
-        """Run `rebucket` and give its output; a report of failed renames ends with 1."""
-        done = subprocess.run(
-            [str(self.programs["rebucket"]), *arguments],
-            env=self.env,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=600,
-        )
-        allowed = (0, 1) if arguments[0] == "report" else (0,)
-        if done.returncode not in allowed:
-            said = done.stderr.decode(errors="replace")[-2000:]
-            raise ChaosFailed(f"rebucket {arguments[0]} ended with {done.returncode}:\n{said}")
-        return done.stdout.decode()
-
     def counting(self, verb: str):
         return lambda count: self.progress.update(f"{count:,} {verb}")
-
-
-def shown(problems: list[str]) -> str:
-    more = len(problems) - SHOWN
-    return "\n".join([*problems[:SHOWN], *([f"and {more} more"] if more > 0 else [])])
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:

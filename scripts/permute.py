@@ -30,10 +30,8 @@ from itertools import repeat
 from pathlib import Path
 from typing import Any
 
-from binaries import binary
-from chaos import SHOWN, SPREAD, STALL_SECONDS, ChaosFailed, ChaosQueues
-from chaos_fleet import Fleet, Settings
-from clients import Credentials, aws_environment, client, isolate_this_process
+from chaos_stage import SPREAD, STALL_SECONDS, ChaosFailed, Stage, shown
+from clients import Credentials, client, isolate_this_process
 from progress import Progress
 from servers import ServerError, Servers, exit_on_sigterm, running_servers
 
@@ -148,34 +146,16 @@ def check_all(expected: list[tuple[str, Born]]) -> list[str]:
         return [wrong for wrong in pool.map(check, expected) if wrong]
 
 
-class Permute:
+class Permute(Stage):
+    # Submitting looks at every object first.
+    longest = 3600
+
     def __init__(
         self, options: argparse.Namespace, folder: Path, servers: Servers, progress: Progress
     ) -> None:
-        self.options, self.folder, self.progress = options, folder, progress
-        self.report = folder / "report"
+        super().__init__(options, folder, servers, progress, [BUCKET])
         self.manifest = folder / "manifest.csv"
         self.made = permutation(options.shape, options.objects, options.same, options.seed)
-        self.credentials = servers.credentials
-        self.s3_url, sqs_url = servers.url("weed"), servers.url("ministack")
-        self.env = aws_environment(servers.credentials, self.s3_url, sqs_url)
-        self.s3 = client("s3", self.s3_url, servers.credentials)
-        self.queues = ChaosQueues(client("sqs", sqs_url, servers.credentials))
-        self.programs = {
-            name: Path(shutil.copy2(binary(name, options.profile), folder / name))
-            for name in ("rebucket", "rebucket-worker")
-        }
-        settings = Settings(
-            program=self.programs["rebucket-worker"],
-            queue_url=self.queues.url,
-            report=self.report,
-            folder=folder,
-            env=self.env,
-            visibility=options.visibility_timeout,
-            max_renames=options.max_renames,
-            buckets=[BUCKET],
-        )
-        self.fleet = Fleet(settings, options.workers, options.seed)
         self.running: subprocess.Popen[bytes] | None = None
         self.kills = 0
         self.read: dict[Path, int] = {}
@@ -323,14 +303,6 @@ class Permute:
     def signals(self) -> Counter[str]:
         return self.fleet.events or Counter({"SIGKILL": self.kills})
 
-    def rebucket(self, *arguments: str) -> str:
-        argv = [str(self.programs["rebucket"]), *arguments]
-        done = subprocess.run(argv, env=self.env, stdin=subprocess.DEVNULL, capture_output=True)
-        if done.returncode != 0 and arguments[0] != "report":
-            said = done.stderr.decode(errors="replace")[-2000:]
-            raise ChaosFailed(f"rebucket {arguments[0]} ended with {done.returncode}:\n{said}")
-        return done.stdout.decode()
-
     def stop_all(self) -> None:
         self.stop()
         self.fleet.stop_all()
@@ -370,8 +342,8 @@ def main(arguments: list[str]) -> int:
             return 1
     seconds = time.monotonic() - started
     if found:
-        listed = "\n".join(found[:SHOWN])
-        print(f"\nFAILED in {seconds:.0f} s, {len(found)} violations:\n{listed}", file=sys.stderr)
+        what = f"{len(found)} violations:\n{shown(found)}"
+        print(f"\nFAILED in {seconds:.0f} s, {what}", file=sys.stderr)
         return 1
     print(f"\nHELD in {seconds:.0f} s: every object is where the permutation takes it.")
     return 0
