@@ -109,8 +109,9 @@ async fn in_a_fifo_queue_those_that_wait_for_one_another_are_a_group() {
         .map(|[group, id, _]| (&**group, &**id))
         .collect();
     let bucket = bench.bucket.name.as_str();
-    // The last of each chain: the row that ends it, or that closes the swap.
-    let [path, swap] = ["j/000000000001", "j/000000000003"];
+    // The last of each chain: the row that ends it, or that opens and closes the
+    // swap.
+    let [path, swap] = ["j/000000000001", "j/000000000004"];
     assert_eq!(
         groups,
         [
