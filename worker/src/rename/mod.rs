@@ -345,6 +345,7 @@ impl Attempt<'_> {
         };
         let (size, seen) = (source.head.size, source.clone());
         let ended = match self.carry(source).await {
+            Err(error) if !self.task.then().is_empty() => self.settle_if_taken(error, &seen).await,
             Err(error) => self.settle_if_missing(error, Some(&seen)).await,
             finished => finished,
         };
@@ -372,6 +373,22 @@ impl Attempt<'_> {
                 let error = ServiceError::local("Rename", source, class, "Unsettled", detail);
                 Err(RenameError::Retry(error))
             }
+            other => Err(other),
+        }
+    }
+
+    /// What waits for the source's place takes it as soon as another delivery
+    /// has freed it, and may be what this one has failed on.
+    async fn settle_if_taken(
+        &self,
+        error: RenameError,
+        seen: &Source,
+    ) -> Result<Finished, RenameError> {
+        match error {
+            RenameError::Failed { .. } => match self.recheck(seen).await? {
+                Some(absence) => self.settle(absence, Some(seen)).await,
+                None => self.settle_if_missing(error, Some(seen)).await,
+            },
             other => Err(other),
         }
     }
