@@ -11,7 +11,7 @@ use crate::records::{Batch, FaultKind, RECORD_LIMIT, Record, RecordReader, Recor
 
 const EXPECTED: &str = "source,destination or \
      source_bucket,source_key,destination_bucket,destination_key, \
-     and optionally version_id, etag, size, if_exists";
+     and optionally version_id, etag, size, storage_class, if_exists";
 
 /// How the operator says a manifest is to be read.
 #[derive(Debug, Clone)]
@@ -69,6 +69,7 @@ pub(crate) enum ColumnName {
     VersionId,
     Etag,
     Size,
+    StorageClass,
     IfExists,
 }
 
@@ -81,7 +82,13 @@ const SPLIT: [Name; 4] = [
     Name::DestinationBucket,
     Name::DestinationKey,
 ];
-const OPTIONAL: [Name; 4] = [Name::VersionId, Name::Etag, Name::Size, Name::IfExists];
+const OPTIONAL: [Name; 5] = [
+    Name::VersionId,
+    Name::Etag,
+    Name::Size,
+    Name::StorageClass,
+    Name::IfExists,
+];
 
 impl ColumnName {
     /// What the header calls it.
@@ -96,6 +103,7 @@ impl ColumnName {
             Self::VersionId => "version_id",
             Self::Etag => "etag",
             Self::Size => "size",
+            Self::StorageClass => "storage_class",
             Self::IfExists => "if_exists",
         }
     }
