@@ -44,7 +44,7 @@ async fn a_listing_tells_a_class_and_a_message_carries_it() {
         put.storage_class(class.into()).send().await.unwrap();
     }
     let map = bench.rebucket("map --rewrite s|^|new/| --out moves.csv");
-    map.arg(bench.uri("")).end().await.is(0);
+    map.arg(&bench.uri("")).end().await.is(0);
 
     let told = bench.run("estimate moves.csv --format json").await.is(0);
     let told: Value = serde_json::from_str(&told.out).unwrap();
