@@ -394,7 +394,7 @@ async fn another_class_than_the_row_says_is_no_other_object() {
         s3: moto.moto.clone(),
         ..moto
     };
-    for servers in [Servers::simulated(&simulator), moto] {
+    for servers in [Servers::simulated(&simulator), moto, Servers::from_env()] {
         let bucket = Bucket::create(servers.s3_client(&servers.s3)).await;
         let bench = Bench::around(servers, bucket);
         // Two that are linked, and two that are not.
@@ -429,7 +429,7 @@ async fn another_class_than_the_row_says_is_no_other_object() {
         let none = bench.planned("none.plan");
         assert_eq!(none["a"], rows["a"]);
         assert_eq!(none["d"].pins.storage_class, "STANDARD_IA".parse().ok());
-        // The second ignores conditions.
+        // moto ignores conditions.
         let run = "run none.plan --report report --on-missing-precondition emulate";
         bench.run(run).await.is(0);
         bench.assert_counts("report", [4, 4, 0, 0, 0, 0]).await;
