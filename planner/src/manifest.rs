@@ -91,6 +91,8 @@ const OPTIONAL: [Name; 5] = [
 ];
 
 impl ColumnName {
+    const COUNT: usize = PAIR.len() + SPLIT.len() + OPTIONAL.len();
+
     /// What the header calls it.
     pub(crate) fn as_str(self) -> &'static str {
         match self {
@@ -124,6 +126,8 @@ pub(crate) enum Side {
 /// The header row: which column stands where.
 pub(crate) struct Header {
     columns: Vec<Option<ColumnName>>,
+    /// Where each stands. Every row asks for all of them.
+    at: [Option<usize>; ColumnName::COUNT],
     split: bool,
 }
 
@@ -157,7 +161,7 @@ impl Header {
     }
 
     fn position(&self, name: ColumnName) -> Option<usize> {
-        self.columns.iter().position(|column| *column == Some(name))
+        self.at[name as usize]
     }
 
     fn has(&self, name: ColumnName) -> bool {
@@ -228,7 +232,13 @@ impl Header {
         }
         let has_any = |names: &[Name]| columns.iter().flatten().any(|name| names.contains(name));
         let split = has_any(&SPLIT);
-        let header = Self { columns, split };
+        let mut at = [None; Name::COUNT];
+        for (index, name) in columns.iter().enumerate().rev() {
+            if let Some(name) = name {
+                at[*name as usize] = Some(index);
+            }
+        }
+        let header = Self { columns, at, split };
         if split && PAIR.iter().any(|name| header.has(*name)) {
             let message =
                 format!("URI columns and bucket and key columns are mixed; use {EXPECTED}");
@@ -349,10 +359,10 @@ impl<'a> Row<'a> {
 
     /// A column's text; empty when the manifest has no such column.
     pub(crate) fn text(&self, name: ColumnName) -> Result<&'a str, Problem> {
-        let field = self
-            .header
-            .position(name)
-            .map_or(&b""[..], |at| self.record.field(at));
+        let Some(at) = self.header.position(name) else {
+            return Ok("");
+        };
+        let field = self.record.field(at);
         std::str::from_utf8(field).map_err(|error| {
             let message = format!(
                 "{} is not UTF-8 from its byte {} on: {}; save the manifest as UTF-8",
