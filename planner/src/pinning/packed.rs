@@ -15,8 +15,8 @@ const HAS_SIZE: u64 = 1 << 1;
 /// The tag is 32 hexadecimal digits, as nearly all are, and perhaps a number of
 /// parts.
 const HAS_DIGEST: u64 = 1 << 2;
-/// The tag is any other text, or the class has no number: both are on disk, the
-/// class first, and a space between them, which neither has.
+/// The tag is any other text, or the class has no number: they are on disk, such
+/// a class first, with a space between them, which neither has.
 const HAS_TEXT: u64 = 1 << 3;
 /// The number of the class, from 1 on, in a byte; 0 for none.
 const CLASS_SHIFT: u32 = 8;
