@@ -14,8 +14,8 @@ type Bytes = Cursor<Vec<u8>>;
 /// What is at each name, `bucket/key`.
 type World = BTreeMap<String, Found>;
 
-fn class(name: &str) -> Option<StorageClass> {
-    Some(StorageClass::new(name).unwrap())
+fn class(name: &str) -> StorageClass {
+    StorageClass::new(name).unwrap()
 }
 
 fn found(seed: u64, tag: &str) -> Found {
@@ -25,9 +25,9 @@ fn found(seed: u64, tag: &str) -> Found {
         modified: Timestamp::from_unix(1_700_000_000 + i64::try_from(seed).unwrap(), 0),
         storage_class: match seed % 5 {
             0 => None,
-            1 => class("COLD_1"),
-            2 => class("GLACIER"),
-            _ => class("STANDARD"),
+            1 => Some(class("COLD_1")),
+            2 => Some(class("GLACIER")),
+            _ => Some(class("STANDARD")),
         },
     }
 }
@@ -212,7 +212,7 @@ proptest! {
             prop_assert_eq!((&pins.etag, pins.modified), (&expect.etag, expect.modified));
             prop_assert!(expect.size.is_none() || expect.size == pins.size);
             prop_assert_eq!(pins.version.is_some(), row.says == 3);
-            let said = if row.says == 4 { class(SAID_CLASS) } else { None };
+            let said = (row.says == 4).then(|| class(SAID_CLASS));
             prop_assert_eq!(pins.storage_class, expect.storage_class.clone().or(said));
         }
         seen.pinned += linked.len() as u64;

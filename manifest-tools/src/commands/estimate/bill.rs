@@ -51,6 +51,9 @@ struct Priced<'a> {
     to: &'a ClassPrices,
 }
 
+/// Of a million requests, for a class.
+type Price<'a> = &'a dyn Fn(&Priced<'_>) -> f64;
+
 impl Bill {
     /// For objects that become objects of `class`, or stay in their own. Those
     /// in a class that the table lacks are counted like those in the assumed
@@ -86,7 +89,7 @@ impl Bill {
         let kms = &|_: &Priced<'_>| prices.kms.per_million;
         // Listing annotations is taken for a list request, which costs as much
         // as a write.
-        let kinds: [(_, _, &dyn Fn(&Priced<'_>) -> f64); 10] = [
+        let kinds: [(_, _, Price<'_>); 10] = [
             (Request::HeadObject, "HeadObject", read),
             (Request::GetObjectAcl, "GetObjectAcl", read),
             (Request::GetObjectTagging, "GetObjectTagging", read),
