@@ -32,7 +32,7 @@ pub struct ManifestArgs {
     /// URIs, taken literally) or
     /// source_bucket,source_key,destination_bucket,destination_key; and
     /// optionally version_id, etag, size (the source is renamed only if it
-    /// matches them) and if_exists.
+    /// matches them), storage_class (what is known of it) and if_exists.
     #[arg(value_name = "MANIFEST", value_hint = ValueHint::FilePath)]
     pub manifest: String,
 

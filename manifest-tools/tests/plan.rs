@@ -367,7 +367,7 @@ fn a_damaged_plan_is_refused_by_all_who_carry_plans_out() {
     let middle = plan.len() / 2;
     let cases = [
         (flipped(0), "the plan was altered or damaged"),
-        (flipped(18), "the plan has version 6, this build reads "),
+        (flipped(18), "the plan has version 7, this build reads "),
         (flipped(middle), "the plan was altered or damaged"),
         (flipped(plan.len() - 1), "the plan was altered or damaged"),
         (plan[..10].to_vec(), "the plan is cut short after 0 renames"),

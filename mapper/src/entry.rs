@@ -1,6 +1,6 @@
 //! One key, with whatever is known about its object.
 
-use rebucket_protocol::{BucketName, ETag, ObjectKey, Timestamp, VersionId};
+use rebucket_protocol::{BucketName, ETag, ObjectKey, StorageClass, Timestamp, VersionId};
 
 /// An object that may be renamed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,7 +18,7 @@ pub struct Entry {
     /// When it was last written, where known.
     pub modified: Option<Timestamp>,
     /// Its storage class, where known.
-    pub storage_class: Option<String>,
+    pub storage_class: Option<StorageClass>,
     /// The values of further columns of a file of keys, in the order in which
     /// they were asked for.
     pub columns: Vec<String>,

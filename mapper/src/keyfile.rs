@@ -3,7 +3,9 @@
 use std::io::{self, BufRead, Read};
 
 use csv::{ByteRecord, ReaderBuilder};
-use rebucket_protocol::{BucketName, ETag, ObjectKey, ObjectUri, Timestamp, VersionId};
+use rebucket_protocol::{
+    BucketName, ETag, ObjectKey, ObjectUri, StorageClass, Timestamp, VersionId,
+};
 
 use crate::decode::url_decoded;
 use crate::entry::{Entry, Listed};
@@ -315,7 +317,10 @@ impl Reading<'_> {
             let modified = Timestamp::try_from(modified);
             entry.modified = Some(modified.map_err(|error| wrong("last_modified", &error))?);
         }
-        entry.storage_class = text("storage_class", class)?;
+        if let Some(class) = text("storage_class", class)? {
+            let class = StorageClass::new(class);
+            entry.storage_class = Some(class.map_err(|error| wrong("storage_class", &error))?);
+        }
         Ok(entry)
     }
 }
@@ -391,7 +396,7 @@ mod tests {
         assert_eq!((first.key.as_str(), first.bucket.as_str()), ("x\ny", "one"));
         assert_eq!((first.size, first.columns[0].as_str()), (Some(7), "A, b"));
         assert_eq!(first.etag, Some(ETag::new("abc").unwrap()));
-        assert_eq!(first.storage_class.as_deref(), Some("GLACIER"));
+        assert_eq!(first.storage_class, StorageClass::new("GLACIER").ok());
         assert_eq!(first.version, Some(VersionId::new("v1").unwrap()));
         assert_eq!(first.modified.unwrap().to_string(), "2026-01-02T03:04:05Z");
         let bare = Entry {
@@ -422,6 +427,7 @@ mod tests {
             (b"key,etag\na,\"x\"\"y\"\n", "keys:2: etag"),
             (b"key,last_modified\na,monday\n", "keys:2: last_modified"),
             (b"key,version_id\na,a b\n", "keys:2: version_id"),
+            (b"key,storage_class\na,cold\n", "keys:2: storage_class"),
             (b"key,key\n", "keys:1: the column \"key\""),
             (b"key\n\"a\nb\n", "never closed"),
             (endless.as_bytes(), "longer than 1 MiB"),

@@ -7,12 +7,19 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use flate2::write::GzEncoder;
-use rebucket_protocol::ObjectUri;
+use rebucket_protocol::{ObjectUri, StorageClass};
 use tempfile::NamedTempFile;
 
 use crate::entry::Entry;
 
-const HEADER: [&str; 5] = ["source", "destination", "etag", "size", "version_id"];
+const HEADER: [&str; 6] = [
+    "source",
+    "destination",
+    "etag",
+    "size",
+    "version_id",
+    "storage_class",
+];
 /// Manifests compress to a tenth at the fastest level.
 const SPOOL_LEVEL: i32 = 1;
 
@@ -55,10 +62,12 @@ impl Spool {
             .version
             .as_ref()
             .map_or("", |version| version.as_str());
+        let class = entry.storage_class.as_ref();
+        let class = class.map_or("", StorageClass::as_str);
         let destination = destination.to_string();
         Ok(self
             .csv
-            .write_record([&source, &destination, etag, size, version])?)
+            .write_record([&source, &destination, etag, size, version, class])?)
     }
 
     pub(crate) fn finish(self) -> io::Result<Spooled> {

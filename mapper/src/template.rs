@@ -301,7 +301,7 @@ impl Field {
                 .etag
                 .as_ref()
                 .map(|etag| etag.to_header().trim_matches('"').to_owned()),
-            Self::StorageClass => entry.storage_class.clone(),
+            Self::StorageClass => entry.storage_class.as_ref().map(ToString::to_string),
             Self::VersionId => entry.version.as_ref().map(ToString::to_string),
             Self::Date(part) => part.of(entry.modified.as_ref()?),
             Self::Hash(digits) => {
@@ -365,7 +365,7 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use rebucket_protocol::{BucketName, ETag, ObjectKey, VersionId};
+    use rebucket_protocol::{BucketName, ETag, ObjectKey, StorageClass, VersionId};
 
     use super::*;
     use crate::filter::time;
@@ -377,7 +377,7 @@ mod tests {
             size: Some(42),
             version: Some(VersionId::new("v.1").unwrap()),
             modified: Some(time("2026-01-02T03:04:05Z").unwrap()),
-            storage_class: Some("GLACIER_IR".to_owned()),
+            storage_class: StorageClass::new("GLACIER_IR").ok(),
             columns: vec!["Cat".to_owned(), String::new()],
             ..Entry::new(
                 BucketName::new("bkt").unwrap(),

@@ -8,7 +8,7 @@
 
 use rebucket_mapper::mapping::{Change, Mapped, Mapping, RowProblem};
 use rebucket_mapper::{Entry, Filters, SyntaxError, Template, filter, syntax};
-use rebucket_protocol::{BucketName, ETag, ObjectKey, VersionId};
+use rebucket_protocol::{BucketName, ETag, ObjectKey, StorageClass, VersionId};
 
 const DOCS: &str = include_str!("../../docs/MAP.md");
 const BUCKET: &str = "examples";
@@ -74,7 +74,7 @@ fn object(key: &str) -> Entry {
         size: Some(1_048_576),
         version: Some(VersionId::new("v1").unwrap()),
         modified: Some(filter::time("2026-11-22T10:30:05Z").unwrap()),
-        storage_class: Some("STANDARD_IA".to_owned()),
+        storage_class: StorageClass::new("STANDARD_IA").ok(),
         ..Entry::new(
             BucketName::new(BUCKET).unwrap(),
             ObjectKey::new(key).unwrap(),

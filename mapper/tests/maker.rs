@@ -15,7 +15,7 @@ use proptest::prelude::*;
 use rebucket_mapper::mapping::{Change, Mapping};
 use rebucket_mapper::{Counts, Entry, Filters, Listed, Made, Maker, output};
 use rebucket_planner::{JobChoices, ManifestOptions, PlannedRename, open_reader, prepare};
-use rebucket_protocol::{BucketName, ETag, ObjectKey, VersionId};
+use rebucket_protocol::{BucketName, ETag, ObjectKey, StorageClass, VersionId};
 
 fn bucket() -> BucketName {
     BucketName::new("bkt").unwrap()
@@ -73,14 +73,15 @@ fn rows_carry_what_is_known() {
         etag: Some(ETag::new("\"d41d8cd98f00b204e9800998ecf8427e-3\"").unwrap()),
         size: Some(1 << 40),
         version: Some(VersionId::new("v.1").unwrap()),
+        storage_class: StorageClass::new("COLD_STORE").ok(),
         ..object("a, \"b\"")
     };
     let mut made = make(rules(&["s|^|x/|"]), [pinned, object("c"), object("0")]);
-    let expected = "source,destination,etag,size,version_id\n\
+    let expected = "source,destination,etag,size,version_id,storage_class\n\
          \"s3://bkt/a, \"\"b\"\"\",\"s3://bkt/x/a, \"\"b\"\"\",\
-         d41d8cd98f00b204e9800998ecf8427e-3,1099511627776,v.1\n\
-         s3://bkt/c,s3://bkt/x/c,,,\n\
-         s3://bkt/0,s3://bkt/x/0,,,\n";
+         d41d8cd98f00b204e9800998ecf8427e-3,1099511627776,v.1,COLD_STORE\n\
+         s3://bkt/c,s3://bkt/x/c,,,,\n\
+         s3://bkt/0,s3://bkt/x/0,,,,\n";
     assert_eq!(text(&mut made), expected);
 }
 
@@ -94,6 +95,7 @@ proptest! {
             etag: (n % 2 == 0).then(|| ETag::new(&format!("{n:032x}")).unwrap()),
             size: (n % 3 == 0).then_some(n as u64),
             version: (n % 5 == 0).then(|| VersionId::new("null").unwrap()),
+            storage_class: (n % 7 < 3).then(|| StorageClass::new("STANDARD_IA").unwrap()),
             ..object(key)
         }).collect();
         let mut made = make(rules(&["s|^|new/|"]), entries.clone());
@@ -105,6 +107,7 @@ proptest! {
             prop_assert_eq!(&rename.pins.etag, &entry.etag);
             prop_assert_eq!(rename.pins.size, entry.size);
             prop_assert_eq!(&rename.pins.version, &entry.version);
+            prop_assert_eq!(&rename.pins.storage_class, &entry.storage_class);
         }
     }
 }

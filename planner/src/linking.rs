@@ -243,7 +243,9 @@ fn message_bytes(rename: &PlannedRename) -> u64 {
         .etag
         .as_ref()
         .map_or(0, |etag| json(&etag.to_header()));
-    names + version + etag + 400
+    let class = rename.pins.storage_class.as_ref();
+    let class = class.map_or(0, |class| class.as_str().len() as u64);
+    names + version + etag + class + 400
 }
 
 #[cfg(test)]

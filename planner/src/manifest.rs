@@ -11,7 +11,7 @@ use crate::records::{Batch, FaultKind, RECORD_LIMIT, Record, RecordReader, Recor
 
 const EXPECTED: &str = "source,destination or \
      source_bucket,source_key,destination_bucket,destination_key, \
-     and optionally version_id, etag, size, if_exists";
+     and optionally version_id, etag, size, storage_class, if_exists";
 
 /// How the operator says a manifest is to be read.
 #[derive(Debug, Clone)]
@@ -69,6 +69,7 @@ pub(crate) enum ColumnName {
     VersionId,
     Etag,
     Size,
+    StorageClass,
     IfExists,
 }
 
@@ -81,9 +82,17 @@ const SPLIT: [Name; 4] = [
     Name::DestinationBucket,
     Name::DestinationKey,
 ];
-const OPTIONAL: [Name; 4] = [Name::VersionId, Name::Etag, Name::Size, Name::IfExists];
+const OPTIONAL: [Name; 5] = [
+    Name::VersionId,
+    Name::Etag,
+    Name::Size,
+    Name::StorageClass,
+    Name::IfExists,
+];
 
 impl ColumnName {
+    const COUNT: usize = PAIR.len() + SPLIT.len() + OPTIONAL.len();
+
     /// What the header calls it.
     pub(crate) fn as_str(self) -> &'static str {
         match self {
@@ -96,6 +105,7 @@ impl ColumnName {
             Self::VersionId => "version_id",
             Self::Etag => "etag",
             Self::Size => "size",
+            Self::StorageClass => "storage_class",
             Self::IfExists => "if_exists",
         }
     }
@@ -116,6 +126,8 @@ pub(crate) enum Side {
 /// The header row: which column stands where.
 pub(crate) struct Header {
     columns: Vec<Option<ColumnName>>,
+    /// Where each stands. Every row asks for all of them.
+    at: [Option<usize>; ColumnName::COUNT],
     split: bool,
 }
 
@@ -149,7 +161,7 @@ impl Header {
     }
 
     fn position(&self, name: ColumnName) -> Option<usize> {
-        self.columns.iter().position(|column| *column == Some(name))
+        self.at[name as usize]
     }
 
     fn has(&self, name: ColumnName) -> bool {
@@ -220,7 +232,13 @@ impl Header {
         }
         let has_any = |names: &[Name]| columns.iter().flatten().any(|name| names.contains(name));
         let split = has_any(&SPLIT);
-        let header = Self { columns, split };
+        let mut at = [None; Name::COUNT];
+        for (index, name) in columns.iter().enumerate().rev() {
+            if let Some(name) = name {
+                at[*name as usize] = Some(index);
+            }
+        }
+        let header = Self { columns, at, split };
         if split && PAIR.iter().any(|name| header.has(*name)) {
             let message =
                 format!("URI columns and bucket and key columns are mixed; use {EXPECTED}");
@@ -341,10 +359,10 @@ impl<'a> Row<'a> {
 
     /// A column's text; empty when the manifest has no such column.
     pub(crate) fn text(&self, name: ColumnName) -> Result<&'a str, Problem> {
-        let field = self
-            .header
-            .position(name)
-            .map_or(&b""[..], |at| self.record.field(at));
+        let Some(at) = self.header.position(name) else {
+            return Ok("");
+        };
+        let field = self.record.field(at);
         std::str::from_utf8(field).map_err(|error| {
             let message = format!(
                 "{} is not UTF-8 from its byte {} on: {}; save the manifest as UTF-8",

@@ -10,7 +10,7 @@ mod steps;
 
 use std::io::{Read, Seek, Write};
 
-use rebucket_protocol::{ETag, Pins, Timestamp};
+use rebucket_protocol::{ETag, Pins, StorageClass, Timestamp};
 
 use crate::findings::LateFindings;
 use crate::manifest::ManifestOptions;
@@ -34,6 +34,9 @@ pub struct Found {
     /// When it was last written. Of its fraction of a second nothing is kept:
     /// not every answer shows it.
     pub modified: Option<Timestamp>,
+    /// Its storage class. An object whose class is another than its row says is
+    /// no other object.
+    pub storage_class: Option<StorageClass>,
 }
 
 /// What a look at a source has shown.
@@ -221,6 +224,7 @@ fn settle(row: &mut SourceRow, sight: Sight) -> Settled {
     pins.etag = found.etag.or_else(|| pins.etag.take());
     pins.size = found.size.or(pins.size);
     pins.modified = found.modified.map(whole_second).or(pins.modified);
+    pins.storage_class = found.storage_class.or_else(|| pins.storage_class.take());
     Settled::Pinned
 }
 

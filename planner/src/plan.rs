@@ -34,7 +34,7 @@ pub use writer::PlanWriter;
 pub(crate) use frame::{BlockKind, HEAD_BYTES, Sealed, Sealer, begins_a_plan};
 pub(crate) use reader::Rows;
 
-const PLAN_VERSION: u32 = 2;
+const PLAN_VERSION: u32 = 3;
 
 /// Why a plan cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -43,7 +43,9 @@ pub enum PlanError {
     #[error("not a plan; a plan is what `rebucket plan --out` writes")]
     NotAPlan,
     /// Written by a newer build, or a much older one.
-    #[error("the plan has version {0}, this build reads version 2; make the plan again")]
+    #[error(
+        "the plan has version {0}, this build reads version {PLAN_VERSION}; make the plan again"
+    )]
     Version(u32),
     /// The end is missing.
     #[error("the plan is cut short after {0} renames; make it again")]
@@ -133,6 +135,9 @@ pub struct Totals {
     pub sized_rows: u64,
     /// The bytes of these.
     pub known_bytes: u64,
+    /// Those whose storage class the manifest tells.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub classed_rows: u64,
     /// The renames that have to do with each other: of chains, swaps and
     /// cycles. They come as steps of segments.
     #[serde(default, skip_serializing_if = "is_zero")]
@@ -173,15 +178,16 @@ impl Totals {
     }
 
     fn add(&mut self, rename: &PlannedRename) {
-        self.add_row(rename.pins.size);
+        self.add_row(&rename.pins);
         self.add_source(&rename.source.bucket, 1);
         self.add_destination(&rename.destination.bucket, 1);
     }
 
     /// Counts a row, but not its buckets.
-    pub(crate) fn add_row(&mut self, size: Option<u64>) {
+    pub(crate) fn add_row(&mut self, pins: &Pins) {
         self.rows += 1;
-        if let Some(size) = size {
+        self.classed_rows += u64::from(pins.storage_class.is_some());
+        if let Some(size) = pins.size {
             self.sized_rows += 1;
             self.known_bytes = self.known_bytes.saturating_add(size);
         }
@@ -211,6 +217,7 @@ impl Totals {
         self.rows += other.rows;
         self.sized_rows += other.sized_rows;
         self.known_bytes = self.known_bytes.saturating_add(other.known_bytes);
+        self.classed_rows += other.classed_rows;
         for (name, uses) in &other.buckets {
             self.bucket(name, |bucket| {
                 bucket.sources += uses.sources;

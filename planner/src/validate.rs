@@ -7,7 +7,9 @@ use std::fmt::Display;
 use percent_encoding::percent_decode_str;
 use rebucket_protocol::key::{KeyError, MAX_KEY_BYTES};
 use rebucket_protocol::uri::UriError;
-use rebucket_protocol::{BucketName, ETag, IfExists, ObjectKey, ObjectUri, Pins, VersionId};
+use rebucket_protocol::{
+    BucketName, ETag, IfExists, ObjectKey, ObjectUri, Pins, StorageClass, VersionId,
+};
 
 use crate::manifest::{ColumnName, ManifestOptions, Row, Side};
 use crate::plan::Totals;
@@ -117,7 +119,11 @@ impl<'a> Validator<'a> {
             etag: pin.parse(ColumnName::Etag, ProblemKind::BadEtag, ETag::new),
             size: pin.parse(ColumnName::Size, ProblemKind::BadSize, parse_size),
             modified: None,
-            storage_class: None,
+            storage_class: pin.parse(
+                ColumnName::StorageClass,
+                ProblemKind::BadStorageClass,
+                str::parse::<StorageClass>,
+            ),
         };
         let if_exists = pin.parse(
             ColumnName::IfExists,
@@ -144,7 +150,7 @@ impl<'a> Validator<'a> {
 
     /// Adds the row that was just checked to the sums: it is right.
     pub(crate) fn count(&mut self, row: &Checked<'_>) {
-        self.totals.add_row(row.pins.size);
+        self.totals.add_row(&row.pins);
         for buckets in &mut self.sides {
             buckets.count += 1;
         }

@@ -43,7 +43,7 @@ pub struct AssumeArgs {
     #[arg(long, env = "REBUCKET_ASSUME_SIZE", value_name = "SIZE", value_parser = size)]
     pub assume_size: Option<u64>,
 
-    /// The storage class of the objects.
+    /// The storage class of objects whose class the manifest does not tell.
     #[arg(
         long,
         env = "REBUCKET_ASSUME_STORAGE_CLASS",

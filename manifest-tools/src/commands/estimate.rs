@@ -110,12 +110,20 @@ impl Estimate {
             count if count == self.counts.renames => ", if the objects are small",
             _ => ", if those of unknown size are small",
         };
+        let unpriced = match self.bill.unpriced {
+            0 => String::new(),
+            count => format!(
+                ", with {} at the prices of {}",
+                plural(count, "object"),
+                self.assume.assume_storage_class
+            ),
+        };
         let whose = match self.assume.prices {
             None => "AWS's list prices",
             Some(_) => "the prices given",
         };
         format!(
-            "estimate: {}, about ${:.2} at {whose} and {} with {workers}{unknown} \
+            "estimate: {}, about ${:.2} at {whose}{unpriced} and {} with {workers}{unknown} \
              (see `rebucket estimate`)",
             plural(self.counts.renames, "rename"),
             self.dollars(),
@@ -126,7 +134,7 @@ impl Estimate {
     fn text(&self, name: &str) -> String {
         let counts = &self.counts;
         let mut out = format!("{name}: {}\n", plural(counts.renames, "rename"));
-        writeln!(out, "  {:<26} {:>20}", "bytes", grouped(counts.bytes)).ok();
+        writeln!(out, "  {:<26} {:>20}", "bytes", grouped(counts.bytes())).ok();
         for (count, what) in [
             (counts.of_assumed_size, "of assumed size"),
             (counts.of_unknown_size, "of unknown size"),
@@ -135,6 +143,14 @@ impl Estimate {
             if count > 0 {
                 writeln!(out, "  {what:<26} {:>20}", grouped(count)).ok();
             }
+        }
+        for (name, objects) in counts.objects_by_class() {
+            let what = format!("in {name}");
+            writeln!(out, "  {what:<26} {:>20}", grouped(objects)).ok();
+        }
+        if counts.of_assumed_class > 0 {
+            let count = grouped(counts.of_assumed_class);
+            writeln!(out, "  {:<26} {count:>20}", "of assumed class").ok();
         }
         writeln!(
             out,
@@ -200,9 +216,11 @@ impl Estimate {
         let (time, limit) = counts.time(&self.assume);
         json!({
             "renames": counts.renames,
-            "bytes": counts.bytes,
+            "bytes": counts.bytes(),
             "of_assumed_size": counts.of_assumed_size,
             "of_unknown_size": counts.of_unknown_size,
+            "of_assumed_class": counts.of_assumed_class,
+            "storage_classes": counts.objects_by_class(),
             "too_large": counts.too_large,
             "billed": self.bill.renames,
             "billed_for_queue": self.bill.queue,

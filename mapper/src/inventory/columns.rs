@@ -1,6 +1,6 @@
 //! The columns of an inventory, and from their values to an object.
 
-use rebucket_protocol::{BucketName, ETag, ObjectKey, Timestamp, VersionId};
+use rebucket_protocol::{BucketName, ETag, ObjectKey, StorageClass, Timestamp, VersionId};
 
 use crate::entry::{Entry, Listed};
 
@@ -153,7 +153,8 @@ impl Values<'_> {
         entry.size = self.size;
         entry.modified = self.modified;
         if !self.storage_class.is_empty() {
-            entry.storage_class = Some(self.storage_class.to_owned());
+            let class = StorageClass::new(self.storage_class);
+            entry.storage_class = Some(class.map_err(|error| error.to_string())?);
         }
         Ok(Listed::Current(entry))
     }

@@ -10,7 +10,7 @@ use parquet::file::writer::{SerializedColumnWriter, SerializedFileWriter};
 use parquet::schema::parser::parse_message_type;
 use rebucket_mapper::inventory::{Inventory, data_beside};
 use rebucket_mapper::{Entry, Listed};
-use rebucket_protocol::{BucketName, ETag, Timestamp, VersionId};
+use rebucket_protocol::{BucketName, ETag, StorageClass, Timestamp, VersionId};
 use serde_json::json;
 
 use crate::{ETAG, gzip, manifest, object, read, read_csv};
@@ -156,7 +156,7 @@ fn expected() -> Vec<Listed> {
         etag: Some(ETag::new(ETAG).unwrap()),
         size: Some(0),
         modified,
-        storage_class: Some("STANDARD".to_owned()),
+        storage_class: StorageClass::new("STANDARD").ok(),
         ..object("raw/")
     };
     let large = Entry {
@@ -164,7 +164,7 @@ fn expected() -> Vec<Listed> {
         size: Some(5_368_709_121),
         version: Some(VersionId::new("nuYD8l5b.CvLV3DbAiN_IXuwo7aF3F98").unwrap()),
         modified,
-        storage_class: Some("INTELLIGENT_TIERING".to_owned()),
+        storage_class: StorageClass::new("INTELLIGENT_TIERING").ok(),
         ..object("raw/dt=2024/写 (a)+1.gz")
     };
     vec![

@@ -22,7 +22,7 @@ use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::parser::parse_message_type;
 use rebucket_mapper::inventory::{Inventory, find_data, symlink_beside};
 use rebucket_mapper::{Entry, Listed};
-use rebucket_protocol::{BucketName, ETag, ObjectKey, Timestamp, VersionId};
+use rebucket_protocol::{BucketName, ETag, ObjectKey, StorageClass, Timestamp, VersionId};
 use serde_json::{Value, json};
 
 const SCHEMA: &str = "Bucket, Key, VersionId, IsLatest, IsDeleteMarker, Size, LastModifiedDate, \
@@ -91,7 +91,7 @@ fn full(key: &str) -> Listed {
         size: Some(42),
         version: Some(VersionId::new("v1").unwrap()),
         modified: Some(Timestamp::try_from("2026-11-20T10:00:00Z".to_owned()).unwrap()),
-        storage_class: Some("STANDARD_IA".to_owned()),
+        storage_class: StorageClass::new("STANDARD_IA").ok(),
         ..object(key)
     })
 }
@@ -276,6 +276,11 @@ fn a_row_that_is_not_understood_is_named() {
             "row 1: LastModifiedDate",
         ),
         ("Bucket, Key, ETag", "photos,a,a b\n", "row 1: the ETag"),
+        (
+            "Bucket, Key, StorageClass",
+            "photos,a,cold\n",
+            "row 1: expected a storage class",
+        ),
         (
             "Bucket, Key, IsLatest",
             "photos,a,perhaps\n",

@@ -51,6 +51,7 @@ impl StepPins {
                 etag: rename.pins.etag.clone(),
                 size: rename.pins.size,
                 modified: rename.pins.modified,
+                storage_class: rename.pins.storage_class.clone(),
             },
             &self.spill,
         )?;
@@ -94,8 +95,10 @@ impl PinsInOrder {
             etag,
             size,
             modified,
+            storage_class,
         } = unpack(packed, &self.spill)?;
         (pins.etag, pins.size, pins.modified) = (etag, size, modified);
+        pins.storage_class = storage_class;
         Ok(())
     }
 }

@@ -3,7 +3,7 @@ use std::fmt::Write as _;
 use std::io::Cursor;
 
 use proptest::prelude::*;
-use rebucket_protocol::{BucketName, ObjectUri, S3Prefix};
+use rebucket_protocol::{BucketName, ObjectUri, S3Prefix, StorageClass};
 
 use super::*;
 use crate::choices::JobChoices;
@@ -14,11 +14,21 @@ type Bytes = Cursor<Vec<u8>>;
 /// What is at each name, `bucket/key`.
 type World = BTreeMap<String, Found>;
 
+fn class(name: &str) -> StorageClass {
+    StorageClass::new(name).unwrap()
+}
+
 fn found(seed: u64, tag: &str) -> Found {
     Found {
         etag: Some(ETag::new(tag).unwrap()),
         size: Some(seed),
         modified: Timestamp::from_unix(1_700_000_000 + i64::try_from(seed).unwrap(), 0),
+        storage_class: match seed % 5 {
+            0 => None,
+            1 => Some(class("COLD_1")),
+            2 => Some(class("GLACIER")),
+            _ => Some(class("STANDARD")),
+        },
     }
 }
 
@@ -56,6 +66,8 @@ fn pinned(text: &str, memory: usize, world: &World, look: Look<'_>) -> Result<Do
             let found = world.get(&name(&row.source)).ok_or("is not there")?;
             row.pins.etag.clone_from(&found.etag);
             (row.pins.size, row.pins.modified) = (found.size, found.modified);
+            let said = row.pins.storage_class.take();
+            row.pins.storage_class = found.storage_class.clone().or(said);
         }
         Ok(())
     })?;
@@ -101,12 +113,15 @@ struct Row {
     key: u16,
     /// Its new name is the next key, or one of its own.
     chained: bool,
-    /// 0 none, 1 the right size, 2 a wrong size, 3 a version.
+    /// 0 none, 1 the right size, 2 a wrong size, 3 a version, 4 a class.
     says: u8,
 }
 
+/// None that anything has.
+const SAID_CLASS: &str = "DEEP_ARCHIVE";
+
 fn manifest(rows: &BTreeMap<u16, Row>) -> String {
-    let mut text = "source,destination,size,version_id\n".to_owned();
+    let mut text = "source,destination,size,version_id,storage_class\n".to_owned();
     for row in rows.values() {
         let Row { key, chained, says } = row;
         let bucket = if key % 3 == 0 { "bkt-a" } else { "bkt-b" };
@@ -116,13 +131,15 @@ fn manifest(rows: &BTreeMap<u16, Row>) -> String {
         } else {
             format!("s3://bkt-c/k/{key}")
         };
-        let (size, version) = match says {
-            1 => (key.to_string(), ""),
-            2 => ("7777777".to_owned(), ""),
-            3 => (String::new(), "v1"),
-            _ => (String::new(), ""),
+        let (size, version, class) = match says {
+            1 => (key.to_string(), "", ""),
+            2 => ("7777777".to_owned(), "", ""),
+            3 => (String::new(), "v1", ""),
+            4 => (String::new(), "", SAID_CLASS),
+            _ => (String::new(), "", ""),
         };
-        writeln!(text, "s3://{bucket}/k/{key},{destination},{size},{version}").unwrap();
+        let source = format!("s3://{bucket}/k/{key}");
+        writeln!(text, "{source},{destination},{size},{version},{class}").unwrap();
     }
     text
 }
@@ -195,6 +212,8 @@ proptest! {
             prop_assert_eq!((&pins.etag, pins.modified), (&expect.etag, expect.modified));
             prop_assert!(expect.size.is_none() || expect.size == pins.size);
             prop_assert_eq!(pins.version.is_some(), row.says == 3);
+            let said = (row.says == 4).then(|| class(SAID_CLASS));
+            prop_assert_eq!(pins.storage_class, expect.storage_class.clone().or(said));
         }
         seen.pinned += linked.len() as u64;
         prop_assert_eq!(seen, listed.counts);

@@ -3,7 +3,7 @@
 
 mod decode;
 
-use rebucket_protocol::{IfExists, ObjectUri, Pins};
+use rebucket_protocol::{IfExists, ObjectUri, Pins, StorageClass};
 
 use super::PlannedRename;
 use crate::chains::StepKind;
@@ -21,8 +21,8 @@ const HAS_ETAG: u8 = 1 << 1;
 const HAS_SIZE: u8 = 1 << 2;
 const HAS_MODIFIED: u8 = 1 << 3;
 const IF_EXISTS_SHIFT: u8 = 4;
-/// The buckets are those of the row before.
-const SAME_BUCKETS: u8 = 1 << 6;
+/// Buckets and storage class are those of the row before.
+const SAME_PLACES: u8 = 1 << 6;
 /// Row and line are one more than those of the row before.
 const NEXT_LINE: u8 = 1 << 7;
 
@@ -76,6 +76,8 @@ pub(crate) struct BlockEncoder {
     line: u64,
     segment: u64,
     buckets: [String; 2],
+    /// Empty where it is not known.
+    class: String,
     keys: [String; 2],
 }
 
@@ -111,8 +113,11 @@ impl BlockEncoder {
         let [source, destination] = [row.source.1, row.destination.1];
         self.text += source.len() + destination.len();
         let next_line = row.row == self.row + 1 && row.line == self.line + 1;
-        let same_buckets =
-            self.buckets[0] == source_bucket && self.buckets[1] == destination_bucket;
+        let class = row.pins.storage_class.as_ref();
+        let class = class.map_or("", StorageClass::as_str);
+        let same_class = self.class == class;
+        let same_places =
+            same_class && self.buckets[0] == source_bucket && self.buckets[1] == destination_bucket;
         let if_exists: u8 = match row.if_exists {
             None => 0,
             Some(IfExists::Fail) => 1,
@@ -127,7 +132,7 @@ impl BlockEncoder {
                 | flag(row.pins.size.is_some(), HAS_SIZE)
                 | flag(row.pins.modified.is_some(), HAS_MODIFIED)
                 | if_exists << IF_EXISTS_SHIFT
-                | flag(same_buckets, SAME_BUCKETS)
+                | flag(same_places, SAME_PLACES)
                 | flag(next_line, NEXT_LINE),
         );
         if !next_line {
@@ -136,7 +141,13 @@ impl BlockEncoder {
             varint(out, row.line.wrapping_sub(self.line));
         }
         (self.row, self.line) = (row.row, row.line);
-        if !same_buckets {
+        if !same_places {
+            // No bucket's name is empty, but for rows that are wrong.
+            if !same_class || source_bucket.is_empty() {
+                text(out, b"");
+                text(out, class.as_bytes());
+                class.clone_into(&mut self.class);
+            }
             for (last, bucket) in self
                 .buckets
                 .iter_mut()
@@ -201,6 +212,7 @@ impl BlockEncoder {
         (self.rows, self.first_line, self.text) = (0, 0, 0);
         (self.row, self.line, self.segment) = (0, 0, 0);
         self.buckets.iter_mut().for_each(String::clear);
+        self.class.clear();
         self.keys.iter_mut().for_each(String::clear);
     }
 }

@@ -48,7 +48,7 @@ fn some_renames() -> Vec<PlannedRename> {
         etag: Some(ETag::new("\"abc-2\"").unwrap()),
         size: Some(5),
         modified: Timestamp::from_unix(1_700_000_000, 0),
-        storage_class: None,
+        storage_class: Some(StorageClass::new("GLACIER_IR").unwrap()),
     };
     pinned.if_exists = Some(IfExists::Overwrite);
     vec![pinned, rename(2, "/c", "d/")]
@@ -58,7 +58,7 @@ fn some_renames() -> Vec<PlannedRename> {
 #[test]
 fn the_documented_plan_is_written() {
     let (bytes, resolution) = written(JobChoices::default(), &[rename(1, "old", "new")]);
-    let head = b"\x89rebucket-plan\r\n\x1a\n\x02\0\0\0\x02\0\0\0{}";
+    let head = b"\x89rebucket-plan\r\n\x1a\n\x03\0\0\0\x02\0\0\0{}";
     let sum = |bytes: &[u8]| twox_hash::XxHash3_64::oneshot(bytes).to_le_bytes();
     let mut expected = [&head[..], &sum(head)].concat();
     assert!(bytes.starts_with(&expected));
@@ -93,6 +93,29 @@ fn the_documented_plan_is_written() {
     expected.extend([&trailer[..], &whole.finalize()].concat());
     assert_eq!(bytes, expected);
     assert_eq!(resolution.digest.as_str(), digest);
+}
+
+/// So too, and no more than once for rows in a row.
+#[test]
+fn a_class_is_written_where_it_is_new() {
+    let mut encoder = block::BlockEncoder::default();
+    let rows = [("a", "x", None), ("b", "y", Some("GLACIER"))];
+    let rows = rows
+        .into_iter()
+        .chain([("c", "z", Some("GLACIER")), ("d", "0", None)]);
+    for (row, (source, destination, class)) in (1..).zip(rows) {
+        let mut rename = rename(row, source, destination);
+        rename.pins.storage_class = class.map(|class| StorageClass::new(class).unwrap());
+        encoder.push((&rename).into());
+    }
+    let expected = [
+        &b"\0\x01\x02\x03bkt\x03bkt\0\x01a\0\0\x01x"[..],
+        b"\x80\0\x07GLACIER\x03bkt\x03bkt\0\x01b\0\0\x01y",
+        b"\xc0\0\x01c\0\0\x01z",
+        b"\x80\0\0\x03bkt\x03bkt\0\x01d\0\0\x010",
+    ];
+    let payload = encoder.payload();
+    assert!(payload == expected.concat(), "{}", payload.escape_ascii());
 }
 
 #[test]
@@ -183,13 +206,13 @@ fn a_plan_with_any_byte_changed_is_refused() {
 #[test]
 fn other_versions_are_refused_by_their_number() {
     let (mut bytes, _) = written(some_choices(), &some_renames());
-    bytes[frame::HEAD_BYTES] = 3;
-    let error = PlanReader::open(Cursor::new(&bytes)).unwrap_err();
-    assert!(matches!(error, PlanError::Version(3)));
-    assert!(
-        error.to_string().ends_with("make the plan again"),
-        "{error}"
-    );
+    for other in [2, 4] {
+        bytes[frame::HEAD_BYTES] = other;
+        let error = PlanReader::open(Cursor::new(&bytes)).unwrap_err();
+        assert!(matches!(error, PlanError::Version(version) if version == u32::from(other)));
+        let words = "this build reads version 3; make the plan again";
+        assert!(error.to_string().ends_with(words), "{error}");
+    }
     let old = b"{\"rebucket_plan\":1,\"job\":null}\n{\"rows\":0,\"sha256\":\"\"}\n";
     let error = PlanReader::open(Cursor::new(old)).unwrap_err();
     assert!(matches!(error, PlanError::Version(1)), "{error}");

@@ -11,6 +11,7 @@ use crate::plan::PlannedRename;
 use crate::problem::ProblemKind as Kind;
 
 mod chains;
+mod classes;
 mod scale;
 
 fn input(text: &[u8]) -> Input {

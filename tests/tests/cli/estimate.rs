@@ -211,3 +211,95 @@ async fn a_manifest_with_a_problem_has_no_estimate() {
     let ended = bench.run("estimate empty.csv").await.is(0);
     assert!(ended.out.contains("empty.csv: 0 renames"), "{}", ended.out);
 }
+
+#[tokio::test]
+async fn rows_that_say_their_class_are_counted_at_its_prices() {
+    let bench = Bench::new().await;
+    let classes = [
+        "STANDARD_IA",
+        "GLACIER_IR",
+        "",
+        "STANDARD_IA",
+        "DEEP_ARCHIVE",
+    ];
+    let rows = classes.iter().enumerate().map(|(n, class)| {
+        let (from, to) = (format!("old/{n}"), format!("new/{n}"));
+        let size = "1000000000".to_owned();
+        [bench.uri(&from), bench.uri(&to), size, (*class).to_owned()]
+    });
+    let header = ["source", "destination", "size", "storage_class"];
+    bench.write("moves.csv", csv_text(&header, rows));
+    let told = json(&bench, "moves.csv").await;
+    let counted = serde_json::json!({
+        "STANDARD": 1, "STANDARD_IA": 2, "GLACIER_IR": 1, "DEEP_ARCHIVE": 1,
+    });
+    assert_eq!(told["storage_classes"], counted, "{told}");
+    assert_eq!(told["of_assumed_class"], 1, "{told}");
+    let lines = billed(&told, "billed");
+    let names: Vec<&str> = lines.iter().map(|line| line.0.as_str()).collect();
+    assert_eq!(
+        names,
+        [
+            "HeadObject",
+            "CopyObject",
+            "DeleteObject",
+            "retrieval, bytes"
+        ]
+    );
+    let counts: Vec<u64> = lines.iter().map(|line| line.1).collect();
+    assert_eq!(counts, [5, 5, 5, 3_000_000_000]);
+    assert_close(lines[0].2, (2.0 * 1.0 + 10.0 + 0.4 + 0.4) / 1e6);
+    assert_close(lines[1].2, (2.0 * 10.0 + 20.0 + 50.0 + 5.0) / 1e6);
+    assert_close(lines[3].2, 2.0 * 0.01 + 0.03);
+    let notes = told["notes"].to_string();
+    for words in [
+        "1 object in DEEP_ARCHIVE must be restored",
+        "2 objects in STANDARD_IA: what is younger than 30 days",
+        "1 object in GLACIER_IR: what is younger than 90 days",
+    ] {
+        assert!(notes.contains(words), "{words}: {notes}");
+    }
+    let text = bench.run("estimate moves.csv").await.is(0).out;
+    for line in [
+        "  in DEEP_ARCHIVE                               1\n",
+        "  in STANDARD_IA                                2\n",
+        "  of assumed class                              1\n",
+    ] {
+        assert!(text.contains(line), "{line:?} is not in:\n{text}");
+    }
+    // One class for all copies; read and retrieved in their own.
+    let moved = json(
+        &bench,
+        "moves.csv --storage-class STANDARD --assume-storage-class GLACIER_IR",
+    )
+    .await;
+    let lines = billed(&moved, "billed");
+    assert_close(lines[0].2, (2.0 * 1.0 + 2.0 * 10.0 + 0.4) / 1e6);
+    assert_close(lines[1].2, 5.0 * 5.0 / 1e6);
+    assert_close(lines[3].2, 2.0 * 0.01 + 2.0 * 0.03);
+    assert_eq!(moved["storage_classes"]["GLACIER_IR"], 2, "{moved}");
+    assert_eq!(moved["of_assumed_class"], 1, "{moved}");
+    // A class that nobody has a price for is no reason not to begin.
+    let cold = |key: &str| {
+        let (from, to) = (format!("old/{key}"), format!("new/{key}"));
+        [
+            bench.uri(&from),
+            bench.uri(&to),
+            "1".to_owned(),
+            "COLD".to_owned(),
+        ]
+    };
+    bench.write("cold.csv", csv_text(&header, ["a", "b"].map(cold)));
+    let told = json(&bench, "cold.csv --assume-storage-class STANDARD_IA").await;
+    assert_eq!(
+        told["storage_classes"],
+        serde_json::json!({"COLD": 2}),
+        "{told}"
+    );
+    assert_close(billed(&told, "billed")[1].2, 2.0 * 10.0 / 1e6);
+    let notes = told["notes"].to_string();
+    for words in ["no table for COLD", "at those of STANDARD_IA", "--prices"] {
+        assert!(notes.contains(words), "{words}: {notes}");
+    }
+    assert!(!notes.contains("younger than"), "{notes}");
+}

@@ -10,6 +10,7 @@
 mod chain_manifests;
 mod chains;
 mod choices;
+mod classes;
 mod command;
 mod estimate;
 mod exit_codes;

@@ -216,6 +216,7 @@ async fn the_current_versions_are_pinned() {
             .key(key);
         let head = head.send().await.unwrap();
         assert_eq!(Some(row["version_id"].as_str()), head.version_id());
+        assert_eq!(row["storage_class"], "STANDARD");
         assert_eq!(row["size"], head.content_length().unwrap().to_string());
     }
 }
@@ -242,7 +243,8 @@ fn inventory(bench: &Bench, text: &str) -> BTreeMap<&'static str, Vec<u8>> {
         "version": "2016-11-30",
         "creationTimestamp": "1763778000000",
         "fileFormat": "CSV",
-        "fileSchema": "Bucket, Key, VersionId, IsLatest, IsDeleteMarker, Size, LastModifiedDate, ETag",
+        "fileSchema": "Bucket, Key, VersionId, IsLatest, IsDeleteMarker, Size, LastModifiedDate, ETag, \
+                       StorageClass",
         "files": [{"key": "inv/b/daily/data/1.csv.gz", "size": data.len(), "MD5checksum": md5(&data)}],
     });
     let manifest = manifest.to_string().into_bytes();
@@ -262,8 +264,8 @@ fn inventory(bench: &Bench, text: &str) -> BTreeMap<&'static str, Vec<u8>> {
     .into()
 }
 
-const INVENTORY: &str = "BUCKET,a+b%2C,v1,true,false,5,2026-01-02T03:04:05Z,0cc175b9c0f1b6a831c399e269772661\n\
-                         BUCKET,old,v0,false,false,5,2026-01-02T03:04:05Z,0cc175b9c0f1b6a831c399e269772661\n";
+const INVENTORY: &str = "BUCKET,a+b%2C,v1,true,false,5,2026-01-02T03:04:05Z,0cc175b9c0f1b6a831c399e269772661,STANDARD_IA\n\
+                         BUCKET,old,v0,false,false,5,2026-01-02T03:04:05Z,0cc175b9c0f1b6a831c399e269772661,GLACIER\n";
 
 #[tokio::test]
 async fn an_inventory_is_read_on_disk_and_on_s3_once_its_checksums_are_right() {
@@ -326,8 +328,8 @@ async fn an_inventory_is_read_on_disk_and_on_s3_once_its_checksums_are_right() {
             let Some(words) = words else {
                 let ended = ended.is(0);
                 let expected = format!(
-                    "source,destination,etag,size,version_id\n\
-                     \"{}\",\"{}\",0cc175b9c0f1b6a831c399e269772661,5,v1\n",
+                    "source,destination,etag,size,version_id,storage_class\n\
+                     \"{}\",\"{}\",0cc175b9c0f1b6a831c399e269772661,5,v1,STANDARD_IA\n",
                     bench.uri("a b,"),
                     bench.uri("2026/a b,")
                 );
@@ -357,7 +359,7 @@ async fn an_inventory_whose_files_are_not_where_it_says_is_found_beside_its_list
 #[tokio::test]
 async fn a_file_of_keys_brings_its_own_columns() {
     let bench = Bench::new().await;
-    let csv = "key,name,size\nid/1.jpg,\"The, cat\",7\nid/2,dog,\n";
+    let csv = "key,name,size,storage_class\nid/1.jpg,\"The, cat\",7,COLD\nid/2,dog,,\n";
     let flags = "map - --template {folder}{column:name}{suffix} --bucket photos";
     let ended = bench
         .rebucket(flags)
@@ -365,9 +367,9 @@ async fn a_file_of_keys_brings_its_own_columns() {
         .end()
         .await
         .is(0);
-    let expected = "source,destination,etag,size,version_id\n\
-                    s3://photos/id/1.jpg,\"s3://photos/id/The, cat.jpg\",,7,\n\
-                    s3://photos/id/2,s3://photos/id/dog,,,\n";
+    let expected = "source,destination,etag,size,version_id,storage_class\n\
+                    s3://photos/id/1.jpg,\"s3://photos/id/The, cat.jpg\",,7,,COLD\n\
+                    s3://photos/id/2,s3://photos/id/dog,,,,\n";
     assert_eq!(ended.out, expected);
     bench.write("keys.txt", "a\nb\n");
     let call = bench

@@ -6,7 +6,7 @@ use std::fs::{self, File};
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use rebucket_planner::{PlanReader, PlannedRename};
-use rebucket_protocol::Pins;
+use rebucket_protocol::{Pins, StorageClass};
 use rebucket_simulator::http::Simulator;
 use rebucket_tests::bucket::{NewObject, bytes};
 use rebucket_tests::{Bucket, Proxy, Servers};
@@ -382,6 +382,57 @@ async fn other_servers_list_what_their_heads_show() {
         bench
             .assert_pinned(&bench.bucket, "old/0029", &rows["old/0029"].pins, 8)
             .await;
+    }
+}
+
+/// A lifecycle rule changes it without writing the object.
+#[tokio::test]
+async fn another_class_than_the_row_says_is_no_other_object() {
+    let simulator = Simulator::builder().start().await.unwrap();
+    let moto = Servers::from_env();
+    let moto = Servers {
+        s3: moto.moto.clone(),
+        ..moto
+    };
+    for servers in [Servers::simulated(&simulator), moto, Servers::from_env()] {
+        let bucket = Bucket::create(servers.s3_client(&servers.s3)).await;
+        let bench = Bench::around(servers, bucket);
+        // Two that are linked, and two that are not.
+        let objects = [
+            ("a", "b", "ONEZONE_IA"),
+            ("b", "c", "STANDARD"),
+            ("d", "e", "GLACIER_IR"),
+            ("f", "g", "STANDARD"),
+        ];
+        for (key, _, class) in objects {
+            let put = bench.bucket.put(key, key.as_bytes());
+            put.storage_class(class.into()).send().await.unwrap();
+        }
+        let rows = objects.map(|(from, to, _)| {
+            let said = if from == "f" { "" } else { "STANDARD_IA" };
+            [bench.uri(from), bench.uri(to), said.to_owned()]
+        });
+        bench.write(
+            "moves.csv",
+            csv_text(&["source", "destination", "storage_class"], rows),
+        );
+        let rows = bench.plan_both_ways("moves.csv", "").await;
+        for (key, _, class) in objects {
+            let found = rows[key].pins.storage_class.as_ref();
+            assert_eq!(found.map(StorageClass::as_str), Some(class), "{key}");
+        }
+        let ended = bench.run("plan moves.csv --pin list").await.is(0);
+        let counts = "  pins  4 rows pinned, 0 sources not there\n";
+        assert!(ended.out.contains(counts), "{ended:?}");
+        // Of a plan that is kept, linked rows are looked at, and no others.
+        bench.run("plan moves.csv --out none.plan").await.is(0);
+        let none = bench.planned("none.plan");
+        assert_eq!(none["a"], rows["a"]);
+        assert_eq!(none["d"].pins.storage_class, "STANDARD_IA".parse().ok());
+        // moto ignores conditions.
+        let run = "run none.plan --report report --on-missing-precondition emulate";
+        bench.run(run).await.is(0);
+        bench.assert_counts("report", [4, 4, 0, 0, 0, 0]).await;
     }
 }
 

@@ -81,6 +81,7 @@ async fn every_row_becomes_the_task_that_it_says() {
     expected[2].pins.version = Some("v.1".to_owned().try_into().unwrap());
     expected[2].pins.etag = Some(ETag::new(etag).unwrap());
     expected[2].pins.size = Some(1 << 40);
+    expected[2].pins.storage_class = StorageClass::new("COLD_STORE").ok();
     expected[3].if_exists = IfExists::Skip;
     for task in &mut expected {
         task.options.storage_class = Some(StorageClass::new("GLACIER_IR").unwrap());
@@ -96,14 +97,17 @@ async fn every_row_becomes_the_task_that_it_says() {
         "version_id",
         "etag",
         "size",
+        "storage_class",
         "if_exists",
     ];
     let rows = keys.map(|(from, to)| {
         let (from, to) = (bench.uri(from), bench.uri(to));
         match to.rsplit('/').next().unwrap() {
-            "pinned" => [&from, &to, "v.1", etag, "1099511627776", ""].map(str::to_owned),
-            "choosy" => [&from, &to, "", "", "", "skip"].map(str::to_owned),
-            _ => [&from, &to, "", "", "", ""].map(str::to_owned),
+            "pinned" => {
+                [&from, &to, "v.1", etag, "1099511627776", "COLD_STORE", ""].map(str::to_owned)
+            }
+            "choosy" => [&from, &to, "", "", "", "", "skip"].map(str::to_owned),
+            _ => [&from, &to, "", "", "", "", ""].map(str::to_owned),
         }
     });
     bench.write("moves.csv", csv_text(&header, rows));
@@ -113,7 +117,8 @@ async fn every_row_becomes_the_task_that_it_says() {
     let ended = bench.submit(&queue.url, flags).end().await.is(0);
     assert_eq!(ended.out, "job archive-2026: 4 of 4 renames submitted\n");
     assert_eq!(ended.err.lines().count(), 1, "{}", ended.err);
-    let ended = ended.says(&["estimate: 4 renames, about $"]);
+    let prices = "AWS's list prices, with 1 object at the prices of STANDARD and ";
+    let ended = ended.says(&["estimate: 4 renames, about $", prices]);
     assert!(!ended.err.contains("warning"));
 
     let tasks = receive(&bench, &queue, 4).await;

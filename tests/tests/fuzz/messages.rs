@@ -1,7 +1,9 @@
 //! The queue message: anyone who can send to the queue writes it.
 
 use proptest::prelude::*;
-use rebucket_protocol::{MAX_MESSAGE_BYTES, MessageError, RenameTask, VersionId, decode, encode};
+use rebucket_protocol::{
+    MAX_MESSAGE_BYTES, MessageError, RenameTask, StorageClass, VersionId, decode, encode,
+};
 use serde_json::{Map, Value};
 
 use crate::mutation::{Damage, damage};
@@ -49,7 +51,15 @@ const FIELDS: &[&str] = &[
     "versioned",
     "then",
 ];
-const SOURCE_FIELDS: &[&str] = &["bucket", "key", "version", "etag", "size", "modified"];
+const SOURCE_FIELDS: &[&str] = &[
+    "bucket",
+    "key",
+    "version",
+    "etag",
+    "size",
+    "modified",
+    "storage_class",
+];
 const DESTINATION_FIELDS: &[&str] = &["bucket", "key"];
 
 fn only_has(object: &Value, fields: &[&str]) -> bool {
@@ -85,6 +95,10 @@ fn check_meaning(body: &str, task: &RenameTask) -> Result<(), TestCaseError> {
     );
     prop_assert_eq!(source["etag"].is_string(), task.pins.etag.is_some());
     prop_assert_eq!(source["modified"].is_string(), task.pins.modified.is_some());
+    prop_assert_eq!(
+        source["storage_class"].as_str(),
+        task.pins.storage_class.as_ref().map(StorageClass::as_str)
+    );
     let exists = json
         .get("if_exists")
         .map_or("fail", |word| word.as_str().unwrap());

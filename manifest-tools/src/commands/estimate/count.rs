@@ -6,8 +6,8 @@ use std::fs::File;
 use std::time::Duration;
 
 use rebucket_manifest::args::estimate::{AssumeArgs, Assumption};
-use rebucket_planner::{ManifestError, PlanReader, PlannedRename};
-use rebucket_protocol::{BucketName, IfExists, JobOptions, Waiver};
+use rebucket_planner::{ManifestError, PlanReader, PlannedRename, StepKind};
+use rebucket_protocol::{BucketName, ETag, IfExists, JobOptions, Pins, StorageClass, Waiver};
 use rebucket_worker::rename::plan::{CopyPlan, PartSettings};
 
 use crate::commands::CommandError;
@@ -44,12 +44,12 @@ pub(super) struct Counts {
     pub(super) of_unknown_size: u64,
     /// Those whose size is assumed.
     pub(super) of_assumed_size: u64,
+    /// Those whose storage class is assumed.
+    pub(super) of_assumed_class: u64,
     /// Those that no copy can carry: they will fail.
     pub(super) too_large: u64,
-    /// Bytes of the others.
-    pub(super) bytes: u64,
-    /// Requests.
-    pub(super) requests: BTreeMap<Request, u64>,
+    /// By the storage class of the sources, told or assumed.
+    pub(super) classes: BTreeMap<StorageClass, ClassCounts>,
     /// Writes and deletes by bucket: what S3 limits by partition.
     pub(super) writes: BTreeMap<BucketName, u64>,
     /// How long renames occupy their places, in seconds: all together, and the
@@ -61,12 +61,24 @@ pub(super) struct Counts {
     pub(super) request_seconds: f64,
 }
 
+/// What is done with the objects of a storage class.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct ClassCounts {
+    /// The objects.
+    pub(super) objects: u64,
+    /// Bytes that are copied out of it.
+    pub(super) bytes: u64,
+    /// Requests.
+    pub(super) requests: BTreeMap<Request, u64>,
+}
+
 /// Counts for a job.
 #[derive(Debug, Clone)]
 pub(super) struct Counter {
     parts: PartSettings,
     parts_at_once: u64,
     assumed_size: Option<u64>,
+    assumed_class: StorageClass,
     /// Without what is waived.
     assumed: Vec<Assumption>,
     annotations: bool,
@@ -88,6 +100,7 @@ impl Counter {
             },
             parts_at_once: u64::from(assume.max_parts),
             assumed_size: assume.assume_size,
+            assumed_class: assume.assume_storage_class.clone(),
             assumed: assume
                 .assume
                 .iter()
@@ -104,11 +117,11 @@ impl Counter {
     pub(super) fn count(&self, plan: &mut PlanReader<File>) -> Result<Counts, CommandError> {
         let totals = plan.resolution().totals.clone();
         let mut counts = Counts::default();
-        if totals.sized_rows == 0 && self.assumed_size.is_none() {
+        if totals.sized_rows + totals.classed_rows == 0 && self.assumed_size.is_none() {
             // Nothing is known of any row that is not known of all.
             let copies = totals.rows + totals.extra_copies;
-            self.add(&mut counts, copies, None, None, self.overwrite);
-            (counts.renames, counts.of_unknown_size) = (totals.rows, totals.rows);
+            self.tell(&mut counts, totals.rows, &Pins::default());
+            self.add(&mut counts, copies, &Pins::default(), self.overwrite);
             for (bucket, uses) in totals.buckets {
                 counts
                     .writes
@@ -117,13 +130,22 @@ impl Counter {
             return Ok(counts);
         }
         for rename in &mut *plan {
-            self.add_rename(&mut counts, &rename.map_err(ManifestError::Write)?);
+            let rename = rename.map_err(ManifestError::Write)?;
+            self.tell(&mut counts, 1, &rename.pins);
+            self.add_rename(&mut counts, &rename);
         }
-        // A row in two legs is copied and deleted twice.
         for step in plan.steps().map_err(ManifestError::Write)? {
-            self.add_rename(&mut counts, &step.map_err(ManifestError::Write)?.rename);
+            let step = step.map_err(ManifestError::Write)?;
+            match step.kind {
+                StepKind::Whole | StepKind::FromScratch => {
+                    self.tell(&mut counts, 1, &step.rename.pins);
+                }
+                // A row in two legs is copied and deleted twice.
+                StepKind::ToScratch => {}
+                StepKind::Occupant => continue,
+            }
+            self.add_rename(&mut counts, &step.rename);
         }
-        counts.renames = totals.rows;
         plan.rewind().map_err(ManifestError::Write)?;
         Ok(counts)
     }
@@ -132,12 +154,7 @@ impl Counter {
         let overwrite = rename
             .if_exists
             .map_or(self.overwrite, |choice| choice == IfExists::Overwrite);
-        let pins = &rename.pins;
-        let own_parts = pins
-            .etag
-            .as_ref()
-            .and_then(rebucket_protocol::ETag::part_count);
-        let written = self.add(counts, 1, pins.size, own_parts, overwrite);
+        let written = self.add(counts, 1, &rename.pins, overwrite);
         let mut write = |bucket: &BucketName, by: u64| {
             if let Some(count) = counts.writes.get_mut(bucket) {
                 *count += by;
@@ -149,49 +166,62 @@ impl Counter {
         write(&rename.source.bucket, written.min(1));
     }
 
-    /// Adds so many renames of one kind. How many writes each is to the
-    /// destination.
-    fn add(
-        &self,
-        counts: &mut Counts,
-        renames: u64,
-        size: Option<u64>,
-        own_parts: Option<u32>,
-        overwrite: bool,
-    ) -> u64 {
-        counts.renames += renames;
-        let known = size.or(self.assumed_size);
-        match (size, known) {
-            (None, None) => counts.of_unknown_size += renames,
-            (None, Some(_)) => counts.of_assumed_size += renames,
+    /// Adds so many objects, and what is known of them.
+    fn tell(&self, counts: &mut Counts, objects: u64, pins: &Pins) {
+        counts.renames += objects;
+        match (pins.size, self.assumed_size) {
+            (None, None) => counts.of_unknown_size += objects,
+            (None, Some(_)) => counts.of_assumed_size += objects,
             (Some(_), _) => {}
         }
-        let size = known.unwrap_or(0);
+        if pins.storage_class.is_none() {
+            counts.of_assumed_class += objects;
+        }
+        self.class(counts, pins, |class| class.objects += objects);
+    }
+
+    /// Clones the name once for each class, not for each object.
+    fn class(&self, counts: &mut Counts, pins: &Pins, count: impl FnOnce(&mut ClassCounts)) {
+        let name = pins.storage_class.as_ref().unwrap_or(&self.assumed_class);
+        if let Some(class) = counts.classes.get_mut(name) {
+            count(class);
+        } else {
+            count(counts.classes.entry(name.clone()).or_default());
+        }
+    }
+
+    /// Adds so many copies of one kind, each with its delete. How many writes
+    /// each is to the destination.
+    fn add(&self, counts: &mut Counts, copies: u64, pins: &Pins, overwrite: bool) -> u64 {
+        let own_parts = pins.etag.as_ref().and_then(ETag::part_count);
+        let size = pins.size.or(self.assumed_size).unwrap_or(0);
         // An object that was uploaded in parts is copied in the same ones.
         let own = own_parts.map(|count| size.div_ceil(u64::from(count.max(1))));
         let parts = match CopyPlan::new(size, self.parts, own) {
             Ok(CopyPlan::Single) => 0,
             Ok(CopyPlan::Parts(plan)) => plan.count(),
             Err(_) => {
-                counts.too_large += renames;
-                *counts.requests.entry(Request::HeadObject).or_default() += renames;
+                counts.too_large += copies;
+                self.class(counts, pins, |class| class.add(Request::HeadObject, copies));
                 return 0;
             }
         };
-        counts.bytes = counts.bytes.saturating_add(size.saturating_mul(renames));
         let kinds = if parts == 0 {
             self.single(overwrite)
         } else {
             self.in_parts(parts, own_parts.is_some())
         };
         let mut requests = 0;
-        for (kind, count) in kinds {
-            *counts.requests.entry(kind).or_default() += count * renames;
-            if kind != Request::Kms {
-                requests += count;
+        self.class(counts, pins, |class| {
+            class.bytes = class.bytes.saturating_add(size.saturating_mul(copies));
+            for (kind, count) in kinds {
+                class.add(kind, count * copies);
+                if kind != Request::Kms {
+                    requests += count;
+                }
             }
-        }
-        let (many, size) = (float(renames), float(size));
+        });
+        let (many, size) = (float(copies), float(size));
         let small = float(requests.saturating_sub(parts)) * REQUEST;
         let copying = match parts {
             0 => size / STREAM,
@@ -239,10 +269,35 @@ impl Counter {
     }
 }
 
-impl Counts {
+impl ClassCounts {
+    fn add(&mut self, kind: Request, count: u64) {
+        *self.requests.entry(kind).or_default() += count;
+    }
+
     /// How many requests of a kind.
     pub(super) fn of(&self, kind: Request) -> u64 {
         self.requests.get(&kind).copied().unwrap_or(0)
+    }
+}
+
+impl Counts {
+    /// How many requests of a kind.
+    pub(super) fn of(&self, kind: Request) -> u64 {
+        self.classes.values().map(|class| class.of(kind)).sum()
+    }
+
+    /// Bytes of those that are not too large.
+    pub(super) fn bytes(&self) -> u64 {
+        let bytes = self.classes.values().map(|class| class.bytes);
+        bytes.fold(0, u64::saturating_add)
+    }
+
+    /// The objects of each storage class.
+    pub(super) fn objects_by_class(&self) -> BTreeMap<&str, u64> {
+        let classes = self.classes.iter();
+        classes
+            .map(|(name, class)| (name.as_str(), class.objects))
+            .collect()
     }
 
     /// How long so many workers take: what the slowest of its limits allows,

@@ -189,7 +189,13 @@ mod tests {
     #[test]
     fn the_table_that_is_built_in_can_be_read() {
         let prices = Prices::load(None).unwrap();
-        for class in ["STANDARD", "STANDARD_IA", "GLACIER_IR", "DEEP_ARCHIVE"] {
+        for class in [
+            "STANDARD",
+            "REDUCED_REDUNDANCY",
+            "STANDARD_IA",
+            "GLACIER_IR",
+            "DEEP_ARCHIVE",
+        ] {
             assert!(
                 prices.class(&StorageClass::new(class).unwrap()).is_ok(),
                 "{class}"

@@ -8,7 +8,7 @@ use aws_sdk_s3::types::EncodingType;
 use rebucket_mapper::coverage::Order;
 use rebucket_mapper::decode::url_decoded;
 use rebucket_mapper::{Entry, Listed};
-use rebucket_protocol::{ETag, ObjectKey, S3Prefix, Timestamp, VersionId};
+use rebucket_protocol::{ETag, ObjectKey, S3Prefix, StorageClass, Timestamp, VersionId};
 use rebucket_worker::clients::Clients;
 use rebucket_worker::error::{ErrorClass, ServiceError};
 use rebucket_worker::metrics::Metrics;
@@ -131,9 +131,8 @@ impl Pages {
             entry.etag = object.e_tag().and_then(|etag| ETag::new(etag).ok());
             entry.size = object.size().and_then(|size| u64::try_from(size).ok());
             entry.modified = object.last_modified().and_then(timestamp);
-            entry.storage_class = object
-                .storage_class()
-                .map(|class| class.as_str().to_owned());
+            let class = object.storage_class();
+            entry.storage_class = class.and_then(|class| StorageClass::new(class.as_str()).ok());
             keys.push((key, Listed::Current(entry)));
         }
         let next = match (answer.is_truncated(), answer.next_continuation_token()) {
@@ -180,9 +179,8 @@ impl Pages {
             entry.etag = version.e_tag().and_then(|etag| ETag::new(etag).ok());
             entry.size = version.size().and_then(|size| u64::try_from(size).ok());
             entry.modified = version.last_modified().and_then(timestamp);
-            entry.storage_class = version
-                .storage_class()
-                .map(|class| class.as_str().to_owned());
+            let class = version.storage_class();
+            entry.storage_class = class.and_then(|class| StorageClass::new(class.as_str()).ok());
             entry.version = version.version_id().and_then(|id| VersionId::new(id).ok());
             keys.push((key, Listed::Current(entry)));
         }

@@ -61,6 +61,7 @@ impl Taker for Sources {
                 etag: entry.etag,
                 size: entry.size,
                 modified: entry.modified,
+                storage_class: entry.storage_class,
             };
             let added = self.0.push(entry.key.as_str(), &found);
             added.map_err(ManifestError::from)?;

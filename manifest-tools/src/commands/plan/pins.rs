@@ -86,6 +86,7 @@ impl Pinner {
                         etag: Some(head.etag),
                         size: Some(head.size),
                         modified: head.modified,
+                        storage_class: Some(head.storage_class),
                     })
                 }))
             });
@@ -152,6 +153,7 @@ impl Store {
         row.pins.etag = Some(head.etag);
         row.pins.size = Some(head.size);
         row.pins.modified = head.modified;
+        row.pins.storage_class = Some(head.storage_class);
         Ok(())
     }
 }

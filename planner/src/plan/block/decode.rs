@@ -3,12 +3,12 @@
 use std::ops::Range;
 
 use rebucket_protocol::{
-    BucketName, ETag, IfExists, ObjectKey, ObjectUri, Pins, Timestamp, VersionId,
+    BucketName, ETag, IfExists, ObjectKey, ObjectUri, Pins, StorageClass, Timestamp, VersionId,
 };
 
 use super::{
     HAS_ETAG, HAS_MODIFIED, HAS_SIZE, HAS_VERSION, IF_EXISTS_SHIFT, LinkedRows, NEXT_LINE,
-    SAME_BUCKETS, STEP_AFTER, StepHead,
+    SAME_PLACES, STEP_AFTER, StepHead,
 };
 use crate::chains::StepKind;
 use crate::plan::PlannedRename;
@@ -27,6 +27,7 @@ pub(crate) struct BlockDecoder {
     segment: u64,
     flags: u8,
     buckets: [Vec<u8>; 2],
+    class: Option<StorageClass>,
     keys: [Vec<u8>; 2],
     pins_at: usize,
 }
@@ -41,6 +42,7 @@ impl BlockDecoder {
         for text in self.buckets.iter_mut().chain(&mut self.keys) {
             text.clear();
         }
+        self.class = None;
         self.payload.clear();
         fill(&mut self.payload)
     }
@@ -88,11 +90,17 @@ impl BlockDecoder {
         };
         self.row = self.row.wrapping_add(rows);
         self.line = self.line.wrapping_add(lines);
-        if flags & SAME_BUCKETS == 0 {
-            for side in 0..2 {
-                let range = self.text()?;
-                self.buckets[side].clear();
-                self.buckets[side].extend_from_slice(&self.payload[range]);
+        if flags & SAME_PLACES == 0 {
+            let mut source = self.text()?;
+            if source.is_empty() {
+                let class = self.text()?;
+                self.class = self.storage_class(class)?;
+                source = self.text()?;
+            }
+            let destination = self.text()?;
+            for (bucket, range) in self.buckets.iter_mut().zip([source, destination]) {
+                bucket.clear();
+                bucket.extend_from_slice(&self.payload[range]);
             }
         }
         let shared = self.length()?;
@@ -148,6 +156,7 @@ impl BlockDecoder {
             let (seconds, nanos) = self.modified()?;
             pins.modified = Some(Timestamp::from_unix(seconds, nanos).ok_or(BadBlock)?);
         }
+        pins.storage_class.clone_from(&self.class);
         self.at = end;
         let object = |side: usize| -> Result<ObjectUri, BadBlock> {
             let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).map_err(|_| BadBlock);
@@ -183,6 +192,15 @@ impl BlockDecoder {
             self.modified()?;
         }
         Ok(())
+    }
+
+    /// A storage class; empty where it is not known.
+    fn storage_class(&self, range: Range<usize>) -> Result<Option<StorageClass>, BadBlock> {
+        if range.is_empty() {
+            return Ok(None);
+        }
+        let name = str::from_utf8(&self.payload[range]).map_err(|_| BadBlock)?;
+        StorageClass::new(name).map(Some).map_err(|_| BadBlock)
     }
 
     fn modified(&mut self) -> Result<(i64, u32), BadBlock> {

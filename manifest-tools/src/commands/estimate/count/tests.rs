@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::io::{Seek as _, Write as _};
 
 use clap::Parser;
@@ -22,12 +24,17 @@ fn assume(flags: &str) -> AssumeArgs {
 /// A plan of rows `destination bucket,etag,size,if_exists` out of the bucket
 /// `from`.
 fn plan(rows: &[&str]) -> PlanReader<File> {
-    let mut file = tempfile::tempfile().unwrap();
-    writeln!(file, "source,destination,etag,size,if_exists").unwrap();
+    let mut text = "source,destination,etag,size,if_exists\n".to_owned();
     for (index, row) in rows.iter().enumerate() {
         let (bucket, rest) = row.split_once(',').unwrap();
-        writeln!(file, "s3://from/a{index},s3://{bucket}/b{index},{rest}").unwrap();
+        writeln!(text, "s3://from/a{index},s3://{bucket}/b{index},{rest}").unwrap();
     }
+    plan_of(&text)
+}
+
+fn plan_of(manifest: &str) -> PlanReader<File> {
+    let mut file = tempfile::tempfile().unwrap();
+    file.write_all(manifest.as_bytes()).unwrap();
     file.rewind().unwrap();
     let input = open_reader("test", Compression::of_name("test"), file).unwrap();
     let spool = tempfile::tempfile().unwrap();
@@ -50,9 +57,14 @@ fn count(flags: &str, rows: &[&str]) -> Counts {
 }
 
 fn requests(counts: &Counts) -> Vec<(Request, u64)> {
-    let requests = counts.requests.iter();
-    requests
-        .map(|(kind, count)| (*kind, *count))
+    let classes = counts.classes.values();
+    let kinds: BTreeSet<Request> = classes
+        .flat_map(|class| class.requests.keys())
+        .copied()
+        .collect();
+    kinds
+        .into_iter()
+        .map(|kind| (kind, counts.of(kind)))
         .filter(|(_, count)| *count > 0)
         .collect()
 }
@@ -67,7 +79,7 @@ fn a_small_rename_is_three_requests() {
     let writes: Vec<u64> = counts.writes.values().copied().collect();
     // Two deletes and one copy in the one, one copy in the other.
     assert_eq!(
-        (writes, counts.bytes, counts.of_unknown_size),
+        (writes, counts.bytes(), counts.of_unknown_size),
         (vec![3, 1], 10, 0)
     );
 }
@@ -117,7 +129,7 @@ fn a_large_rename_is_counted_in_the_parts_that_the_engine_makes() {
     let fifty_tb = count("", &["into,,50000000000000,"]);
     assert!(fifty_tb.of(R::UploadPartCopy) <= 10_000);
     let impossible = count("", &["into,,60000000000000,", "into,,1,"]);
-    assert_eq!((impossible.too_large, impossible.bytes), (1, 1));
+    assert_eq!((impossible.too_large, impossible.bytes()), (1, 1));
     assert_eq!(impossible.of(R::CopyObject), 1);
 }
 
@@ -131,10 +143,87 @@ fn an_overwrite_looks_at_the_destination_first() {
 fn sizes_are_assumed_only_where_none_is_told() {
     let counts = count("--assume-size 2GiB", &["into,,,", "into,,5,"]);
     assert_eq!((counts.of_assumed_size, counts.of_unknown_size), (1, 0));
-    assert_eq!(counts.bytes, 2 * GIB + 5);
+    assert_eq!(counts.bytes(), 2 * GIB + 5);
     assert_eq!(counts.of(R::UploadPartCopy), 16);
     let counts = count("", &["into,,,", "into,,5,"]);
     assert_eq!((counts.of_assumed_size, counts.of_unknown_size), (0, 1));
+}
+
+/// Objects, bytes and copies of each class.
+fn classes(counts: &Counts) -> Vec<(&str, u64, u64, u64)> {
+    let classes = counts.classes.iter();
+    classes
+        .map(|(name, class)| {
+            (
+                name.as_str(),
+                class.objects,
+                class.bytes,
+                class.of(R::CopyObject),
+            )
+        })
+        .collect()
+}
+
+#[test]
+fn objects_are_counted_by_the_class_that_is_told_or_assumed() {
+    let mut plan = plan_of(
+        "source,destination,storage_class,size\n\
+         s3://from/a,s3://into/a,STANDARD_IA,3\n\
+         s3://from/b,s3://into/b,GLACIER,5\n\
+         s3://from/c,s3://into/c,,7\n\
+         s3://from/d,s3://into/d,STANDARD_IA,11\n",
+    );
+    let mut count = |flags: &str| {
+        let counter = Counter::new(&assume(flags), &JobOptions::default(), IfExists::Fail);
+        counter.count(&mut plan).unwrap()
+    };
+    let counts = count("");
+    let told = [("GLACIER", 1, 5, 1), ("STANDARD_IA", 2, 14, 2)];
+    assert_eq!(classes(&counts), [told[0], ("STANDARD", 1, 7, 1), told[1]]);
+    assert_eq!((counts.of_assumed_class, counts.bytes()), (1, 26));
+    // One of those that are told, or another.
+    let same = count("--assume-storage-class GLACIER");
+    assert_eq!(classes(&same), [("GLACIER", 2, 12, 2), told[1]]);
+    let other = count("--assume-storage-class X");
+    assert_eq!(classes(&other), [told[0], told[1], ("X", 1, 7, 1)]);
+    assert_eq!((same.of_assumed_class, other.of_assumed_class), (1, 1));
+}
+
+#[test]
+fn a_class_is_counted_where_no_row_has_a_size() {
+    let text = "source,destination,storage_class\n\
+                s3://from/a,s3://into/a,DEEP_ARCHIVE\ns3://from/b,s3://into/b,\n";
+    let counter = Counter::new(&assume(""), &JobOptions::default(), IfExists::Fail);
+    let counts = counter.count(&mut plan_of(text)).unwrap();
+    assert_eq!(
+        classes(&counts),
+        [("DEEP_ARCHIVE", 1, 0, 1), ("STANDARD", 1, 0, 1)]
+    );
+    assert_eq!((counts.of_unknown_size, counts.of_assumed_class), (2, 1));
+}
+
+/// A cycle of more than a message can carry is opened and cut.
+#[test]
+fn a_row_in_two_legs_is_one_object_that_is_copied_twice() {
+    let rows = 1_500;
+    let cycle = |class: &str| {
+        let mut text = "source,destination,storage_class\n".to_owned();
+        for n in 0..rows {
+            let next = (n + 1) % rows;
+            writeln!(text, "s3://from/{n},s3://from/{next},{class}").unwrap();
+        }
+        plan_of(&text)
+    };
+    let mut told = cycle("STANDARD");
+    let legs = told.resolution().totals.extra_copies;
+    assert!(legs > 1, "{legs}");
+    let counter = Counter::new(&assume(""), &JobOptions::default(), IfExists::Fail);
+    let counts = counter.count(&mut told).unwrap();
+    assert_eq!(classes(&counts), [("STANDARD", rows, 0, rows + legs)]);
+    assert_eq!((counts.renames, counts.of_unknown_size), (rows, rows));
+    // As many as are counted without a look at any row.
+    let quick = counter.count(&mut cycle("")).unwrap();
+    assert_eq!(requests(&quick), requests(&counts));
 }
 
 #[test]
@@ -142,7 +231,7 @@ fn more_workers_help_until_s3_is_the_limit() {
     let mut counts = Counts::default();
     let counter = Counter::new(&assume(""), &JobOptions::default(), IfExists::Fail);
     let rows = 35_000_000;
-    counter.add(&mut counts, rows, Some(0), None, false);
+    counter.add(&mut counts, rows, &Pins::default(), false);
     let bucket = BucketName::new("both").unwrap();
     counts.writes.insert(bucket, 2 * rows);
     let (one, limit) = counts.time(&assume("--workers 1"));
