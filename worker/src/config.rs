@@ -108,6 +108,14 @@ pub struct EngineArgs {
     #[arg(long, env = "REBUCKET_VERIFY", value_enum)]
     pub verify: Option<Verify>,
 
+    /// What you state of all objects, so that nobody has to look: `plain` means
+    /// that none has an ACL of its own, Object Lock, a website redirect, or
+    /// another encryption than the destination's bucket gives by default.
+    /// Saves the HEAD of a source whose row has its etag, size and storage
+    /// class. Where it is not true, that property is lost
+    #[arg(long, env = "REBUCKET_ASSUME", value_enum)]
+    pub assume: Option<Assume>,
+
     /// Copy objects larger than this in parts; at most 5GB
     #[arg(long, env = "REBUCKET_MULTIPART_THRESHOLD", value_name = "SIZE",
           default_value = "1GiB", value_parser = threshold)]
@@ -158,6 +166,13 @@ impl From<OnMissing> for OnMissingPrecondition {
             OnMissing::Refuse => Self::Refuse,
         }
     }
+}
+
+/// `--assume`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Assume {
+    /// Objects have nothing that a copy by ETag, size and storage class loses.
+    Plain,
 }
 
 /// `--verify`.
@@ -296,6 +311,13 @@ mod tests {
         assert_eq!(args.engine.part_size, 8 << 20);
         assert_eq!(args.visibility_timeout, Duration::from_secs(10));
         assert_eq!(args.engine.grace, Duration::from_millis(500));
+    }
+
+    #[test]
+    fn only_what_is_known_can_be_assumed() {
+        let parse = |word| parse(&["--allow", "s3://bkt", "--assume", word]);
+        assert_eq!(parse("plain").unwrap().engine.assume, Some(Assume::Plain));
+        assert!(parse("anything").is_err());
     }
 
     #[test]

@@ -6,7 +6,7 @@ use prometheus::{
     Encoder, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts,
     Registry, TextEncoder,
 };
-use rebucket_protocol::{Outcome, Reason};
+use rebucket_protocol::{Outcome, Reason, Waiver};
 
 use crate::error::ErrorClass;
 
@@ -40,6 +40,9 @@ pub struct Metrics {
     pub lease_extensions: IntCounter,
     /// `rebucket_report_commits_total`: group commits of the report.
     pub report_commits: IntCounter,
+    /// `rebucket_assumption_contradicted_total{property}`: objects that are not
+    /// what `--assume` says.
+    assumption_contradicted: IntCounterVec,
 }
 
 impl Metrics {
@@ -130,6 +133,11 @@ impl Metrics {
                 "rebucket_report_commits_total",
                 "Group commits of the report.",
             )?,
+            assumption_contradicted: counters(
+                "rebucket_assumption_contradicted_total",
+                "Objects that are not what --assume says, by property.",
+                &["property"],
+            )?,
             registry,
         })
     }
@@ -182,6 +190,13 @@ impl Metrics {
             .inc();
     }
 
+    /// Counts an object that has a property which `--assume` rules out.
+    pub fn assumption_contradicted(&self, property: Waiver) {
+        self.assumption_contradicted
+            .with_label_values(&[property.as_str()])
+            .inc();
+    }
+
     /// Everything in the text format of Prometheus.
     ///
     /// # Errors
@@ -206,7 +221,9 @@ mod tests {
             Some(ErrorClass::Throttled),
             Duration::from_millis(3),
         );
+        metrics.assumption_contradicted(Waiver::Acl);
         let text = String::from_utf8(metrics.render().unwrap()).unwrap();
+        assert!(text.contains("rebucket_assumption_contradicted_total{property=\"acl\"} 1"));
         assert!(text.contains("rebucket_renames_total{outcome=\"renamed\",reason=\"\"} 1"));
         assert!(text.contains("rebucket_renamed_bytes_total 7"));
         assert!(text.contains("operation=\"CopyObject\",result=\"throttled\"} 1"));

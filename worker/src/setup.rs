@@ -9,7 +9,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::clients::Clients;
-use crate::config::{AllowList, EngineArgs, LogArgs, LogFormat};
+use crate::config::{AllowList, Assume, EngineArgs, LogArgs, LogFormat};
 use crate::host::Host;
 use crate::metrics::Metrics;
 use crate::queue::sqs::OpenError;
@@ -18,7 +18,7 @@ use crate::rename::{Bucket, RenameSettings, Renamer};
 use crate::report::ReportError;
 use crate::retry::{CallError, Caller};
 use crate::store::ObjectStore;
-use crate::store::probe::{ProbeError, survey};
+use crate::store::probe::{ProbeError, ask_for_versions, survey};
 use crate::store::s3::S3Store;
 
 /// Why a process could not begin.
@@ -83,11 +83,15 @@ pub async fn engine(
     let caller = Caller::new(metrics.clone(), Arc::clone(&requests), stop.clone());
     let scratch = scratch_places(places, &AllowList::flatten(&args.scratch))?;
     let is_aws = clients.endpoint.is_aws();
+    let assume_plain = args.assume == Some(Assume::Plain);
     let surveys = scratch.into_iter().map(|(bucket, scratch)| {
         let (store, caller) = (Arc::clone(&store), caller.clone());
         async move {
             let on_missing = args.on_missing_precondition.into();
-            let found = survey(&*store, &caller, &bucket, &scratch, is_aws, on_missing).await?;
+            let mut found = survey(&*store, &caller, &bucket, &scratch, is_aws, on_missing).await?;
+            if assume_plain {
+                found.facts.has_versions = ask_for_versions(&*store, &caller, &bucket).await?;
+            }
             Ok::<_, ProbeError>((bucket, found))
         }
     });
@@ -102,6 +106,7 @@ pub async fn engine(
         },
         parts_in_flight: usize::from(args.max_parts),
         verify: args.verify.map(Into::into),
+        assume_plain,
         host: host.clone(),
     };
     Ok(Renamer::new(

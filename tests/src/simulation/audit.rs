@@ -313,7 +313,9 @@ impl Audit {
         if operation == "DeleteObject" {
             return;
         }
-        if head && at_source {
+        // A copy of what nobody looked at is a look of its own.
+        let unseen = operation == "CopyObject" && looks.is_empty();
+        if (head && at_source) || unseen {
             let since = BTreeSet::new();
             looks.push(Look { at: now, since });
         } else {

@@ -63,8 +63,8 @@ fn permuted(
         source: place(OLD, &key(from)),
         pins: Pinned {
             etag: true,
-            version: false,
             modified: true,
+            ..Pinned::default()
         },
         ..Job::plain("")
     });

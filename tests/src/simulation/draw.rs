@@ -96,6 +96,7 @@ pub fn draw(schedule: &Schedule) -> Drawn {
         versioned,
         lock: versioned && chance.u8(0..4) == 0,
         acls: chance.u8(0..4) == 0,
+        plain: chance.u8(0..3) == 0,
     };
     let fleet = fleet(chance, setting);
     let old = settings(setting);
@@ -196,11 +197,16 @@ pub fn rough_requests(schedule: &Schedule, workers: u16, requests: u32) -> Vec<D
 
 fn fleet(chance: &mut Rng, setting: Setting) -> Fleet {
     let trusted = chance.bool();
+    let read_back = if setting.plain {
+        None
+    } else {
+        Some(VerifyMode::Head)
+    };
     let verify = [
         None,
         Some(VerifyMode::Response),
         Some(VerifyMode::Head),
-        Some(VerifyMode::Head),
+        read_back,
     ];
     let skews = (0..3).map(|_| match chance.u8(0..4) {
         0 => chance.i64(-120_000..=120_000),
@@ -212,6 +218,7 @@ fn fleet(chance: &mut Rng, setting: Setting) -> Fleet {
         max_receive_count: chance.u32(3..=12),
         max_renames: chance.usize(1..=4),
         verify: verify[chance.usize(0..verify.len())],
+        assume_plain: setting.plain,
         abilities: Abilities {
             trusted,
             replaces_conditionally: trusted,
@@ -221,6 +228,7 @@ fn fleet(chance: &mut Rng, setting: Setting) -> Fleet {
         facts: BucketFacts {
             has_acls: setting.acls,
             has_lock: setting.lock,
+            has_versions: setting.versioned,
         },
         buckets: [OLD, NEW]
             .map(|name| BucketName::new(name).expect("a bucket's name"))
@@ -232,10 +240,16 @@ fn fleet(chance: &mut Rng, setting: Setting) -> Fleet {
 
 /// What the buckets have.
 #[derive(Debug, Clone, Copy)]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "independent choices, not a state machine"
+)]
 struct Setting {
     versioned: bool,
     lock: bool,
     acls: bool,
+    /// Objects have nothing that a copy loses, and workers are told so.
+    plain: bool,
 }
 
 fn settings(setting: Setting) -> BucketSettings {
@@ -290,13 +304,13 @@ fn properties(chance: &mut Rng, setting: Setting) -> NewObject {
         metadata: Arc::new(metadata),
         storage_class: (chance.u8(0..4) == 0).then_some(StorageClass::StandardIa),
         tags: Arc::new(tags),
-        acl: if setting.acls && chance.bool() {
+        acl: if setting.acls && chance.bool() && !setting.plain {
             AclRequest::Canned(CannedAcl::PublicRead)
         } else {
             AclRequest::default()
         },
-        redirect: (chance.u8(0..8) == 0).then(|| "/elsewhere".to_owned()),
-        encryption: (chance.u8(0..8) == 0)
+        redirect: (chance.u8(0..8) == 0 && !setting.plain).then(|| "/elsewhere".to_owned()),
+        encryption: (chance.u8(0..8) == 0 && !setting.plain)
             .then(|| Encryption::kms("arn:aws:kms:us-east-1:1:key/a")),
         retention: (setting.lock && chance.bool()).then(|| Retention {
             mode: RetentionMode::Governance,
@@ -368,6 +382,11 @@ fn subject(
     };
     job.pins.etag = chance.u8(0..3) == 0;
     job.pins.modified = job.pins.etag && chance.bool();
+    if setting.plain && chance.u8(0..4) > 0 {
+        job.pins.etag = true;
+        job.pins.modified = false;
+    }
+    job.pins.class = setting.plain;
     job.pins.version = setting.versioned && chance.bool();
     job.submitted = chance.u8(0..4) > 0;
     if setting.versioned && chance.u8(0..3) == 0 {

@@ -44,6 +44,8 @@ pub struct Fleet {
     pub max_renames: usize,
     /// How far copies are checked.
     pub verify: Option<VerifyMode>,
+    /// Whether workers are told that objects are plain.
+    pub assume_plain: bool,
     /// What the endpoint is relied on to do.
     pub abilities: Abilities,
     /// What both buckets settle for their objects.
@@ -120,6 +122,7 @@ impl Fleet {
             },
             parts_in_flight: 3,
             verify: self.verify,
+            assume_plain: self.assume_plain,
             host: host.clone(),
         };
         let store = Arc::new(SimStore::new(

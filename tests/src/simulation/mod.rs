@@ -33,3 +33,4 @@ pub mod scene;
 pub mod schedule;
 pub mod shrink;
 pub mod store;
+mod unseen;

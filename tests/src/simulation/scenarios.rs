@@ -41,9 +41,10 @@ pub struct Scenario {
 }
 
 const KEY: &str = "k";
+pub(super) const KEY_ARN: &str = "arn:aws:kms:us-east-1:1:key/a";
 const HOUR: Duration = Duration::from_hours(1);
 
-fn small() -> Content {
+pub(super) fn small() -> Content {
     Content::literal(b"some bytes".to_vec())
 }
 
@@ -51,7 +52,7 @@ fn large() -> Content {
     Content::sparse(7, THRESHOLD + PART)
 }
 
-fn rich() -> NewObject {
+pub(super) fn rich() -> NewObject {
     let mut metadata = Metadata {
         content_type: Some("text/plain".to_owned()),
         cache_control: Some("no-cache".to_owned()),
@@ -68,7 +69,7 @@ fn rich() -> NewObject {
     }
 }
 
-fn object(bucket: &str, content: Content, new: NewObject, parts: Option<u64>) -> Put {
+pub(super) fn object(bucket: &str, content: Content, new: NewObject, parts: Option<u64>) -> Put {
     Put {
         place: place(bucket, KEY),
         made: Blueprint {
@@ -96,10 +97,12 @@ fn fleet() -> Fleet {
         max_receive_count: 20,
         max_renames: 4,
         verify: None,
+        assume_plain: false,
         abilities: Abilities::aws(),
         facts: BucketFacts {
             has_acls: true,
             has_lock: false,
+            has_versions: true,
         },
         buckets: [OLD, NEW]
             .map(|name| BucketName::new(name).expect("a bucket's name"))
@@ -138,7 +141,7 @@ impl Scenario {
         self
     }
 
-    fn if_exists(mut self, choice: IfExists) -> Self {
+    pub(super) fn if_exists(mut self, choice: IfExists) -> Self {
         self.scene.jobs[0].if_exists = choice;
         self
     }
@@ -153,7 +156,7 @@ impl Scenario {
 
     /// Sent twice, and worked on one after the other: the second message does
     /// not look like a redelivery.
-    fn sent_twice(mut self) -> Self {
+    pub(super) fn sent_twice(mut self) -> Self {
         self.messages = 2;
         self.scene.fleet.max_renames = 1;
         self
@@ -165,19 +168,19 @@ impl Scenario {
         self
     }
 
-    fn ends(mut self, outcome: Outcome) -> Self {
+    pub(super) fn ends(mut self, outcome: Outcome) -> Self {
         self.outcome = outcome;
         self
     }
 
-    fn trouble(mut self, operation: &'static str, fate: Fate) -> Self {
+    pub(super) fn trouble(mut self, operation: &'static str, fate: Fate) -> Self {
         self.trouble = Some((operation, fate));
         self
     }
 
     fn encrypted(mut self) -> Self {
         for object in &mut self.scene.objects {
-            object.made.new.encryption = Some(Encryption::kms("arn:aws:kms:us-east-1:1:key/a"));
+            object.made.new.encryption = Some(Encryption::kms(KEY_ARN));
         }
         self
     }
@@ -197,6 +200,7 @@ pub fn all() -> Vec<Scenario> {
         versions(),
         retries(),
         redeliveries(),
+        super::unseen::all(),
         several(),
     ]
     .concat()
@@ -222,7 +226,7 @@ fn hashed() -> Put {
 }
 
 /// Another object at the destination.
-fn taken() -> Put {
+pub(super) fn taken() -> Put {
     object(NEW, Content::literal(b"other".to_vec()), rich(), None)
 }
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use rebucket_protocol::message::encode;
 use rebucket_protocol::{
-    BucketName, ETag, Hop, IfExists, JobId, Leg, ObjectKey, ObjectUri, RenameTask, Step, TaskId,
-    VersionId, VersionPolicy,
+    BucketName, ETag, Hop, IfExists, JobId, Leg, ObjectKey, ObjectUri, RenameTask, Step,
+    StorageClass, TaskId, VersionId, VersionPolicy,
 };
 use rebucket_simulator::clock::Millis;
 use rebucket_simulator::s3::{BucketSettings, S3};
@@ -36,6 +36,10 @@ pub struct Put {
 
 /// What a message pins of its source.
 #[derive(Debug, Clone, Copy, Default)]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "independent choices, not a state machine"
+)]
 pub struct Pinned {
     /// ETag and size.
     pub etag: bool,
@@ -43,6 +47,8 @@ pub struct Pinned {
     pub version: bool,
     /// The date.
     pub modified: bool,
+    /// The storage class.
+    pub class: bool,
 }
 
 /// A task in the making.
@@ -184,6 +190,9 @@ fn task(number: usize, job: &Job, s3: &S3) -> RenameTask {
         }
         if job.pins.modified {
             task.pins.modified = Some(timestamp_seconds(version.modified));
+        }
+        if job.pins.class {
+            task.pins.storage_class = StorageClass::new(object.storage_class.as_str()).ok();
         }
         if job.pins.version {
             task.pins.version = VersionId::new(version.id.to_string()).ok();

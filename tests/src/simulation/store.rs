@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use rebucket_protocol::{ETag, ObjectUri, S3Prefix, VersionId};
+use rebucket_protocol::{BucketName, ETag, ObjectUri, S3Prefix, VersionId};
 use rebucket_simulator::clock::Millis;
 use rebucket_simulator::s3::{self, S3, S3Error, S3Result};
 use rebucket_worker::error::{ErrorClass, ServiceError};
@@ -257,6 +257,10 @@ impl ObjectStore for SimStore {
 
     async fn bucket_facts(&self, place: &S3Prefix) -> StoreResult<BucketFacts> {
         Err(unsupported("GetBucketOwnershipControls", place))
+    }
+
+    async fn has_versions(&self, bucket: &BucketName) -> StoreResult<bool> {
+        Err(unsupported("GetBucketVersioning", bucket))
     }
 
     async fn copy(&self, request: CopyRequest<'_>) -> StoreResult<CopyReceipt> {

@@ -133,3 +133,27 @@ async fn every_flag_has_a_variable() {
     let json = serde_json::from_str(&report.out).unwrap();
     assert_eq!(crate::support::counts_of(&json), [2, 1, 0, 1, 0, 0]);
 }
+
+#[tokio::test]
+async fn what_is_stated_of_all_objects_is_not_looked_up_for_each() {
+    let bench = Bench::new().await;
+    let put = bench.bucket.put("a", b"plain").metadata("k", "v");
+    put.tagging("t=1").send().await.unwrap();
+    let was = bench.object("a").await;
+    let (etag, _) = bench.bucket.pins("a").await;
+    let (from, to) = (bench.uri("a"), bench.uri("b"));
+    let row = format!("{from},{to},{},5", etag.trim_matches('"'));
+    bench.write(
+        "moves.csv",
+        format!("source,destination,etag,size\n{row}\n"),
+    );
+    let flags = "--assume plain --storage-class STANDARD --verify response";
+    let proxy = Proxy::start(&bench.servers).await;
+    let run = bench.rebucket(&format!("run moves.csv {flags}"));
+    run.behind(&proxy).end().await.is(0);
+    bench.bucket.assert_moved("a", "b", &was).await;
+    let mut asked = proxy.log();
+    asked.retain(|seen| ["a", "b"].contains(&seen.key.as_str()));
+    let asked: Vec<_> = asked.iter().map(|seen| seen.operation).collect();
+    assert_eq!(asked, ["CopyObject", "DeleteObject"]);
+}

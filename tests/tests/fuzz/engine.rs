@@ -25,6 +25,7 @@ pub(crate) fn renamer(
         facts: BucketFacts {
             has_acls: false,
             has_lock: false,
+            has_versions: true,
         },
         abilities: Abilities::aws(),
         scratch: prefix.clone(),
@@ -36,6 +37,7 @@ pub(crate) fn renamer(
         },
         parts_in_flight: 1,
         verify: None,
+        assume_plain: false,
         host: Host::this_process(),
     };
     Renamer::new(

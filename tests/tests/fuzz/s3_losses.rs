@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use rebucket_protocol::{JobId, Reason, RenameTask, TaskId};
+use rebucket_protocol::{BucketName, JobId, Reason, RenameTask, TaskId};
 use rebucket_worker::error::ErrorClass;
 use rebucket_worker::metrics::Metrics;
 use rebucket_worker::queue::lease::{Lease, LeaseSettings};
@@ -87,6 +87,36 @@ fn a_bucket_has_no_lock_only_if_it_says_so() {
         let part = &locked.as_bytes()[..end];
         assert_eq!(facts(http(200, &[], part)), lost, "{}", &locked[..end]);
     }
+}
+
+/// The same of versions; whatever is not the answer counts as versions.
+#[test]
+fn a_bucket_has_no_versions_only_if_it_says_so() {
+    let document =
+        |status: &str| format!("<VersioningConfiguration>{status}</VersioningConfiguration>");
+    let asked = |answer: Vec<u8>| {
+        let listener = Listener::new();
+        let store = S3Store::new(&s3_client(&listener.url), Metrics::new().unwrap());
+        let bucket = BucketName::new("bkt").unwrap();
+        let answered = listener.answering(&[answer], store.has_versions(&bucket));
+        answered.map_err(|error| error.class())
+    };
+    let never = document("");
+    assert_eq!(asked(http(200, &[], never.as_bytes())), Ok(false));
+    for status in ["Enabled", "Suspended", "Odd"] {
+        let body = document(&format!("<Status>{status}</Status>"));
+        assert_eq!(asked(http(200, &[], body.as_bytes())), Ok(true), "{status}");
+    }
+    for end in 0..never.len() {
+        let part = &never.as_bytes()[..end];
+        assert_eq!(asked(http(200, &[], part)), Ok(true), "{}", &never[..end]);
+    }
+    let list = "<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>";
+    assert_eq!(asked(http(200, &[], list.as_bytes())), Ok(true));
+    for status in [403, 404, 501] {
+        assert_eq!(asked(http(status, &[], b"")), Ok(true), "{status}");
+    }
+    assert_eq!(asked(http(503, &[], b"")), Err(ErrorClass::Throttled));
 }
 
 /// A document can be complete and the list in it not: HEAD counted the tags.

@@ -14,4 +14,5 @@ mod large;
 mod messages;
 mod properties;
 mod stage;
+mod unseen;
 mod versions;

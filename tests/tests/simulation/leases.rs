@@ -1,14 +1,12 @@
 //! Leases: how long a message is ours, and that nothing is written without.
 
 use async_trait::async_trait;
-use rebucket_protocol::{BucketName, decode};
+use rebucket_protocol::decode;
 use rebucket_tests::simulation::cloud::{EPOCH, timestamp};
 use rebucket_tests::simulation::fate::{Fate, Script};
-use rebucket_tests::simulation::fleet::{Fleet, PART, THRESHOLD};
 use rebucket_tests::simulation::line::Process;
 use rebucket_tests::simulation::scenarios::Scenario;
 use rebucket_tests::simulation::scene::SENT;
-use rebucket_tests::simulation::store::SimStore;
 use rebucket_worker::error::{ErrorClass, ServiceError};
 use rebucket_worker::host::Host;
 use rebucket_worker::metrics::Metrics;
@@ -16,15 +14,14 @@ use rebucket_worker::queue::lease::{Kept, Lease, LeaseKeeper, LeaseSettings};
 use rebucket_worker::queue::{
     Depth, EntryResult, MAX_INVISIBLE, Outgoing, ParkReason, Queue, ReceiptHandle, Received,
 };
-use rebucket_worker::rename::plan::PartSettings;
-use rebucket_worker::rename::{Bucket, Delivery, RenameSettings, Renamer};
+use rebucket_worker::rename::Delivery;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::alone::{engine, received};
 use crate::told::{last, scenario};
 
 /// A queue that does nothing but extend leases, as it is told to.
@@ -94,17 +91,6 @@ impl Queue for Extender {
 const WAY: Duration = Duration::from_millis(2);
 
 const VISIBILITY: Duration = Duration::from_secs(40);
-
-fn received(deadline: Instant) -> Received {
-    Received {
-        id: "m".to_owned(),
-        receipt: ReceiptHandle("r".to_owned()),
-        body: String::new(),
-        receive_count: 1,
-        sent: None,
-        deadline,
-    }
-}
 
 /// A lease that was just received and is kept by a queue of this kind.
 fn kept(takes: Duration, fails: Option<(ErrorClass, bool)>) -> (Arc<Extender>, Kept) {
@@ -188,32 +174,6 @@ const WRITES: [&str; 4] = [
     "DeleteObject",
 ];
 
-/// The engine alone, as a worker would set it up.
-fn engine(fleet: &Fleet, process: &Arc<Process>, host: Host) -> Renamer {
-    let bucket = |name: &BucketName| Bucket {
-        facts: fleet.facts,
-        abilities: fleet.abilities.clone(),
-        scratch: format!("s3://{name}/.rebucket/").parse().unwrap(),
-    };
-    let buckets = fleet.buckets.iter();
-    let settings = RenameSettings {
-        parts: PartSettings {
-            threshold: THRESHOLD,
-            part_size: PART,
-        },
-        parts_in_flight: 3,
-        verify: fleet.verify,
-        host,
-    };
-    Renamer::new(
-        Arc::new(SimStore::new(Arc::clone(process), true)),
-        buckets.map(|name| (name.clone(), bucket(name))).collect(),
-        settings,
-        Metrics::new().unwrap(),
-        Arc::new(Semaphore::new(64)),
-    )
-}
-
 /// Renames under a lease that is held for so long, and that nobody ends: when
 /// each write was sent, since the start, and whether the rename was finished.
 fn writes(scenario: &Scenario, held: Duration, fates: &[(u16, u32, Fate)]) -> (Vec<Write>, bool) {
@@ -232,7 +192,12 @@ fn writes(scenario: &Scenario, held: Duration, fates: &[(u16, u32, Fate)]) -> (V
         });
         let process = Process::start(0, Arc::clone(cloud), director);
         let host = Host::simulated("w0".to_owned(), timestamp(SENT));
-        let renamer = engine(&scenario.scene.fleet, &process, host);
+        let renamer = engine(
+            &scenario.scene.fleet,
+            &process,
+            host,
+            &Metrics::new().unwrap(),
+        );
         let settings = LeaseSettings::new(VISIBILITY);
         let message = received(Instant::now() + held + settings.margin);
         let lease = Lease::new(&message, settings, &CancellationToken::new());

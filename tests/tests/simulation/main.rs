@@ -7,6 +7,7 @@
 )]
 
 mod acknowledging;
+mod alone;
 mod answers;
 mod chains;
 mod comparing;
@@ -19,7 +20,9 @@ mod random;
 mod refusals;
 mod regressions;
 mod settling;
+mod statement;
 mod table;
 mod tapped;
 mod told;
+mod unseen;
 mod wire;

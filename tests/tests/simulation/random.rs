@@ -56,3 +56,17 @@ fn a_schedule_repeats_itself_exactly() {
         );
     }
 }
+
+/// The draw reaches what it is for: renames that begin with the copy.
+#[test]
+fn some_schedules_rename_what_nobody_looked_at() {
+    let of_objects =
+        |line: &&String| line.contains(" HeadObject ") || line.contains(" CopyObject ");
+    let unseen = (0..400).filter(|seed| {
+        let log = play(&Schedule::new(*seed), true).log;
+        let first = log.iter().find(of_objects);
+        first.is_some_and(|line| line.contains(" CopyObject "))
+    });
+    let unseen = unseen.count();
+    assert!(unseen > 20, "{unseen}");
+}

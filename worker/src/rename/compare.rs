@@ -2,6 +2,7 @@
 
 use rebucket_protocol::ETag;
 
+use super::Copy;
 use crate::store::object::{ChecksumKind, Checksums, Encryption, ObjectHead};
 
 /// What comparing two objects without reading them can say. "Not comparable"
@@ -36,6 +37,16 @@ impl<'a> Fingerprint<'a> {
             etag: &head.etag,
             checksums: &head.checksums,
             encryption: &head.encryption,
+        }
+    }
+
+    /// What the response that made a copy says of it.
+    pub(crate) fn answered(copy: &'a Copy) -> Self {
+        Self {
+            size: None,
+            etag: &copy.etag,
+            checksums: &copy.checksums,
+            encryption: &copy.encryption,
         }
     }
 }

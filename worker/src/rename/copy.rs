@@ -4,11 +4,11 @@ use rebucket_protocol::{IfExists, ObjectUri, Reason, Waiver};
 
 use super::plan::CopyPlan;
 use super::recognise::Overwritten;
-use super::{Attempt, Copy, Origin, RenameError, Source};
+use super::{Attempt, Copy, Original, RenameError, Source};
 use crate::error::{ErrorClass, ServiceError};
 use crate::retry::{CallError, Policy};
 use crate::store::endpoint::Precondition;
-use crate::store::object::Encryption;
+use crate::store::object::Attributes;
 use crate::store::{CopyReceipt, CopyRequest, HeadScope, Replaces, StoreResult};
 
 /// Where a copy goes, and whether it may replace what is there.
@@ -44,17 +44,8 @@ impl Attempt<'_> {
             return Ok(None);
         }
         let receipt = self.copy_to(source, target, source.plan).await?;
-        Ok(receipt.map(|receipt| Copy {
-            etag: receipt.etag,
-            version: receipt.version,
-            checksums: receipt.checksums,
-            // A key that was asked for is used, and answered by most.
-            encryption: match receipt.encryption {
-                Encryption::Unstated => source.attributes.encryption.clone(),
-                stated => stated,
-            },
-            origin: Origin::ThisAttempt,
-        }))
+        let asked = &source.attributes.encryption;
+        Ok(receipt.map(|receipt| Copy::answered(receipt, asked)))
     }
 
     /// Copies the source anywhere, by a plan.
@@ -75,26 +66,9 @@ impl Attempt<'_> {
         source: &Source,
         target: Target<'_>,
     ) -> Result<Option<CopyReceipt>, RenameError> {
-        let request = CopyRequest {
-            source: &source.pinned,
-            destination: target.object,
-            replaces: self.condition(target),
-            attributes: &source.attributes,
-            keep_tags: !self.task.options.waives(Waiver::Tags),
-        };
-        let copied = self
-            .caller
-            .call(Policy::copy(source.head.size), || async {
-                self.not_taken("CopyObject", target, Precondition::CopyCreates)
-                    .await?;
-                // After every wait: the worker may have been frozen in it.
-                self.held_lease("CopyObject", target.object)?;
-                self.store.copy(request).await
-            })
-            .await;
-        match copied {
-            Ok(receipt) => Ok(Some(receipt)),
-            Err(CallError::Failed(error)) if error.class() == ErrorClass::Precondition => Ok(None),
+        let (original, attributes) = (source.original(), &source.attributes);
+        match self.copy_object(&original, attributes, target).await {
+            Ok(receipt) => Ok(receipt),
             Err(CallError::Failed(error))
                 if error.class() == ErrorClass::Denied
                     && source.head.tag_count.unwrap_or(0) > 0 =>
@@ -106,6 +80,37 @@ impl Attempt<'_> {
                 Err(RenameError::failed(Reason::AccessDenied, detail))
             }
             Err(other) => Err(other.into()),
+        }
+    }
+
+    /// One `CopyObject`. `None` when a condition did not hold.
+    pub(crate) async fn copy_object(
+        &self,
+        original: &Original,
+        attributes: &Attributes,
+        target: Target<'_>,
+    ) -> Result<Option<CopyReceipt>, CallError> {
+        let request = CopyRequest {
+            source: &original.pinned,
+            destination: target.object,
+            replaces: self.condition(target),
+            attributes,
+            keep_tags: !self.task.options.waives(Waiver::Tags),
+        };
+        let copied = self
+            .caller
+            .call(Policy::copy(original.size), || async {
+                self.not_taken("CopyObject", target, Precondition::CopyCreates)
+                    .await?;
+                // After every wait: the worker may have been frozen in it.
+                self.held_lease("CopyObject", target.object)?;
+                self.store.copy(request).await
+            })
+            .await;
+        match copied {
+            Ok(receipt) => Ok(Some(receipt)),
+            Err(CallError::Failed(error)) if error.class() == ErrorClass::Precondition => Ok(None),
+            Err(other) => Err(other),
         }
     }
 

@@ -25,10 +25,11 @@ use rebucket_protocol::{Reason, VersionId, VersionPolicy};
 use super::inspect::Absence;
 use super::plan::CopyPlan;
 use super::verify::Verified;
-use super::{Attempt, Copy, Finished, Origin, Others, RenameError, Source};
+use super::{Attempt, Copy, Finished, Origin, Original, Others, RenameError, Written};
 use crate::error::{ErrorClass, ServiceError};
 use crate::retry::{CallError, Policy};
 use crate::store::endpoint::Precondition;
+use crate::store::object::ObjectHead;
 use crate::store::{DeleteRequest, HeadScope, StoreResult};
 
 /// Whether an error says that the request was not carried out, and will not
@@ -40,8 +41,8 @@ fn is_refusal(error: &ServiceError) -> bool {
 impl Attempt<'_> {
     /// Deletes the source of a verified copy, and nothing else.
     pub(crate) async fn delete_source(&self, verified: Verified) -> Result<Finished, RenameError> {
-        let (source, copy) = (verified.source(), verified.copy());
-        let bytes = source.head.size;
+        let (source, copy) = (verified.original(), verified.copy());
+        let bytes = source.size;
         let renamed = |others| Finished::Renamed {
             bytes,
             etag: copy.etag.clone(),
@@ -100,7 +101,7 @@ impl Attempt<'_> {
     /// The request that can delete the pinned source only.
     fn delete_request<'a>(
         &self,
-        source: &'a Source,
+        source: &'a Original,
         copy: &Copy,
     ) -> Result<DeleteRequest<'a>, RenameError> {
         let (object, etag) = (&source.pinned.object, &source.pinned.etag);
@@ -123,7 +124,7 @@ impl Attempt<'_> {
 
     /// The version that is removed by its name, where one is. `null` names
     /// whatever was written last while versioning was off, so it pins nothing.
-    fn purged_version<'a>(&self, source: &'a Source) -> Option<&'a VersionId> {
+    fn purged_version<'a>(&self, source: &'a Original) -> Option<&'a VersionId> {
         let purge = self.task.options.versioned == VersionPolicy::Purge;
         let version = source.pinned.version.as_ref();
         version.filter(|version| purge && version.as_str() != "null")
@@ -132,7 +133,7 @@ impl Attempt<'_> {
     /// Whether gate 3 looks at the source before the first attempt. A single
     /// copy of this attempt is short, and its delete is conditional: there it
     /// would be a request that need not be made.
-    fn needs_recheck(&self, source: &Source, copy: &Copy) -> bool {
+    fn needs_recheck(&self, source: &Original, copy: &Copy) -> bool {
         copy.origin == Origin::Recognised
             // Another object takes this one's place as soon as it is gone, and
             // another worker may just have done so.
@@ -145,14 +146,14 @@ impl Attempt<'_> {
 
     /// Looks at the source once more. `None` while it is the inspected one, to
     /// the date: the same bytes, written again, are another object.
-    pub(crate) async fn recheck(&self, source: &Source) -> Result<Option<Absence>, RenameError> {
+    pub(crate) async fn recheck(&self, source: &Original) -> Result<Option<Absence>, RenameError> {
         let looked = self.caller.call(Policy::READ, || self.look_again(source));
         Ok(looked.await?)
     }
 
     /// What a look right before the delete looks at: a version that is to be
     /// removed by its name is not missed because another one is current.
-    fn deleted_scope<'a>(&self, source: &'a Source) -> HeadScope<'a> {
+    fn deleted_scope<'a>(&self, source: &'a Original) -> HeadScope<'a> {
         HeadScope {
             version: self.purged_version(source),
             part: None,
@@ -160,7 +161,7 @@ impl Attempt<'_> {
     }
 
     /// One request of [`Attempt::recheck`].
-    async fn look_again(&self, source: &Source) -> StoreResult<Option<Absence>> {
+    async fn look_again(&self, source: &Original) -> StoreResult<Option<Absence>> {
         let object = &source.pinned.object;
         let absent = |reason, what: &str| {
             let detail = format!("{object} was {what} while it was being renamed");
@@ -168,11 +169,13 @@ impl Attempt<'_> {
         };
         match self.store.head(object, self.deleted_scope(source)).await {
             Ok(head)
-                if head.etag == source.pinned.etag
-                    && head.modified == source.head.modified
-                    && head.version == source.pinned.version =>
+                if head.etag == source.pinned.etag && head.version == source.pinned.version =>
             {
-                Ok(None)
+                match source.written {
+                    Written::Seen(at) if head.modified == at => Ok(None),
+                    Written::Seen(_) => absent(Reason::SourceChanged, "replaced"),
+                    Written::Unseen => Ok(self.perhaps_rewritten(&head)),
+                }
             }
             Ok(_) => absent(Reason::SourceChanged, "replaced"),
             Err(error) if error.class() == ErrorClass::NotFound => {
@@ -180,6 +183,22 @@ impl Attempt<'_> {
             }
             Err(other) => Err(other),
         }
+    }
+
+    /// Nobody saw the source's date before. An object with its tag is taken for
+    /// it only if it is known to be older than the task.
+    fn perhaps_rewritten(&self, head: &ObjectHead) -> Option<Absence> {
+        if self.earliest_sent().is_some() && head.modified.is_some() {
+            return self.rewritten(head);
+        }
+        let detail = format!(
+            "nobody knows whether {} was written again since the task was sent",
+            self.task.source()
+        );
+        Some(Absence {
+            reason: Reason::SourceRewritten,
+            detail,
+        })
     }
 
     /// The copy is verified, but the object under the source's key is not its

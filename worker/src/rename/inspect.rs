@@ -1,6 +1,6 @@
 //! The first step: what is the source, and may it be renamed?
 
-use rebucket_protocol::{IfExists, Leg, ObjectUri, Pins, Reason, VersionId, VersionPolicy};
+use rebucket_protocol::{IfExists, Leg, ObjectUri, Pins, Reason, VersionId, VersionPolicy, Waiver};
 
 use super::attributes::{Need, carried};
 use super::plan::{CopyPlan, PlanError};
@@ -41,6 +41,7 @@ impl Attempt<'_> {
         if let Some(absence) = self.contradiction(&head) {
             return Ok(Inspected::Absent(absence));
         }
+        self.hold_to_statement(&head);
         let of_size = |error: RenameError| error.of_size(head.size);
         self.refuse(&head).map_err(of_size)?;
         self.refuse_folded_keys(&head).await.map_err(of_size)?;
@@ -167,16 +168,12 @@ impl Attempt<'_> {
     /// and renaming it to itself would delete it. Where two keys look alike,
     /// an object under both that is the same to the second is taken for one.
     async fn refuse_folded_keys(&self, head: &ObjectHead) -> Result<(), RenameError> {
-        let (source, destination) = (self.task.source(), self.task.destination());
-        let alike = source.bucket == destination.bucket
-            && look_alike(source.key.as_str(), destination.key.as_str());
-        if !alike || self.destination_bucket.abilities.trusted {
+        if !self.may_be_one_object() {
             return Ok(());
         }
-        match self
-            .head_if_there(destination, HeadScope::default())
-            .await?
-        {
+        let (source, destination) = (self.task.source(), self.task.destination());
+        let there = self.head_if_there(destination, HeadScope::default());
+        match there.await? {
             Some(other)
                 if other.etag == head.etag
                     && other.modified == head.modified
@@ -190,6 +187,14 @@ impl Attempt<'_> {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Whether the endpoint may take both keys for one.
+    pub(crate) fn may_be_one_object(&self) -> bool {
+        let (source, destination) = (self.task.source(), self.task.destination());
+        let alike = source.bucket == destination.bucket
+            && look_alike(source.key.as_str(), destination.key.as_str());
+        alike && !self.destination_bucket.abilities.trusted
     }
 
     /// Reads the properties that HEAD does not show, as far as the copy needs
@@ -219,6 +224,9 @@ impl Attempt<'_> {
             CopyPlan::Parts(_) => Some(self.annotations(&pinned).await?),
         };
         let read = self.read_attributes(&pinned, head, need).await?;
+        if read.acl.is_some() {
+            self.contradicted(Waiver::Acl);
+        }
         let mut attributes = carried(read, &self.task.options, self.settings.host.now());
         let able = self.destination_bucket.abilities.upload_checksum;
         if let (CopyPlan::Parts(_), Some((_, kind))) = (plan, &mut attributes.checksum)

@@ -4,6 +4,9 @@
 //! [`Source`] (inspect) -> [`Copy`] (copy or recognise) -> [`verify::Verified`]
 //! (verify) -> the delete, behind the gates in [`delete`].
 //!
+//! Where the operator says what HEAD would, the first step may be left out
+//! ([`unseen`]).
+//!
 //! Recording and acknowledging follow in [`crate::worker`].
 
 pub mod attributes;
@@ -18,6 +21,7 @@ pub mod proof;
 pub mod recognise;
 pub mod same_bytes;
 pub mod settle;
+pub mod unseen;
 pub mod verify;
 
 use std::collections::HashMap;
@@ -38,8 +42,9 @@ use crate::queue::lease::Lease;
 use crate::retry::{CallError, Caller};
 use crate::store::endpoint::{Abilities, Precondition};
 use crate::store::object::{Attributes, Checksums, Encryption, ObjectHead, PinnedSource};
-use crate::store::{BucketFacts, ObjectStore};
+use crate::store::{BucketFacts, CopyReceipt, ObjectStore};
 use plan::{CopyPlan, PartSettings};
+use unseen::Statement;
 
 /// How far a copy is checked before its source is deleted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,6 +77,9 @@ pub struct RenameSettings {
     pub parts_in_flight: usize,
     /// How far to verify; by default `Response` on AWS and `Head` elsewhere.
     pub verify: Option<VerifyMode>,
+    /// Whether the operator states that objects have nothing which a copy by
+    /// ETag, size and storage class would lose (`--assume plain`).
+    pub assume_plain: bool,
     /// The machine.
     pub host: Host,
 }
@@ -81,6 +89,7 @@ pub struct RenameSettings {
 pub struct Renamer {
     store: Arc<dyn ObjectStore>,
     buckets: HashMap<BucketName, Bucket>,
+    statements: HashMap<BucketName, Statement>,
     settings: RenameSettings,
     metrics: Metrics,
     requests: Arc<Semaphore>,
@@ -226,6 +235,41 @@ pub struct Source {
     pub annotations: Option<Vec<String>>,
 }
 
+impl Source {
+    /// What its copy and its delete must know of it.
+    pub(crate) fn original(&self) -> Original {
+        Original {
+            pinned: self.pinned.clone(),
+            size: self.head.size,
+            plan: self.plan,
+            written: Written::Seen(self.head.modified),
+        }
+    }
+}
+
+/// The original of a copy, as far as its delete must know it.
+#[derive(Debug, Clone)]
+pub struct Original {
+    /// The object and its pins.
+    pub pinned: PinnedSource,
+    /// The size in bytes: as HEAD said, or as the task does.
+    pub size: u64,
+    /// How it is copied.
+    pub plan: CopyPlan,
+    /// When it was written.
+    pub written: Written,
+}
+
+/// When an original was written. That tells it from an object with the same
+/// bytes that somebody puts in its place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Written {
+    /// As HEAD said, in whole seconds; `None` where the endpoint does not say.
+    Seen(Option<Timestamp>),
+    /// Nobody looked. Before the task was sent, then: its pins were known.
+    Unseen,
+}
+
 /// Who made the object at the destination.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Origin {
@@ -250,6 +294,23 @@ pub struct Copy {
     pub origin: Origin,
 }
 
+impl Copy {
+    /// What a success response of this attempt has made. A key that was asked
+    /// for is used, and answered by most.
+    pub(crate) fn answered(receipt: CopyReceipt, asked: &Encryption) -> Self {
+        Self {
+            etag: receipt.etag,
+            version: receipt.version,
+            checksums: receipt.checksums,
+            encryption: match receipt.encryption {
+                Encryption::Unstated => asked.clone(),
+                stated => stated,
+            },
+            origin: Origin::ThisAttempt,
+        }
+    }
+}
+
 /// One delivery being worked on. Lives as long as the call to
 /// [`Renamer::rename`]; nothing of it outlasts the object.
 pub(crate) struct Attempt<'a> {
@@ -261,6 +322,8 @@ pub(crate) struct Attempt<'a> {
     pub(crate) began: Instant,
     pub(crate) source_bucket: &'a Bucket,
     pub(crate) destination_bucket: &'a Bucket,
+    /// What the operator states of the source's bucket.
+    pub(crate) statement: Option<&'a Statement>,
 }
 
 impl Renamer {
@@ -273,9 +336,15 @@ impl Renamer {
         metrics: Metrics,
         requests: Arc<Semaphore>,
     ) -> Self {
+        let statements = if settings.assume_plain {
+            unseen::statements(&buckets, &metrics)
+        } else {
+            HashMap::new()
+        };
         Self {
             store,
             buckets,
+            statements,
             settings,
             metrics,
             requests,
@@ -309,6 +378,7 @@ impl Renamer {
             began: Instant::now(),
             source_bucket: self.bucket(task.source())?,
             destination_bucket: self.bucket(task.destination())?,
+            statement: self.statements.get(&task.source().bucket),
         };
         attempt.run().await
     }
@@ -338,6 +408,11 @@ impl Attempt<'_> {
     /// because another worker has finished the rename. Whichever request finds
     /// that out, the destination decides what it means.
     async fn run(&self) -> Result<Finished, RenameError> {
+        if let Some(verified) = self.copy_unseen().await? {
+            let size = verified.original().size;
+            let deleted = self.delete_source(verified).await;
+            return deleted.map_err(|error| error.of_size(size));
+        }
         let source = match self.inspect().await {
             Ok(inspect::Inspected::Found(source)) => *source,
             Ok(inspect::Inspected::Absent(absence)) => return self.settle(absence, None).await,

@@ -163,7 +163,7 @@ impl Attempt<'_> {
     /// was inspected: another worker finished the rename, or somebody
     /// replaced the object.
     async fn settle_if_changed(&self, source: &Source) -> Result<Option<Finished>, RenameError> {
-        let Some(absence) = self.recheck(source).await? else {
+        let Some(absence) = self.recheck(&source.original()).await? else {
             return Ok(None);
         };
         self.settle(absence, Some(source)).await.map(Some)

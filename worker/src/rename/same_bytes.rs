@@ -19,7 +19,7 @@ use rebucket_protocol::{IfExists, Pins, RenameTask, Step};
 use tokio_util::sync::CancellationToken;
 
 use super::plan::CopyPlan;
-use super::{Attempt, Copy, Origin, Others, RenameError, Source};
+use super::{Attempt, Copy, Origin, Original, Others, RenameError};
 use crate::store::endpoint::Precondition;
 
 /// So long after a request was sent, it is answered or dead: nobody waits for
@@ -70,7 +70,7 @@ impl Attempt<'_> {
 
     /// Who may have a delete of the source under way, now that it is gone.
     /// `unanswered` says that one of our own may be.
-    pub(crate) fn others(&self, source: &Source, copy: &Copy, unanswered: bool) -> Others {
+    pub(crate) fn others(&self, source: &Original, copy: &Copy, unanswered: bool) -> Others {
         let creates = match source.plan {
             CopyPlan::Single => Precondition::CopyCreates,
             CopyPlan::Parts(_) => Precondition::CompleteCreates,

@@ -4,21 +4,21 @@ use rebucket_protocol::{Reason, Waiver};
 
 use super::attributes::{Need, carried, differences};
 use super::compare::{Comparison, Fingerprint, compare};
-use super::{Attempt, Copy, Origin, RenameError, Source, VerifyMode};
+use super::{Attempt, Copy, Origin, Original, RenameError, Source, VerifyMode};
 use crate::store::HeadScope;
-use crate::store::object::{ObjectHead, PinnedSource};
+use crate::store::object::{Checksums, Encryption, ObjectHead, PinnedSource};
 
 /// A copy that was verified. Only [`Attempt::verify`] makes one, and the
 /// delete takes nothing else.
 #[derive(Debug)]
 pub struct Verified {
-    source: Source,
+    original: Original,
     copy: Copy,
 }
 
 impl Verified {
-    pub(crate) fn source(&self) -> &Source {
-        &self.source
+    pub(crate) fn original(&self) -> &Original {
+        &self.original
     }
 
     pub(crate) fn copy(&self) -> &Copy {
@@ -31,12 +31,7 @@ impl Attempt<'_> {
     /// and leaves both objects. "Not comparable" goes on only with a success
     /// response of this very attempt, and not in strict mode.
     pub(crate) async fn verify(&self, source: Source, copy: Copy) -> Result<Verified, RenameError> {
-        let answered = Fingerprint {
-            size: None,
-            etag: &copy.etag,
-            checksums: &copy.checksums,
-            encryption: &copy.encryption,
-        };
+        let answered = Fingerprint::answered(&copy);
         let mode = self.verify_mode();
         let mut comparison = self.compare(Fingerprint::of(&source.head), answered);
         let undecided = comparison == Comparison::NotComparable;
@@ -50,16 +45,42 @@ impl Attempt<'_> {
             };
             self.check_properties(&source, &copy, &head).await?;
         }
+        self.conclude(source.original(), copy, comparison)
+    }
+
+    /// The same by the response alone, of an object that nobody looked at: all
+    /// that is known of it is in its pins.
+    pub(crate) fn verify_unseen(
+        &self,
+        original: Original,
+        copy: Copy,
+    ) -> Result<Verified, RenameError> {
+        let pinned = Fingerprint {
+            size: Some(original.size),
+            etag: &original.pinned.etag,
+            checksums: &Checksums::default(),
+            // Not stated: what its bucket does by default.
+            encryption: &Encryption::Unstated,
+        };
+        let comparison = self.compare(pinned, Fingerprint::answered(&copy));
+        self.conclude(original, copy, comparison)
+    }
+
+    fn conclude(
+        &self,
+        original: Original,
+        copy: Copy,
+        comparison: Comparison,
+    ) -> Result<Verified, RenameError> {
+        let strict = self.verify_mode() == VerifyMode::Strict;
         match comparison {
-            Comparison::Match => Ok(Verified { source, copy }),
-            Comparison::NotComparable
-                if mode != VerifyMode::Strict && copy.origin == Origin::ThisAttempt =>
-            {
-                Ok(Verified { source, copy })
+            Comparison::Match => Ok(Verified { original, copy }),
+            Comparison::NotComparable if !strict && copy.origin == Origin::ThisAttempt => {
+                Ok(Verified { original, copy })
             }
             // Recognising it was a proof of its own.
             Comparison::NotComparable if copy.origin == Origin::Recognised => {
-                Ok(Verified { source, copy })
+                Ok(Verified { original, copy })
             }
             Comparison::NotComparable => Err(self.unverified("it cannot be compared")),
             Comparison::Mismatch(what) => Err(self.unverified(&format!("its {what} differs"))),

@@ -14,7 +14,7 @@ pub mod probe;
 pub mod s3;
 
 use async_trait::async_trait;
-use rebucket_protocol::{ETag, ObjectUri, S3Prefix, VersionId};
+use rebucket_protocol::{BucketName, ETag, ObjectUri, S3Prefix, VersionId};
 
 use crate::error::ServiceError;
 use object::{Acl, Attributes, Checksums, Encryption, ObjectHead, ObjectLock, PinnedSource, Tags};
@@ -162,6 +162,9 @@ pub struct BucketFacts {
     pub has_acls: bool,
     /// False when no version in the bucket can be locked.
     pub has_lock: bool,
+    /// False when no object in the bucket has versions: it never had
+    /// versioning. True until somebody asks.
+    pub has_versions: bool,
 }
 
 /// The requests that a rename makes.
@@ -194,6 +197,10 @@ pub trait ObjectStore: Send + Sync + 'static {
     /// `ContainerMissing` when there is no such bucket, and with `Denied`
     /// when the prefix may not be listed.
     async fn bucket_facts(&self, place: &S3Prefix) -> StoreResult<BucketFacts>;
+
+    /// Whether objects of the bucket may have versions. Only a clear answer
+    /// rules them out.
+    async fn has_versions(&self, bucket: &BucketName) -> StoreResult<bool>;
 
     /// `CopyObject`.
     async fn copy(&self, request: CopyRequest<'_>) -> StoreResult<CopyReceipt>;

@@ -118,6 +118,25 @@ pub async fn survey(
     })
 }
 
+/// Whether a bucket has versions. Not every process has to know.
+///
+/// # Errors
+/// [`ProbeError::Service`], [`ProbeError::Interrupted`].
+pub async fn ask_for_versions(
+    store: &dyn ObjectStore,
+    caller: &Caller,
+    bucket: &BucketName,
+) -> Result<bool, ProbeError> {
+    let has_versions = caller
+        .call(Policy::START, || store.has_versions(bucket))
+        .await
+        .map_err(|error| refused("asking for versions", bucket, error))?;
+    if has_versions {
+        tracing::info!(%bucket, "has versions, or does not say; --assume plain saves nothing in it");
+    }
+    Ok(has_versions)
+}
+
 fn refused(doing: &'static str, bucket: &BucketName, error: CallError) -> ProbeError {
     match error {
         CallError::Interrupted => ProbeError::Interrupted,

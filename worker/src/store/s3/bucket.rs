@@ -19,7 +19,27 @@ impl S3Store {
         Ok(BucketFacts {
             has_acls: self.has_acls(&place.bucket).await?,
             has_lock: self.has_lock(&place.bucket).await?,
+            has_versions: true,
         })
+    }
+
+    /// A bucket that never had versioning answers without a status (API
+    /// reference of `GetBucketVersioning`). One in which it was suspended has
+    /// versions still.
+    pub(super) async fn get_bucket_versioning(&self, bucket: &BucketName) -> StoreResult<bool> {
+        let request = self.client.get_bucket_versioning().bucket(bucket.as_str());
+        match self
+            .send("GetBucketVersioning", bucket, request.send())
+            .await
+        {
+            Ok(answer) => Ok(answer.status().is_some()),
+            Err(error) => match error.class() {
+                ErrorClass::ContainerMissing => Err(error),
+                // A document that is not the answer says nothing clearly.
+                class if class.is_retryable() && error.fault.status != Some(200) => Err(error),
+                _ => Ok(true),
+            },
+        }
     }
 
     /// Only a clear "bucket owner enforced" spares us the objects' lists: any
