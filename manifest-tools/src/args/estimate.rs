@@ -54,10 +54,11 @@ pub struct AssumeArgs {
 
     /// What else costs requests: acl (the buckets have ACLs), tags (the
     /// objects have some), kms (they are encrypted under a KMS key without a
-    /// bucket key). Can be given more than once, or with commas.
+    /// bucket key). And what saves some: plain (the workers are given --assume
+    /// plain). Can be given more than once, or with commas.
     #[arg(
         long,
-        env = "REBUCKET_ASSUME",
+        env = "REBUCKET_ESTIMATE_ASSUME",
         value_enum,
         value_name = "PROPERTY",
         value_delimiter = ','
@@ -109,6 +110,8 @@ pub enum Assumption {
     Tags,
     /// The objects are encrypted under a KMS key, without a bucket key.
     Kms,
+    /// The workers do not look at plain objects.
+    Plain,
 }
 
 /// The forms of an estimate.

@@ -460,7 +460,7 @@ impl Attempt<'_> {
         seen: &Source,
     ) -> Result<Finished, RenameError> {
         match error {
-            RenameError::Failed { .. } => match self.recheck(seen).await? {
+            RenameError::Failed { .. } => match self.recheck(&seen.original()).await? {
                 Some(absence) => self.settle(absence, Some(seen)).await,
                 None => self.settle_if_missing(error, Some(seen)).await,
             },

@@ -72,6 +72,14 @@ pub(super) struct ClassCounts {
     pub(super) requests: BTreeMap<Request, u64>,
 }
 
+/// How an object is renamed.
+#[derive(Debug, Clone, Copy)]
+struct How {
+    overwrite: bool,
+    /// In a chain.
+    linked: bool,
+}
+
 /// Counts for a job.
 #[derive(Debug, Clone)]
 pub(super) struct Counter {
@@ -83,6 +91,8 @@ pub(super) struct Counter {
     assumed: Vec<Assumption>,
     annotations: bool,
     overwrite: bool,
+    /// Whether a class was chosen for all copies.
+    class_chosen: bool,
 }
 
 impl Counter {
@@ -91,7 +101,7 @@ impl Counter {
         let waived = |what: &Assumption| match what {
             Assumption::Acl => options.waive.contains(&Waiver::Acl),
             Assumption::Tags => options.waive.contains(&Waiver::Tags),
-            Assumption::Kms => false,
+            Assumption::Kms | Assumption::Plain => false,
         };
         Self {
             parts: PartSettings {
@@ -109,6 +119,7 @@ impl Counter {
                 .collect(),
             annotations: !options.waive.contains(&Waiver::Annotations),
             overwrite: if_exists == IfExists::Overwrite,
+            class_chosen: options.storage_class.is_some(),
         }
     }
 
@@ -119,9 +130,18 @@ impl Counter {
         let mut counts = Counts::default();
         if totals.sized_rows + totals.classed_rows == 0 && self.assumed_size.is_none() {
             // Nothing is known of any row that is not known of all.
-            let copies = totals.rows + totals.extra_copies;
-            self.tell(&mut counts, totals.rows, &Pins::default());
-            self.add(&mut counts, copies, &Pins::default(), self.overwrite);
+            let (linked, unknown) = (totals.linked_rows, Pins::default());
+            self.tell(&mut counts, totals.rows, &unknown);
+            for (copies, linked) in [
+                (totals.rows - linked, false),
+                (linked + totals.extra_copies, true),
+            ] {
+                let how = How {
+                    overwrite: self.overwrite,
+                    linked,
+                };
+                self.add(&mut counts, copies, &unknown, how);
+            }
             for (bucket, uses) in totals.buckets {
                 counts
                     .writes
@@ -132,7 +152,7 @@ impl Counter {
         for rename in &mut *plan {
             let rename = rename.map_err(ManifestError::Write)?;
             self.tell(&mut counts, 1, &rename.pins);
-            self.add_rename(&mut counts, &rename);
+            self.add_rename(&mut counts, &rename, false);
         }
         for step in plan.steps().map_err(ManifestError::Write)? {
             let step = step.map_err(ManifestError::Write)?;
@@ -144,17 +164,18 @@ impl Counter {
                 StepKind::ToScratch => {}
                 StepKind::Occupant => continue,
             }
-            self.add_rename(&mut counts, &step.rename);
+            self.add_rename(&mut counts, &step.rename, true);
         }
         plan.rewind().map_err(ManifestError::Write)?;
         Ok(counts)
     }
 
-    fn add_rename(&self, counts: &mut Counts, rename: &PlannedRename) {
+    fn add_rename(&self, counts: &mut Counts, rename: &PlannedRename, linked: bool) {
         let overwrite = rename
             .if_exists
             .map_or(self.overwrite, |choice| choice == IfExists::Overwrite);
-        let written = self.add(counts, 1, &rename.pins, overwrite);
+        let how = How { overwrite, linked };
+        let written = self.add(counts, 1, &rename.pins, how);
         let mut write = |bucket: &BucketName, by: u64| {
             if let Some(count) = counts.writes.get_mut(bucket) {
                 *count += by;
@@ -192,7 +213,7 @@ impl Counter {
 
     /// Adds so many copies of one kind, each with its delete. How many writes
     /// each is to the destination.
-    fn add(&self, counts: &mut Counts, copies: u64, pins: &Pins, overwrite: bool) -> u64 {
+    fn add(&self, counts: &mut Counts, copies: u64, pins: &Pins, how: How) -> u64 {
         let own_parts = pins.etag.as_ref().and_then(ETag::part_count);
         let size = pins.size.or(self.assumed_size).unwrap_or(0);
         // An object that was uploaded in parts is copied in the same ones.
@@ -207,7 +228,7 @@ impl Counter {
             }
         };
         let kinds = if parts == 0 {
-            self.single(overwrite)
+            self.single(pins, how)
         } else {
             self.in_parts(parts, own_parts.is_some())
         };
@@ -241,15 +262,38 @@ impl Counter {
         u64::from(self.assumed.contains(&what))
     }
 
-    fn single(&self, overwrite: bool) -> Vec<(Request, u64)> {
+    fn single(&self, pins: &Pins, how: How) -> Vec<(Request, u64)> {
+        let looks = u64::from(!self.unseen(pins, how));
         vec![
-            (Request::HeadObject, 1 + u64::from(overwrite)),
-            (Request::GetObjectAcl, self.once(Assumption::Acl)),
+            // The source; what is replaced; the source again before the delete,
+            // where another object takes its place.
+            (
+                Request::HeadObject,
+                looks + u64::from(how.overwrite) + u64::from(how.linked),
+            ),
+            (Request::GetObjectAcl, looks * self.once(Assumption::Acl)),
             (Request::CopyObject, 1),
             (Request::DeleteObject, 1),
             // The source is decrypted, and the copy gets a key.
             (Request::Kms, 2 * self.once(Assumption::Kms)),
         ]
+    }
+
+    /// Whether a worker renames the object without a look at it: see
+    /// `rename/unseen.rs` there. The sample is not counted.
+    fn unseen(&self, pins: &Pins, how: How) -> bool {
+        self.assumed.contains(&Assumption::Plain)
+            && !how.overwrite
+            && !how.linked
+            && pins.etag.as_ref().is_some_and(ETag::looks_like_md5)
+            && pins.size.is_some()
+            && (self.class_chosen || pins.storage_class.is_some())
+            && !pins
+                .storage_class
+                .as_ref()
+                .is_some_and(StorageClass::is_archived)
+            && pins.version.is_none()
+            && pins.modified.is_none()
     }
 
     fn in_parts(&self, parts: u64, uploaded_in_parts: bool) -> Vec<(Request, u64)> {

@@ -189,6 +189,44 @@ fn objects_are_counted_by_the_class_that_is_told_or_assumed() {
     assert_eq!((same.of_assumed_class, other.of_assumed_class), (1, 1));
 }
 
+/// As worker/src/rename/unseen.rs has it.
+#[test]
+fn plain_objects_are_not_looked_at_but_where_the_workers_do() {
+    let md5 = "0123456789abcdef0123456789abcdef";
+    let heads = |flags: &str, options: &JobOptions, row: &str| {
+        let header = "source,destination,etag,size,storage_class,if_exists,version_id";
+        let counter = Counter::new(&assume(flags), options, IfExists::Fail);
+        let mut plan = plan_of(&format!("{header}\ns3://from/a,s3://into/a,{row}\n"));
+        let counts = counter.count(&mut plan).unwrap();
+        assert_eq!(
+            (counts.of(R::CopyObject), counts.of(R::DeleteObject)),
+            (1, 1)
+        );
+        (counts.of(R::HeadObject), counts.of(R::GetObjectAcl))
+    };
+    let as_told = JobOptions::default();
+    let into_ia = JobOptions {
+        storage_class: StorageClass::new("STANDARD_IA").ok(),
+        ..JobOptions::default()
+    };
+    let plain = format!("{md5},5,STANDARD,,");
+    assert_eq!(heads("--assume plain,acl", &as_told, &plain), (0, 0));
+    assert_eq!(heads("--assume acl", &as_told, &plain), (1, 1));
+    let unclassed = format!("{md5},5,,,");
+    assert_eq!(heads("--assume plain", &into_ia, &unclassed), (0, 0));
+    for (row, looks) in [
+        (unclassed, 1),
+        (format!("{md5},,STANDARD,,"), 1),
+        (",5,STANDARD,,".to_owned(), 1),
+        ("other,5,STANDARD,,".to_owned(), 1),
+        (format!("{md5},5,GLACIER,,"), 1),
+        (format!("{md5},5,STANDARD,,v1"), 1),
+        (format!("{md5},5,STANDARD,overwrite,"), 2),
+    ] {
+        assert_eq!(heads("--assume plain", &as_told, &row), (looks, 0), "{row}");
+    }
+}
+
 #[test]
 fn a_class_is_counted_where_no_row_has_a_size() {
     let text = "source,destination,storage_class\n\
@@ -221,6 +259,8 @@ fn a_row_in_two_legs_is_one_object_that_is_copied_twice() {
     let counts = counter.count(&mut told).unwrap();
     assert_eq!(classes(&counts), [("STANDARD", rows, 0, rows + legs)]);
     assert_eq!((counts.renames, counts.of_unknown_size), (rows, rows));
+    // The source is looked at again before its place is taken.
+    assert_eq!(counts.of(R::HeadObject), 2 * (rows + legs));
     // As many as are counted without a look at any row.
     let quick = counter.count(&mut cycle("")).unwrap();
     assert_eq!(requests(&quick), requests(&counts));
@@ -231,7 +271,11 @@ fn more_workers_help_until_s3_is_the_limit() {
     let mut counts = Counts::default();
     let counter = Counter::new(&assume(""), &JobOptions::default(), IfExists::Fail);
     let rows = 35_000_000;
-    counter.add(&mut counts, rows, &Pins::default(), false);
+    let how = How {
+        overwrite: false,
+        linked: false,
+    };
+    counter.add(&mut counts, rows, &Pins::default(), how);
     let bucket = BucketName::new("both").unwrap();
     counts.writes.insert(bucket, 2 * rows);
     let (one, limit) = counts.time(&assume("--workers 1"));
