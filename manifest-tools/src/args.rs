@@ -156,8 +156,8 @@ pub struct PlanArgs {
     pub manifest: ManifestArgs,
 
     /// Write the plan here, for submit and run. Nothing is written when the
-    /// manifest has a problem. Renames that wait for one another (chains,
-    /// swaps, cycles) are carried out from such a plan only.
+    /// manifest has a problem. The objects of renames that wait for one another
+    /// (chains, swaps, cycles) are looked at for it.
     #[arg(long, env = "REBUCKET_OUT", value_name = "PLAN", value_hint = ValueHint::FilePath)]
     pub out: Option<PathBuf>,
 
