@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use aws_sdk_sqs::types::DeleteMessageBatchRequestEntry;
 use nix::sys::signal::Signal;
 use rebucket_protocol::{
     ETag, IfExists, JobId, RenameTask, StorageClass, TaskId, Timestamp, VersionPolicy, Waiver,
@@ -18,16 +19,23 @@ pub(crate) async fn receive(bench: &Bench, queue: &Queue, count: usize) -> Vec<R
     let client = bench.servers.sqs_client();
     let tasks = std::cell::RefCell::new(Vec::new());
     until("all messages have come", || async {
-        let receive = client.receive_message().queue_url(&queue.url);
-        let received = receive.max_number_of_messages(10).send().await.unwrap();
-        for message in received.messages() {
-            let delete = client.delete_message().queue_url(&queue.url);
-            let delete = delete.receipt_handle(message.receipt_handle().unwrap());
-            delete.send().await.unwrap();
-            let task = decode(message.body().unwrap());
-            tasks.borrow_mut().push(task.unwrap());
+        loop {
+            let receive = client.receive_message().queue_url(&queue.url);
+            let received = receive.max_number_of_messages(10).send().await.unwrap();
+            if received.messages().is_empty() {
+                return (tasks.borrow().len() >= count).then_some(());
+            }
+            let mut delete = client.delete_message_batch().queue_url(&queue.url);
+            for (entry, message) in received.messages().iter().enumerate() {
+                let gone = DeleteMessageBatchRequestEntry::builder().id(entry.to_string());
+                let gone = gone.receipt_handle(message.receipt_handle().unwrap());
+                delete = delete.entries(gone.build().unwrap());
+                let task = decode(message.body().unwrap());
+                tasks.borrow_mut().push(task.unwrap());
+            }
+            let deleted = delete.send().await.unwrap();
+            assert!(deleted.failed().is_empty(), "{deleted:?}");
         }
-        (tasks.borrow().len() >= count).then_some(())
     })
     .await;
     assert!(queue.is_empty().await, "more than {count} messages");
