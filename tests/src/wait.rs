@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 /// How long a condition that must come true may take. Generous: it is only
 /// ever reached by a test that fails.
-pub const PATIENCE: Duration = Duration::from_mins(1);
+pub const PATIENCE: Duration = Duration::from_mins(3);
 
 const POLL: Duration = Duration::from_millis(50);
 
