@@ -26,12 +26,21 @@ fn classes(tasks: &[RenameTask]) -> BTreeMap<&str, &str> {
     told
 }
 
-#[tokio::test]
-async fn a_listing_tells_a_class_and_a_message_carries_it() {
+/// Objects of these classes on the simulator, which lasts as long as it is kept.
+async fn simulated(objects: &[(&str, &str)]) -> (Simulator, Bench) {
     let simulator = Simulator::builder().start().await.unwrap();
     let servers = Servers::simulated(&simulator);
     let bucket = Bucket::create(servers.s3_client(&servers.s3)).await;
     let bench = Bench::around(servers, bucket);
+    for (key, class) in objects {
+        let put = bench.bucket.put(key, key.as_bytes());
+        put.storage_class((*class).into()).send().await.unwrap();
+    }
+    (simulator, bench)
+}
+
+#[tokio::test]
+async fn a_listing_tells_a_class_and_a_message_carries_it() {
     let objects = [
         ("a", "GLACIER"),
         ("b", "STANDARD"),
@@ -39,10 +48,7 @@ async fn a_listing_tells_a_class_and_a_message_carries_it() {
         ("d", "STANDARD_IA"),
         ("e", "INTELLIGENT_TIERING"),
     ];
-    for (key, class) in objects {
-        let put = bench.bucket.put(key, b"twelve bytes");
-        put.storage_class(class.into()).send().await.unwrap();
-    }
+    let (_simulator, bench) = simulated(&objects).await;
     let map = bench.rebucket("map --rewrite s|^|new/| --out moves.csv");
     map.arg(&bench.uri("")).end().await.is(0);
 
@@ -66,15 +72,8 @@ async fn a_listing_tells_a_class_and_a_message_carries_it() {
 
 #[tokio::test]
 async fn each_rename_of_a_chain_has_the_class_of_its_own_object() {
-    let simulator = Simulator::builder().start().await.unwrap();
-    let servers = Servers::simulated(&simulator);
-    let bucket = Bucket::create(servers.s3_client(&servers.s3)).await;
-    let bench = Bench::around(servers, bucket);
     let objects = [("a", "STANDARD_IA"), ("b", "STANDARD"), ("c", "ONEZONE_IA")];
-    for (key, class) in objects {
-        let put = bench.bucket.put(key, key.as_bytes());
-        put.storage_class(class.into()).send().await.unwrap();
-    }
+    let (_simulator, bench) = simulated(&objects).await;
     // One row that says it, one that says another, one that says none.
     let rows = [
         ("a", "b", "STANDARD_IA"),

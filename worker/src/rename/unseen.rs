@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use rebucket_protocol::{BucketName, ETag, IfExists, StorageClass, TaskId, Waiver};
+use rebucket_protocol::{BucketName, ETag, IfExists, Pins, StorageClass, TaskId, Waiver};
 
 use super::copy::Target;
 use super::plan::CopyPlan;
@@ -69,6 +69,40 @@ pub fn is_sampled(task: &TaskId) -> bool {
     hasher.finish().is_multiple_of(SAMPLED)
 }
 
+/// What pins tell of a source, where that is enough for its copy and delete.
+#[derive(Debug, Clone, Copy)]
+pub struct Told<'a> {
+    /// The entity tag.
+    pub etag: &'a ETag,
+    /// The size in bytes.
+    pub size: u64,
+    /// The class that the copy gets.
+    pub storage_class: &'a StorageClass,
+}
+
+/// What pins tell of a source that nobody is to look at; `chosen` is the class
+/// that all copies of the job get. `None` where something is missing, or only
+/// HEAD could check it. Each line has to hold.
+#[must_use]
+pub fn told<'a>(pins: &'a Pins, chosen: Option<&'a StorageClass>) -> Option<Told<'a>> {
+    // The pinned tag is all that ties copy and delete to one object. In S3's
+    // own form it names bytes; `*` or a list of tags would name any.
+    let etag = pins.etag.as_ref().filter(|etag| etag.looks_like_md5())?;
+    let size = pins.size?;
+    // Only HEAD shows a date and a version.
+    let by_tag_alone = pins.modified.is_none() && pins.version.is_none();
+    // Without it, the copy would be STANDARD.
+    let storage_class = chosen.or(pins.storage_class.as_ref())?;
+    // The inspection says what to do about an object in an archive.
+    let archived = pins.storage_class.as_ref();
+    let readable = !archived.is_some_and(StorageClass::is_archived);
+    (by_tag_alone && readable).then_some(Told {
+        etag,
+        size,
+        storage_class,
+    })
+}
+
 /// A source as the task and the operator describe it.
 struct Unseen {
     original: Original,
@@ -118,30 +152,23 @@ impl Attempt<'_> {
     /// The source, if nobody has to look at it. Each line has to hold.
     fn unseen(&self) -> Option<Unseen> {
         let (task, pins) = (self.task, &self.task.pins);
-        let single = |size| CopyPlan::new(size, self.settings.parts, None) == Ok(CopyPlan::Single);
+        let Told {
+            etag,
+            size,
+            storage_class,
+        } = told(pins, task.options.storage_class.as_ref())?;
 
         // The operator vouches for the bucket, which has no versions, and
         // nothing contradicts that so far.
         let stated = self.statement.is_some_and(Statement::stands);
-        // The pinned tag is all that ties copy and delete to one object. In
-        // S3's own form it names bytes; `*` or a list of tags would name any.
-        let etag = pins.etag.as_ref().filter(|etag| etag.looks_like_md5())?;
         // In parts, a copy has only the properties that were read.
-        let size = pins.size.filter(|size| single(*size))?;
-        // Only HEAD shows a date and a version.
-        let by_tag_alone = pins.modified.is_none() && pins.version.is_none();
+        let single = CopyPlan::new(size, self.settings.parts, None) == Ok(CopyPlan::Single);
         // Keys of chains are used again, by objects that may have the same tag.
         let alone = task.leg().is_none() && task.then().is_empty();
         // What an earlier delivery did is known by what HEAD shows.
         let first = !self.delivery.redelivered;
         // So is what may be replaced.
         let creates = task.if_exists != IfExists::Overwrite;
-        // Without it, the copy would be STANDARD.
-        let chosen = task.options.storage_class.as_ref();
-        let storage_class = chosen.or(pins.storage_class.as_ref())?;
-        // The inspection says what to do about an object in an archive.
-        let archived = pins.storage_class.as_ref();
-        let readable = !archived.is_some_and(StorageClass::is_archived);
         // To compare properties, one has to know them.
         let believed = self.verify_mode() == VerifyMode::Response;
         // What the endpoint ignores, further looks at the source make up for.
@@ -155,11 +182,10 @@ impl Attempt<'_> {
         let sampled = is_sampled(task.id());
 
         let spared = stated
-            && by_tag_alone
+            && single
             && alone
             && first
             && creates
-            && readable
             && believed
             && conditional
             && keeps_tags

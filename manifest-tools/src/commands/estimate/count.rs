@@ -9,6 +9,7 @@ use rebucket_manifest::args::estimate::{AssumeArgs, Assumption};
 use rebucket_planner::{ManifestError, PlanReader, PlannedRename, StepKind};
 use rebucket_protocol::{BucketName, ETag, IfExists, JobOptions, Pins, StorageClass, Waiver};
 use rebucket_worker::rename::plan::{CopyPlan, PartSettings};
+use rebucket_worker::rename::unseen::told;
 
 use crate::commands::CommandError;
 
@@ -91,8 +92,8 @@ pub(super) struct Counter {
     assumed: Vec<Assumption>,
     annotations: bool,
     overwrite: bool,
-    /// Whether a class was chosen for all copies.
-    class_chosen: bool,
+    /// The class that was chosen for all copies.
+    chosen: Option<StorageClass>,
 }
 
 impl Counter {
@@ -119,7 +120,7 @@ impl Counter {
                 .collect(),
             annotations: !options.waive.contains(&Waiver::Annotations),
             overwrite: if_exists == IfExists::Overwrite,
-            class_chosen: options.storage_class.is_some(),
+            chosen: options.storage_class.clone(),
         }
     }
 
@@ -279,21 +280,13 @@ impl Counter {
         ]
     }
 
-    /// Whether a worker renames the object without a look at it: see
-    /// `rename/unseen.rs` there. The sample is not counted.
+    /// Whether a worker renames the object without a look at it. The sample is
+    /// not counted.
     fn unseen(&self, pins: &Pins, how: How) -> bool {
         self.assumed.contains(&Assumption::Plain)
             && !how.overwrite
             && !how.linked
-            && pins.etag.as_ref().is_some_and(ETag::looks_like_md5)
-            && pins.size.is_some()
-            && (self.class_chosen || pins.storage_class.is_some())
-            && !pins
-                .storage_class
-                .as_ref()
-                .is_some_and(StorageClass::is_archived)
-            && pins.version.is_none()
-            && pins.modified.is_none()
+            && told(pins, self.chosen.as_ref()).is_some()
     }
 
     fn in_parts(&self, parts: u64, uploaded_in_parts: bool) -> Vec<(Request, u64)> {
