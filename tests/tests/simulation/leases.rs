@@ -94,22 +94,28 @@ const VISIBILITY: Duration = Duration::from_secs(40);
 
 /// A lease that was just received and is kept by a queue of this kind.
 fn kept(takes: Duration, fails: Option<(ErrorClass, bool)>) -> (Arc<Extender>, Kept) {
+    let (queue, keeper) = keeper(takes, fails);
+    let kept = keeper.keep(&received(Instant::now() + VISIBILITY));
+    (queue, kept)
+}
+
+/// What keeps leases, by a queue of this kind.
+fn keeper(takes: Duration, fails: Option<(ErrorClass, bool)>) -> (Arc<Extender>, Arc<LeaseKeeper>) {
     let queue = Arc::new(Extender {
         takes,
         fails,
         until: Mutex::default(),
         asked: AtomicU64::new(0),
     });
-    let message = received(Instant::now() + VISIBILITY);
     let keeper = Arc::new(LeaseKeeper::new(
         Arc::clone(&queue) as Arc<dyn Queue>,
         LeaseSettings::new(VISIBILITY),
         Metrics::new().unwrap(),
         CancellationToken::new(),
     ));
-    let kept = keeper.keep(&message);
-    tokio::spawn(async move { keeper.run().await });
-    (queue, kept)
+    let running = Arc::clone(&keeper);
+    tokio::spawn(async move { running.run().await });
+    (queue, keeper)
 }
 
 #[tokio::test(start_paused = true)]
@@ -164,6 +170,28 @@ async fn a_lease_is_kept_for_hours_and_given_up_before_sqs_refuses_to_extend_it(
     assert!(kept.lease().is_lost() && kept.lease().stop().is_cancelled());
     let until = queue.until.lock().unwrap().unwrap();
     assert!(until <= began + MAX_INVISIBLE);
+}
+
+/// As where a large object is copied while many small ones come and go.
+#[tokio::test(start_paused = true)]
+async fn messages_that_come_and_go_do_not_keep_a_lease_from_being_extended() {
+    let (queue, keeper) = keeper(Duration::ZERO, None);
+    let long = keeper.keep(&received(Instant::now() + VISIBILITY));
+    for number in 0..300 {
+        let message = Received {
+            receipt: ReceiptHandle(format!("short-{number}")),
+            ..received(Instant::now() + VISIBILITY)
+        };
+        let short = keeper.keep(&message);
+        tokio::time::sleep(VISIBILITY / 100).await;
+        drop(short);
+        assert!(long.lease().is_held(), "after {number} messages");
+    }
+    let asked = queue.asked.load(Ordering::SeqCst);
+    assert!(
+        (5..10).contains(&asked),
+        "extended {asked} times in three timeouts"
+    );
 }
 
 /// Requests that must not be sent without a lease.

@@ -198,11 +198,18 @@ impl LeaseKeeper {
 
     /// Extends leases until the future is dropped.
     pub async fn run(&self) {
+        let mut earliest = Instant::now();
         loop {
-            let wait = self.until_next();
+            // A moment, not a time to wait: leases that are added all the time
+            // would put it off for good.
+            let next = (Instant::now() + self.until_next()).max(earliest);
             tokio::select! {
                 biased;
-                () = tokio::time::sleep(wait) => self.extend_due().await,
+                () = tokio::time::sleep_until(next) => {
+                    self.extend_due().await;
+                    // After a failed extension, not at once again.
+                    earliest = Instant::now() + self.settings.visibility / 50;
+                }
                 () = self.added.notified() => {}
             }
         }
@@ -221,8 +228,6 @@ impl LeaseKeeper {
             .map(|l| l.remaining().saturating_sub(threshold))
             .min();
         next.unwrap_or(self.settings.visibility)
-            // After a failed extension, not at once again.
-            .max(self.settings.visibility / 50)
     }
 
     async fn extend_due(&self) {
