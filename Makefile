@@ -128,6 +128,10 @@ bench-plan: $(VENV)/.bench bench-programs ## how fast planning is, beside sort a
 bench-submit: $(VENV)/.servers bench-programs ## how fast submitting is, beside a bare SDK loop (BENCH="--turns 5")
 	$(RUN) scripts/bench_submit.py $(BENCH)
 
+.PHONY: bench-report
+bench-report: $(VENV)/.servers bench-programs ## how fast a large report is read (ROWS=1e7 BENCH="--turns 1")
+	$(RUN) scripts/bench_report.py --rows $(ROWS) $(BENCH)
+
 # All with the same features as `make bench` builds, so that nothing is built twice.
 .PHONY: bench-programs
 bench-programs:

@@ -16,10 +16,11 @@ pub(crate) mod submit;
 pub(crate) mod undo;
 mod words;
 
-use std::io::{self, Write};
+use std::io::{self, BufWriter, StdoutLock, Write};
 use std::path::{Path, PathBuf};
 
 use rebucket_manifest::Exit;
+use rebucket_manifest::outcomes::OutcomesError;
 use rebucket_planner::ManifestError;
 use rebucket_protocol::JobId;
 use rebucket_worker::error::ServiceError;
@@ -63,6 +64,9 @@ pub(crate) enum CommandError {
     /// The report cannot be read or written.
     #[error(transparent)]
     Report(#[from] ReportError),
+    /// The outcomes in a report cannot be told.
+    #[error(transparent)]
+    Outcomes(OutcomesError),
     /// A job of that name was begun with other renames.
     #[error(
         "the report {report} has a job {job} of another manifest; give another --report or --job, \
@@ -127,6 +131,15 @@ impl From<CallError> for CommandError {
     }
 }
 
+impl From<OutcomesError> for CommandError {
+    fn from(error: OutcomesError) -> Self {
+        match error {
+            OutcomesError::Report(error) => error.into(),
+            other => Self::Outcomes(other),
+        }
+    }
+}
+
 impl CommandError {
     /// The file cannot be written.
     pub(crate) fn writing(path: &Path) -> impl FnOnce(io::Error) -> Self {
@@ -167,19 +180,40 @@ impl CommandError {
             | Self::Checkpoint(_)
             | Self::Prices(_)
             | Self::Report(_)
+            | Self::Outcomes(_)
             | Self::Defect(_) => Exit::BadInput,
             Self::Interrupted => Exit::Interrupted,
         }
     }
 }
 
+/// Why outcomes were not written, or not all of them.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum WriteError {
+    /// Where they go.
+    #[error(transparent)]
+    Output(#[from] io::Error),
+    /// Where they come from.
+    #[error(transparent)]
+    Outcomes(#[from] OutcomesError),
+}
+
 /// Prints to standard output. A reader that has gone away (`| head`) is not an
 /// error: it has all that it wanted.
 pub(crate) fn print(text: &str) -> Result<(), CommandError> {
-    let mut out = io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(CommandError::Stdout(error)),
-        _ => Ok(()),
+    print_with(|out| Ok(out.write_all(text.as_bytes())?))
+}
+
+/// As [`print`], of what does not have to be in memory at once.
+pub(crate) fn print_with(
+    write: impl FnOnce(&mut BufWriter<StdoutLock<'_>>) -> Result<(), WriteError>,
+) -> Result<(), CommandError> {
+    let mut out = BufWriter::new(io::stdout().lock());
+    match write(&mut out).and_then(|()| Ok(out.flush()?)) {
+        Err(WriteError::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        Err(WriteError::Output(error)) => Err(CommandError::Stdout(error)),
+        Err(WriteError::Outcomes(error)) => Err(error.into()),
+        Ok(()) => Ok(()),
     }
 }
 

@@ -4,5 +4,6 @@
 pub mod args;
 pub mod exit;
 pub mod map_args;
+pub mod outcomes;
 
 pub use exit::Exit;

@@ -19,6 +19,7 @@ pub mod problem;
 mod records;
 pub mod resolve;
 mod sorted;
+pub mod sorted_bytes;
 pub mod spill;
 mod validate;
 

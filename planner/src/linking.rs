@@ -119,7 +119,7 @@ impl Linking {
         plan.write_linked(linked.iter().map(|(block, rows)| (*block, rows)))
             .map_err(written)?;
         drop(linked);
-        let rows = sorter.finish().map_err(unreadable)?.map(|row| {
+        let rows = sorter.finish()?.map(|row| {
             let (key, row) = row.map_err(unreadable)?;
             Ok((Place::chain(key), row))
         });

@@ -87,7 +87,7 @@ impl Spill {
             .map_err(|source| self.error(source))
     }
 
-    fn error(&self, source: io::Error) -> SpillError {
+    pub(crate) fn error(&self, source: io::Error) -> SpillError {
         SpillError {
             folder: self.folder.to_path_buf(),
             source,

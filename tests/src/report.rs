@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
+use rebucket_manifest::outcomes::{Scratch, read_report};
 use rebucket_protocol::{Outcome, OutcomeRecord, Reason};
 use rebucket_worker::report::location::ReportStore;
-use rebucket_worker::report::read::read_report;
 use tempfile::TempDir;
 
 use crate::task::{JOB, Task};
@@ -34,12 +34,14 @@ impl Report {
     pub async fn outcomes(&self) -> Vec<OutcomeRecord> {
         let location = self.path().to_str().expect("a UTF-8 path").parse();
         let store = ReportStore::new(location.expect("a location"), &self.s3);
-        let jobs = read_report(&store).await;
+        let jobs = read_report(&store, &Scratch::new(None)).await;
         let jobs = jobs.unwrap_or_else(|error| panic!("no report could be read: {error}"));
         let report = jobs
             .get(JOB)
             .unwrap_or_else(|| panic!("no job {JOB} in the report"));
-        report.outcomes.sorted().into_iter().cloned().collect()
+        let outcomes = report.outcomes().expect("outcomes that can be read");
+        let outcomes: Result<Vec<_>, _> = outcomes.collect();
+        outcomes.expect("outcomes that can be read")
     }
 
     /// The terminal outcome of one task.

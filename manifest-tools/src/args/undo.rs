@@ -28,6 +28,11 @@ pub struct UndoArgs {
     #[arg(long, env = "REBUCKET_OUT", value_name = "MANIFEST.csv", value_hint = ValueHint::FilePath)]
     pub out: PathBuf,
 
+    /// Where to keep temporary files: as much as the report has, once that is
+    /// more than 64 MiB. [default: the system's folder, $TMPDIR]
+    #[arg(long, env = "REBUCKET_TEMP_DIR", value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub temp_dir: Option<PathBuf>,
+
     /// For a report on S3.
     #[command(flatten)]
     pub s3: S3Args,

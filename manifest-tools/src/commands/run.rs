@@ -8,10 +8,9 @@ use std::time::Duration;
 
 use rebucket_manifest::Exit;
 use rebucket_manifest::args::RunArgs;
+use rebucket_manifest::outcomes::{RowEnd, RowEnds, Scratch, read_job};
 use rebucket_planner::PlanReader;
-use rebucket_protocol::{
-    BucketName, IfExists, JobId, JobOptions, Outcome, S3Prefix, TaskId, Timestamp, encode,
-};
+use rebucket_protocol::{BucketName, IfExists, JobId, JobOptions, S3Prefix, Timestamp, encode};
 use rebucket_worker::admission::Admission;
 use rebucket_worker::clients::Clients;
 use rebucket_worker::config::AllowList;
@@ -20,8 +19,6 @@ use rebucket_worker::metrics::Metrics;
 use rebucket_worker::queue::lease::LeaseSettings;
 use rebucket_worker::queue::memory::MemoryQueue;
 use rebucket_worker::report::location::ReportStore;
-use rebucket_worker::report::read::read_job;
-use rebucket_worker::report::tally::Outcomes;
 use rebucket_worker::report::{JobRecord, Recorder, ReportError, ReportLocation};
 use rebucket_worker::setup::{self, StartError};
 use rebucket_worker::shutdown::Shutdown;
@@ -65,10 +62,12 @@ pub(crate) async fn run(args: RunArgs) -> Result<Exit, CommandError> {
     let _lock = store.lock(&job).await?;
     let record = take_up(&args, &store, &job, &mut source).await?;
     let resumed = record.is_some();
+    let scratch = Scratch::new(args.manifest.temp_dir.clone());
     let earlier = if resumed {
-        read_job(&store, &job).await?.outcomes
+        let (report, job) = (read_job(&store, &job, &scratch).await?, job.clone());
+        tokio::task::spawn_blocking(move || report.row_ends(&job)).await??
     } else {
-        Outcomes::default()
+        RowEnds::default()
     };
 
     let metrics = Metrics::new().map_err(StartError::from)?;
@@ -149,18 +148,19 @@ pub(crate) async fn run(args: RunArgs) -> Result<Exit, CommandError> {
     drop(worker);
     recording.await?;
     fed.await??;
-    conclude(&store, &job, interrupted).await
+    conclude(&store, &job, &scratch, interrupted).await
 }
 
 /// Says what became of the job.
 async fn conclude(
     store: &ReportStore,
     job: &JobId,
+    scratch: &Scratch,
     interrupted: bool,
 ) -> Result<Exit, CommandError> {
-    let report = read_job(store, job).await?;
+    let report = read_job(store, job, scratch).await?;
     let tally = report.tally();
-    print(&summary(job.as_str(), &tally))?;
+    print(&summary(job.as_str(), tally))?;
     complain(&format!("report: {}", store.location()));
     if interrupted {
         complain("rebucket: interrupted; the same command goes on where it stopped");
@@ -278,7 +278,7 @@ struct Feeder {
     options: JobOptions,
     if_exists: IfExists,
     submitted: Timestamp,
-    earlier: Outcomes,
+    earlier: RowEnds,
     /// When this run began, if it tries what failed once more: to a task that
     /// failed it is a new submission, of whatever is at the source now.
     retried: Option<Timestamp>,
@@ -287,18 +287,17 @@ struct Feeder {
 }
 
 impl Feeder {
-    /// When the task is submitted; `None` when it is over.
-    fn submitted(&self, task: &TaskId) -> Option<Timestamp> {
-        match self.earlier.get(task) {
+    /// When a row is submitted; `None` when it is over.
+    fn submitted(&self, row: u64) -> Option<Timestamp> {
+        match self.earlier.get(row) {
             None => Some(self.submitted),
-            Some(record) if record.outcome == Outcome::Failed => self.retried,
+            Some(RowEnd::Failed) => self.retried,
             Some(_) => None,
         }
     }
 
-    fn is_done(&self, task: &TaskId) -> bool {
-        let outcome = self.earlier.get(task).map(|record| record.outcome);
-        matches!(outcome, Some(Outcome::Renamed | Outcome::AlreadyRenamed))
+    fn is_done(&self, row: u64) -> bool {
+        self.earlier.get(row) == Some(RowEnd::Done)
     }
 
     /// A chain goes on with the last rename of it that is done, which may have
@@ -311,11 +310,11 @@ impl Feeder {
         let (job, options, if_exists) = (&self.job, &self.options, self.if_exists);
         walk(&mut plan, 0, |_, planned| {
             let line = planned.line();
-            let submitted = planned.find_row(|row| self.submitted(&TaskId::for_row(job, row)));
+            let submitted = planned.find_row(|row| self.submitted(row));
             if submitted.is_none() {
                 return Ok(ControlFlow::Continue(()));
             }
-            let planned = planned.resumed(|row| self.is_done(&TaskId::for_row(job, row)));
+            let planned = planned.resumed(|row| self.is_done(row));
             let task = planned.into_task(job, options, if_exists, submitted, &self.scratch)?;
             let body = encode(&task)
                 .map_err(|error| CommandError::Usage(format!("line {line}: {error}")))?;

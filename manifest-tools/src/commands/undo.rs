@@ -4,22 +4,22 @@
 //! one, pinned to the object that the report saw at the new name: what was
 //! replaced since then stays where it is.
 
-use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use rebucket_manifest::Exit;
 use rebucket_manifest::args::undo::UndoArgs;
-use rebucket_protocol::{JobId, Outcome, OutcomeRecord, Reason};
+use rebucket_manifest::outcomes::{JobReport, Scratch};
+use rebucket_protocol::{Outcome, Reason};
 use rebucket_worker::clients::Clients;
-use rebucket_worker::report::job::JOB_FILE;
 use rebucket_worker::report::location::ReportStore;
-use rebucket_worker::report::read::{JobReport, read_job, read_report};
+use rebucket_worker::report::read;
 use rebucket_worker::report::{ReportError, ReportLocation, Tally};
+use tokio::task::spawn_blocking;
 
 use super::beside::create_beside;
-use super::{CommandError, complain, interrupted};
+use super::{CommandError, WriteError, complain, interrupted, print_with};
 
 /// The columns of the manifest.
 const COLUMNS: [&str; 4] = ["source", "destination", "etag", "size"];
@@ -34,22 +34,19 @@ pub(crate) async fn run(args: UndoArgs) -> Result<Exit, CommandError> {
     let work = async {
         let clients = Clients::from_env(args.s3.s3_path_style).await;
         let store = ReportStore::new(args.report.clone(), &clients.s3);
-        let report = find(&store, args.job.as_ref()).await?;
-        let out = args.out.clone();
-        tokio::task::spawn_blocking(move || {
-            let rows = write_manifest(&report, &out)?;
-            Ok::<_, CommandError>((report, rows))
-        })
-        .await?
+        let report = find(&store, &args).await?;
+        let summary = summary(&report, &args)?;
+        write_manifest(report, &args.out).await?;
+        Ok::<_, CommandError>(summary)
     };
-    let (report, rows) = tokio::select! {
+    let summary = tokio::select! {
         done = work => done?,
         () = interrupted => {
             complain("rebucket: interrupted; no manifest was written");
             return Ok(Exit::Interrupted);
         }
     };
-    complain(summary(&report, rows, &args).trim_end());
+    complain(summary.trim_end());
     Ok(Exit::Done)
 }
 
@@ -69,121 +66,93 @@ fn refuse_out(out: &Path) -> Result<(), CommandError> {
 }
 
 /// The one job that is meant. The others are not read.
-async fn find(store: &ReportStore, wanted: Option<&JobId>) -> Result<JobReport, CommandError> {
-    let names = store.list().await?;
-    let folders: BTreeSet<&str> = names.iter().filter_map(|name| folder(name)).collect();
+async fn find(store: &ReportStore, args: &UndoArgs) -> Result<JobReport, CommandError> {
+    let wanted = args.job.as_ref();
+    let mut jobs = read::jobs(store).await?;
     let missing = || {
         let what = wanted.map_or_else(String::new, |job| format!(" for the job {job}"));
         CommandError::from(ReportError::Missing(format!("{}{what}", store.location())))
     };
-    if let Some(job) = wanted.filter(|job| folders.contains(job.as_str())) {
-        return Ok(read_job(store, job).await?);
+    let named = wanted.and_then(|job| jobs.remove(job.as_str()));
+    let is_folder = named.is_none() && jobs.len() == 1 && jobs.contains_key("");
+    if named.is_none() && jobs.len() > 1 && wanted.is_none() {
+        return Err(several(store, jobs.keys()));
     }
-    match (folders.first(), folders.len()) {
-        (None, _) => Err(missing()),
-        // The location is a job's own folder.
-        (Some(&""), 1) => {
-            let report = read_report(store).await?.remove("").ok_or_else(missing)?;
-            match wanted {
-                Some(job) if name_of(&report).as_deref() != Some(job.as_str()) => Err(missing()),
-                _ => Ok(report),
-            }
-        }
-        (Some(name), 1) if wanted.is_none() => {
-            let job = JobId::new(*name).map_err(|_| missing())?;
-            Ok(read_job(store, &job).await?)
-        }
-        _ if wanted.is_some() => Err(missing()),
-        (Some(_), count) => {
-            let shown: Vec<_> = folders.iter().copied().take(JOBS_SHOWN).collect();
-            let more = if count > shown.len() { ", ..." } else { "" };
-            Err(CommandError::Usage(format!(
-                "the report {} has {count} jobs ({}{more}); name the one to take back with --job",
-                store.location(),
-                shown.join(", "),
-            )))
-        }
-    }
-}
-
-/// The folder of a file that holds something of a job.
-fn folder(name: &str) -> Option<&str> {
-    let (folder, file) = name.rsplit_once('/').unwrap_or(("", name));
-    let is_lines = Path::new(file)
-        .extension()
-        .is_some_and(|ending| ending == "jsonl");
-    (file == JOB_FILE || is_lines).then_some(folder)
-}
-
-/// What a job calls itself.
-fn name_of(report: &JobReport) -> Option<String> {
-    if let Some(record) = &report.job {
-        return Some(record.job.to_string());
-    }
-    let first = report.outcomes.sorted().into_iter().next()?;
-    Some(first.task.job().to_owned())
-}
-
-/// Writes the manifest in one step, so that there is never half of one;
-/// standard output as it comes. How many rows it has.
-fn write_manifest(report: &JobReport, out: &Path) -> Result<u64, CommandError> {
-    if out == Path::new("-") {
-        return match write_rows(report, io::stdout().lock()) {
-            Ok((_, rows)) => Ok(rows),
-            // The reader has all that it wanted.
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
-                Ok(undoable(report).count() as u64)
-            }
-            Err(error) => Err(CommandError::Stdout(error)),
-        };
-    }
-    let written = || {
-        let (file, unfinished) = create_beside(out)?;
-        let (file, rows) = write_rows(report, file)?;
-        unfinished.replace(&file)?;
-        Ok(rows)
+    let files = match named {
+        Some(files) => files,
+        // The location is a job's own folder, or that of the only one.
+        None if is_folder || wanted.is_none() => jobs.into_values().next().ok_or_else(missing)?,
+        None => return Err(missing()),
     };
-    written().map_err(CommandError::writing(out))
+    let scratch = Scratch::new(args.temp_dir.clone());
+    let report = JobReport::read(store, &files, &scratch).await?;
+    match wanted {
+        Some(job) if is_folder && report.job()?.as_deref() != Some(job.as_str()) => Err(missing()),
+        _ => Ok(report),
+    }
 }
 
-/// Writes the header and a row for every task that was carried out.
-fn write_rows<W: Write>(report: &JobReport, out: W) -> io::Result<(W, u64)> {
-    let mut rows = 0;
-    let mut csv = csv::Writer::from_writer(BufWriter::new(out));
-    csv.write_record(COLUMNS)?;
-    for record in undoable(report) {
-        let (etag, size) = match &record.etag {
-            Some(etag) => (etag.to_string(), record.bytes.to_string()),
+fn several<'a>(
+    store: &ReportStore,
+    names: impl ExactSizeIterator<Item = &'a String>,
+) -> CommandError {
+    let (count, location) = (names.len(), store.location());
+    let shown: Vec<_> = names.take(JOBS_SHOWN).map(String::as_str).collect();
+    let more = if count > shown.len() { ", ..." } else { "" };
+    CommandError::Usage(format!(
+        "the report {location} has {count} jobs ({}{more}); name the one to take back with --job",
+        shown.join(", "),
+    ))
+}
+
+/// Writes the manifest in one step, so that there is never half of one, and
+/// what is unfinished is removed; standard output as it comes.
+async fn write_manifest(report: JobReport, out: &Path) -> Result<(), CommandError> {
+    if out == Path::new("-") {
+        let print = move || print_with(|out| write_rows(&report, out));
+        return spawn_blocking(print).await?;
+    }
+    let writing = |error| CommandError::writing(out)(error);
+    let (file, unfinished) = create_beside(out).map_err(writing)?;
+    let written = spawn_blocking(move || {
+        write_rows(&report, BufWriter::new(&file))?;
+        Ok(file.sync_all().map(|()| file)?)
+    });
+    let file = written.await?.map_err(|error| match error {
+        WriteError::Output(error) => writing(error),
+        WriteError::Outcomes(error) => error.into(),
+    })?;
+    unfinished.replace(&file).map_err(writing)
+}
+
+/// Writes the header and a row for every task that was carried out, in the
+/// order of the tasks.
+fn write_rows(report: &JobReport, out: impl Write) -> Result<(), WriteError> {
+    let mut rows = csv::Writer::from_writer(out);
+    rows.write_record(COLUMNS).map_err(io::Error::from)?;
+    for outcome in report.outcomes()? {
+        let outcome = outcome?;
+        if !matches!(outcome.outcome, Outcome::Renamed | Outcome::AlreadyRenamed) {
+            continue;
+        }
+        let (etag, size) = match &outcome.etag {
+            Some(etag) => (etag.to_string(), outcome.bytes.to_string()),
             // Nobody saw the object, so its size is not known either.
             None => (String::new(), String::new()),
         };
-        let (source, destination) = (record.destination.to_string(), record.source.to_string());
-        csv.write_record([source, destination, etag, size])?;
-        rows += 1;
+        let (source, destination) = (outcome.destination.to_string(), outcome.source.to_string());
+        let row = [source, destination, etag, size];
+        rows.write_record(row).map_err(io::Error::from)?;
     }
-    let buffer = csv
-        .into_inner()
-        .map_err(|error| io::Error::from(error.error().kind()))?;
-    let mut out = buffer
-        .into_inner()
-        .map_err(io::IntoInnerError::into_error)?;
-    out.flush()?;
-    Ok((out, rows))
-}
-
-/// What was carried out, in the order of the tasks.
-fn undoable(report: &JobReport) -> impl Iterator<Item = &OutcomeRecord> {
-    report
-        .outcomes
-        .sorted()
-        .into_iter()
-        .filter(|record| matches!(record.outcome, Outcome::Renamed | Outcome::AlreadyRenamed))
+    Ok(rows.flush()?)
 }
 
 /// What the manifest has, and what it leaves out.
-fn summary(report: &JobReport, rows: u64, args: &UndoArgs) -> String {
+fn summary(report: &JobReport, args: &UndoArgs) -> Result<String, CommandError> {
     let tally = report.tally();
-    let job = name_of(report).map_or_else(|| "the job".to_owned(), |name| format!("job {name}"));
+    let rows = tally.renamed + tally.already_renamed;
+    let job = report.job()?;
+    let job = job.map_or_else(|| "the job".to_owned(), |name| format!("job {name}"));
     let place = match args.out.to_str() {
         Some("-") => "standard output".to_owned(),
         _ => PathBuf::from(&args.out).display().to_string(),
@@ -193,8 +162,8 @@ fn summary(report: &JobReport, rows: u64, args: &UndoArgs) -> String {
         1 => format!("{job}: 1 rename to undo, in {place}\n"),
         _ => format!("{job}: {rows} renames to undo, in {place}\n"),
     };
-    out.push_str(&left_out(report, &tally, &args.report));
-    out
+    out.push_str(&left_out(report, tally, &args.report));
+    Ok(out)
 }
 
 fn left_out(report: &JobReport, tally: &Tally, location: &ReportLocation) -> String {
@@ -212,7 +181,7 @@ fn left_out(report: &JobReport, tally: &Tally, location: &ReportLocation) -> Str
     if !parts.is_empty() {
         writeln!(out, "  left out: {}", parts.join(", ")).ok();
     }
-    if report.job.is_none() {
+    if report.record().is_none() {
         out.push_str(
             "  how many are pending is not known: the job was submitted without --report\n",
         );

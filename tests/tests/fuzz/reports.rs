@@ -1,12 +1,12 @@
 //! The report: what workers wrote, some of them until they were killed.
 
-use std::path::Path;
+use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 use proptest::sample::Index;
+use rebucket_manifest::outcomes::{JobReport, OutcomesError, Scratch, read_job};
 use rebucket_protocol::{JobId, Outcome, OutcomeRecord, TaskId, Timestamp};
 use rebucket_worker::report::location::ReportStore;
-use rebucket_worker::report::read::{JobReport, read_report};
 use rebucket_worker::report::tally::Outcomes;
 use rebucket_worker::report::{ReportError, ReportLocation};
 
@@ -37,25 +37,30 @@ fn lines(records: &[OutcomeRecord]) -> Vec<Vec<u8>> {
 }
 
 /// Reads a report that consists of one file, or of several.
-fn read(files: &[&[u8]]) -> Result<JobReport, ReportError> {
+fn read(files: &[&[u8]]) -> Result<JobReport, OutcomesError> {
+    read_within(files, 1 << 20)
+}
+
+/// The same, with so many bytes of memory.
+fn read_within(files: &[&[u8]], memory: usize) -> Result<JobReport, OutcomesError> {
     let folder = tempfile::tempdir().unwrap();
     let job = folder.path().join("job");
     std::fs::create_dir(&job).unwrap();
     for (number, bytes) in files.iter().enumerate() {
         std::fs::write(job.join(format!("w{number}.jsonl")), bytes).unwrap();
     }
-    read_folder(folder.path())
-}
-
-fn read_folder(folder: &Path) -> Result<JobReport, ReportError> {
-    let location = ReportLocation::Directory(folder.to_owned());
+    let location = ReportLocation::Directory(folder.path().to_owned());
     // Never asked: the report is a directory.
     let store = ReportStore::new(location, &s3_client("http://127.0.0.1:1"));
-    block_on(read_report(&store)).map(|mut jobs| jobs.remove("job").unwrap_or_default())
+    let scratch = Scratch {
+        memory,
+        ..Scratch::new(None)
+    };
+    block_on(read_job(&store, &JobId::new("job").unwrap(), &scratch))
 }
 
 fn outcomes(report: &JobReport) -> Vec<OutcomeRecord> {
-    report.outcomes.sorted().into_iter().cloned().collect()
+    report.outcomes().unwrap().map(Result::unwrap).collect()
 }
 
 proptest! {
@@ -92,10 +97,10 @@ proptest! {
         let at = at.index(lines.len() + 1);
         lines.insert(at, garbage.to_vec());
         match read(&[&lines.concat()]) {
-            Err(ReportError::Malformed { file, line, .. }) => {
+            Err(OutcomesError::Report(ReportError::Malformed { file, line, .. })) => {
                 prop_assert_eq!((file.as_str(), line), ("job/w0.jsonl", at + 1));
             }
-            other => prop_assert!(false, "{:?}", other.map(|report| report.tally())),
+            other => prop_assert!(false, "{:?}", other.map(|report| report.tally().clone())),
         }
     }
 
@@ -113,10 +118,10 @@ proptest! {
                 .filter(|line| line.ends_with(b"\n"))
                 .map(|line| serde_json::from_slice(line).unwrap())
                 .collect();
-            for record in outcomes(&found) {
-                prop_assert!(said.contains(&record));
-            }
-            prop_assert!(said.iter().all(|record| found.outcomes.get(&record.task).is_some()));
+            let found = outcomes(&found);
+            prop_assert!(found.iter().all(|record| said.contains(record)));
+            let told: BTreeSet<_> = found.iter().map(|record| &record.task).collect();
+            prop_assert!(said.iter().all(|record| told.contains(&record.task)));
         }
     }
 
@@ -126,6 +131,7 @@ proptest! {
         rows in prop::collection::vec(1_u64..4, 9),
         order in any::<prop::sample::Index>(),
         split in any::<Index>(),
+        memory in 0_usize..2_000,
     ) {
         let job = JobId::new("job").unwrap();
         let mut records = records;
@@ -144,13 +150,13 @@ proptest! {
             for record in records {
                 outcomes.add(record.clone());
             }
-            outcomes.sorted().into_iter().cloned().collect::<Vec<_>>()
+            outcomes.into_sorted()
         };
         let expected = tally(&records);
         prop_assert_eq!(&tally(&turned), &expected);
         let lines = lines(&turned);
         let (first, second) = lines.split_at(split.index(lines.len() + 1));
-        let found = read(&[&first.concat(), &second.concat()]).unwrap();
+        let found = read_within(&[&first.concat(), &second.concat()], memory).unwrap();
         prop_assert_eq!(&outcomes(&found), &expected);
         let sums = found.tally();
         prop_assert_eq!(sums.ended(), expected.len() as u64);
@@ -161,7 +167,7 @@ proptest! {
     #[test]
     fn no_size_makes_the_sums_panic(records in records()) {
         let report = read(&[&lines(&records).concat()]).unwrap();
-        let mut sums = report.tally();
+        let mut sums = report.tally().clone();
         for record in records.iter().filter(|record| record.outcome == Outcome::Renamed) {
             prop_assert!(sums.bytes >= record.bytes);
         }

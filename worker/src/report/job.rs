@@ -36,12 +36,16 @@ impl JobRecord {
     /// # Errors
     /// [`ReportError`].
     pub async fn load(store: &ReportStore, job: &JobId) -> Result<Option<Self>, ReportError> {
-        let name = Self::name(job);
-        let Some(text) = store.read(&name).await? else {
+        Self::read(store, &Self::name(job)).await
+    }
+
+    /// The record in the file of that name, if it is there.
+    pub(super) async fn read(store: &ReportStore, name: &str) -> Result<Option<Self>, ReportError> {
+        let Some(text) = store.read(name).await? else {
             return Ok(None);
         };
         let malformed = |error| ReportError::Malformed {
-            file: name.clone(),
+            file: name.to_owned(),
             line: 1,
             error,
         };

@@ -1,6 +1,7 @@
 //! Where a report is, and the few operations on it: append, list, read.
 
 use std::fmt;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -33,7 +34,7 @@ pub enum ReportError {
         path: PathBuf,
         /// What the system said.
         #[source]
-        error: std::io::Error,
+        error: io::Error,
     },
     /// An object.
     #[error(transparent)]
@@ -61,7 +62,7 @@ pub enum ReportError {
 }
 
 impl ReportError {
-    pub(super) fn file(path: &Path) -> impl FnOnce(std::io::Error) -> Self + use<> {
+    pub(super) fn file(path: &Path) -> impl FnOnce(io::Error) -> Self + use<> {
         let path = path.to_owned();
         move |error| Self::File { path, error }
     }
@@ -97,6 +98,9 @@ pub struct ReportLock {
     /// The system unlocks it when it is closed, also when the process dies.
     _file: Option<std::fs::File>,
 }
+
+/// Text of a report. No object of one is large, unlike files, which grow.
+pub type ReportText = Box<dyn io::BufRead + Send>;
 
 /// A report location with the means to get at it. Names are relative to it,
 /// with slashes: `job/file`.
@@ -228,13 +232,32 @@ impl ReportStore {
                 let path = root.join(name);
                 blocking(move || match std::fs::read(&path) {
                     Ok(text) => Ok(Some(text)),
-                    Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
                     Err(error) => Err(ReportError::file(&path)(error)),
                 })
                 .await
             }
             ReportLocation::S3(prefix) => self.get(prefix, name).await,
         }
+    }
+
+    /// The text of one file, read as it is needed, or of one object; `None`
+    /// when it is not there.
+    ///
+    /// # Errors
+    /// [`ReportError`].
+    pub async fn open(&self, name: &str) -> Result<Option<ReportText>, ReportError> {
+        let ReportLocation::Directory(root) = &self.location else {
+            let text = self.read(name).await?;
+            return Ok(text.map(|text| Box::new(io::Cursor::new(text)) as ReportText));
+        };
+        let path = root.join(name);
+        blocking(move || match std::fs::File::open(&path) {
+            Ok(file) => Ok(Some(Box::new(io::BufReader::new(file)) as ReportText)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(ReportError::file(&path)(error)),
+        })
+        .await
     }
 
     pub(super) async fn put(
@@ -353,11 +376,11 @@ fn append_file(path: &Path, text: &[u8]) -> Result<(), ReportError> {
 }
 
 /// Puts a file in place once all of it is durable.
-pub(super) fn replace_file(path: &Path, mut text: impl std::io::Read) -> Result<(), ReportError> {
+pub(super) fn replace_file(path: &Path, mut text: impl io::Read) -> Result<(), ReportError> {
     make_parent(path)?;
     let scratch = path.with_extension("tmp");
     let mut file = std::fs::File::create(&scratch).map_err(ReportError::file(&scratch))?;
-    std::io::copy(&mut text, &mut file).map_err(ReportError::file(&scratch))?;
+    io::copy(&mut text, &mut file).map_err(ReportError::file(&scratch))?;
     file.sync_all().map_err(ReportError::file(&scratch))?;
     std::fs::rename(&scratch, path).map_err(ReportError::file(path))?;
     sync_parent(path)
@@ -399,7 +422,7 @@ fn list_files(root: &Path) -> Result<Vec<String>, ReportError> {
 fn entries(directory: &Path) -> Result<Vec<(PathBuf, String)>, ReportError> {
     let listed = match std::fs::read_dir(directory) {
         Ok(listed) => listed,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(ReportError::file(directory)(error)),
     };
     let mut found = Vec::new();

@@ -1,67 +1,52 @@
-//! Reading a report back.
+//! Reading a report back, file by file: whole, it may be larger than memory.
 
 use std::collections::BTreeMap;
+use std::io::BufRead;
 
 use rebucket_protocol::{JobId, OutcomeRecord};
 
 use super::job::{JOB_FILE, JobRecord};
 use super::location::{ReportError, ReportStore};
-use super::tally::{Outcomes, Tally};
 
 /// How the names of files with outcomes end.
 const LINES: &str = ".jsonl";
 
-/// One job of a report.
-#[derive(Debug, Default)]
-pub struct JobReport {
+/// The files of one job.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct JobFiles {
     /// What was recorded at its submission, if anything.
-    pub job: Option<JobRecord>,
-    /// How its tasks ended.
-    pub outcomes: Outcomes,
+    pub record: Option<String>,
+    /// How its tasks ended: what each process wrote.
+    pub outcomes: Vec<String>,
 }
 
-impl JobReport {
-    async fn read_file(&mut self, store: &ReportStore, name: &str) -> Result<(), ReportError> {
-        let Some(text) = store.read(name).await? else {
-            return Ok(());
-        };
-        if has_lines(name) {
-            for record in parse(name, &text)? {
-                self.outcomes.add(record);
-            }
-        } else {
-            self.job = Some(serde_json::from_slice(&text).map_err(|error| {
-                let file = name.to_owned();
-                ReportError::Malformed {
-                    file,
-                    line: 1,
-                    error,
-                }
-            })?);
+impl JobFiles {
+    /// The job's record.
+    ///
+    /// # Errors
+    /// [`ReportError`].
+    pub async fn record(&self, store: &ReportStore) -> Result<Option<JobRecord>, ReportError> {
+        match &self.record {
+            Some(name) => JobRecord::read(store, name).await,
+            None => Ok(None),
         }
-        Ok(())
-    }
-
-    /// The sums.
-    #[must_use]
-    pub fn tally(&self) -> Tally {
-        self.outcomes
-            .tally(self.job.as_ref().and_then(|job| job.submitted))
     }
 }
 
-/// Reads every job of a report; the location may be the report's own, or one
-/// job's folder in it.
+/// The jobs of a report, each by its folder; the location may be the report's
+/// own, or one job's folder in it, which is called "" then.
 ///
 /// # Errors
 /// [`ReportError`], among them [`ReportError::Missing`].
-pub async fn read_report(store: &ReportStore) -> Result<BTreeMap<String, JobReport>, ReportError> {
-    let mut jobs: BTreeMap<String, JobReport> = BTreeMap::new();
+pub async fn jobs(store: &ReportStore) -> Result<BTreeMap<String, JobFiles>, ReportError> {
+    let mut jobs: BTreeMap<String, JobFiles> = BTreeMap::new();
     for name in store.list().await? {
         let (job, file) = name.rsplit_once('/').unwrap_or(("", &name));
-        if is_report_file(file) {
-            let report = jobs.entry(job.to_owned()).or_default();
-            report.read_file(store, &name).await?;
+        let (is_record, job) = (file == JOB_FILE, job.to_owned());
+        if is_record {
+            jobs.entry(job).or_default().record = Some(name);
+        } else if file.strip_suffix(LINES).is_some() {
+            jobs.entry(job).or_default().outcomes.push(name);
         }
     }
     if jobs.is_empty() {
@@ -70,41 +55,37 @@ pub async fn read_report(store: &ReportStore) -> Result<BTreeMap<String, JobRepo
     Ok(jobs)
 }
 
-/// Reads one job of a report; empty when nothing was recorded of it.
+/// The files of one job of a report; none when nothing was recorded of it.
 ///
 /// # Errors
 /// [`ReportError`].
-pub async fn read_job(store: &ReportStore, job: &JobId) -> Result<JobReport, ReportError> {
-    let names = match store.list().await {
-        Ok(names) => names,
-        Err(ReportError::Missing(_)) => Vec::new(),
-        Err(other) => return Err(other),
-    };
-    let mut report = JobReport::default();
-    for name in names {
-        if let Some((folder, file)) = name.rsplit_once('/')
-            && folder == job.as_str()
-            && is_report_file(file)
-        {
-            report.read_file(store, &name).await?;
-        }
+pub async fn job(store: &ReportStore, job: &JobId) -> Result<JobFiles, ReportError> {
+    match jobs(store).await {
+        Ok(mut jobs) => Ok(jobs.remove(job.as_str()).unwrap_or_default()),
+        Err(ReportError::Missing(_)) => Ok(JobFiles::default()),
+        Err(other) => Err(other),
     }
-    Ok(report)
 }
 
-fn has_lines(file: &str) -> bool {
-    file.strip_suffix(LINES).is_some()
-}
-
-fn is_report_file(file: &str) -> bool {
-    file == JOB_FILE || has_lines(file)
-}
-
-/// The outcomes in one file. A last line without its end was cut off by a
-/// crash: it was never confirmed, so its task was handed out again.
-fn parse(file: &str, text: &[u8]) -> Result<Vec<OutcomeRecord>, ReportError> {
-    let mut records = Vec::new();
-    for (index, line) in text.split_inclusive(|byte| *byte == b'\n').enumerate() {
+/// Takes every outcome in a file, with its line. A last line without its end
+/// was cut off by a crash: it was never confirmed, so its task was handed out
+/// again.
+///
+/// # Errors
+/// [`ReportError`], and whatever `take` returns.
+pub fn read_outcomes<E: From<ReportError>>(
+    file: &str,
+    mut text: impl BufRead,
+    mut take: impl FnMut(OutcomeRecord, &[u8]) -> Result<(), E>,
+) -> Result<(), E> {
+    let mut line = Vec::new();
+    for number in 1.. {
+        line.clear();
+        let read = text.read_until(b'\n', &mut line);
+        read.map_err(|error| ReportError::file(file.as_ref())(error))?;
+        if line.is_empty() {
+            break;
+        }
         if !line.ends_with(b"\n") {
             tracing::warn!(
                 file,
@@ -114,10 +95,10 @@ fn parse(file: &str, text: &[u8]) -> Result<Vec<OutcomeRecord>, ReportError> {
         }
         let malformed = |error| ReportError::Malformed {
             file: file.to_owned(),
-            line: index + 1,
+            line: number,
             error,
         };
-        records.push(serde_json::from_slice(line).map_err(malformed)?);
+        take(serde_json::from_slice(&line).map_err(malformed)?, &line)?;
     }
-    Ok(records)
+    Ok(())
 }

@@ -124,21 +124,10 @@ impl Outcomes {
 
     /// Every task's outcome, by task.
     #[must_use]
-    pub fn sorted(&self) -> Vec<&OutcomeRecord> {
-        let mut records: Vec<_> = self.by_task.values().collect();
+    pub fn into_sorted(self) -> Vec<OutcomeRecord> {
+        let mut records: Vec<_> = self.by_task.into_values().collect();
         records.sort_unstable_by(|a, b| a.task.cmp(&b.task));
         records
-    }
-
-    /// The sums.
-    #[must_use]
-    pub fn tally(&self, submitted: Option<u64>) -> Tally {
-        let mut tally = Tally::default();
-        for record in self.by_task.values() {
-            tally.add(record.outcome, record.reason, record.bytes);
-        }
-        tally.settle(submitted);
-        tally
     }
 }
 
@@ -206,7 +195,11 @@ mod tests {
             for line in lines {
                 outcomes.add(line);
             }
-            let tally = outcomes.tally(Some(4));
+            let mut tally = Tally::default();
+            for record in outcomes.into_sorted() {
+                tally.add(record.outcome, record.reason, record.bytes);
+            }
+            tally.settle(Some(4));
             assert_eq!(
                 (tally.renamed, tally.failed, tally.already_renamed),
                 (2, 1, 0)
