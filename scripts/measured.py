@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 MIB = 1024 * 1024
+# Kept of what a command prints.
+TAIL_BYTES = 64 * 1024
 
 
 class BenchFailed(Exception):
@@ -36,7 +38,9 @@ def measured(command: list[str], log: Path, env: dict[str, str]) -> Measured:
         _, status, usage = os.wait4(child.pid, 0)
         seconds = time.monotonic() - started
         child.returncode = os.waitstatus_to_exitcode(status)
-    said = log.read_text(errors="replace")
+    with log.open("rb") as output:
+        output.seek(max(0, log.stat().st_size - TAIL_BYTES))
+        said = output.read().decode(errors="replace")
     if child.returncode != 0:
         raise BenchFailed(f"{command[0]} ended with {child.returncode}: {said[-2000:]}")
     # Kilobytes on Linux, bytes on macOS.

@@ -198,6 +198,16 @@ pub(crate) enum WriteError {
     Outcomes(#[from] OutcomesError),
 }
 
+impl From<csv::Error> for WriteError {
+    fn from(error: csv::Error) -> Self {
+        Self::Output(match error.into_kind() {
+            csv::ErrorKind::Io(error) => error,
+            // Rows of one length, of text: nothing else can be wrong.
+            other => io::Error::other(format!("{other:?}")),
+        })
+    }
+}
+
 /// Prints to standard output. A reader that has gone away (`| head`) is not an
 /// error: it has all that it wanted.
 pub(crate) fn print(text: &str) -> Result<(), CommandError> {

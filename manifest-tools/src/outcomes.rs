@@ -1,6 +1,8 @@
-//! The outcomes of a job, read from its report: one for each task, in the order
+//! The outcomes of jobs, read from their report: one for each task, in the order
 //! of the tasks, and of however many. Lines of a report come in any order, and
 //! a task may have several; so they are sorted, on disk where they are many.
+//! Only tasks whose names begin alike are held together: no two rows of a
+//! manifest are, but what others have named may be.
 
 mod rows;
 
@@ -20,15 +22,14 @@ use tokio::task::{JoinError, spawn_blocking};
 
 pub use rows::{RowEnd, RowEnds};
 
-/// How much of a task's name, without its job, lines are sorted by, in bytes:
-/// all of it for rows of a manifest.
-const KEY_BYTES: usize = 16;
+/// The bytes that lines are sorted by: the number of the job, and so much of
+/// the task's name in it. Of a manifest's row, that is all of it.
+const KEY_BYTES: usize = JOB_BYTES + 16;
 
-/// Memory for the lines of all jobs, in bytes.
+const JOB_BYTES: usize = size_of::<u32>();
+
+/// Memory for lines, in bytes.
 const MEMORY: usize = 64 << 20;
-
-/// Memory for the lines of each job, at least, in bytes.
-const LEAST_MEMORY: usize = 64 << 10;
 
 /// Files that are opened, or objects that are got, before they are due. On S3
 /// a report has many, and they are small.
@@ -69,109 +70,114 @@ pub enum OutcomesError {
     Defect(#[from] JoinError),
 }
 
-/// A job as its report has it.
-pub struct JobReport {
-    record: Option<JobRecord>,
+/// Jobs of a report.
+pub struct Report {
+    jobs: Vec<Job>,
     lines: SortedBytes<KEY_BYTES>,
-    tally: Tally,
 }
 
-/// Reads every job of a report; the location may be the report's own, or one
-/// job's folder in it, which is called "" then.
-///
-/// # Errors
-/// [`OutcomesError`], among them [`ReportError::Missing`].
-pub async fn read_report(
-    store: &ReportStore,
-    scratch: &Scratch,
-) -> Result<BTreeMap<String, JobReport>, OutcomesError> {
-    let jobs = read::jobs(store).await?;
-    let scratch = Scratch {
-        memory: (scratch.memory / jobs.len()).max(LEAST_MEMORY),
-        folder: scratch.folder.clone(),
-    };
-    let mut reports = BTreeMap::new();
-    for (name, files) in jobs {
-        reports.insert(name, JobReport::read(store, &files, &scratch).await?);
-    }
-    Ok(reports)
+/// One of them.
+#[derive(Debug)]
+pub struct Job {
+    /// Its folder; "" where the report's location is a job's own folder.
+    pub folder: String,
+    /// What was recorded at its submission, if anything.
+    pub record: Option<JobRecord>,
 }
 
-/// Reads one job of a report; empty when nothing was recorded of it.
-///
-/// # Errors
-/// [`OutcomesError`].
-pub async fn read_job(
-    store: &ReportStore,
-    job: &JobId,
-    scratch: &Scratch,
-) -> Result<JobReport, OutcomesError> {
-    let files = read::job(store, job).await?;
-    JobReport::read(store, &files, scratch).await
+/// What becomes of a job.
+#[derive(Debug, Clone, Default)]
+pub struct Sums {
+    /// What it calls itself, if it says.
+    pub name: Option<String>,
+    /// How many of its tasks ended in which way.
+    pub tally: Tally,
 }
 
-impl JobReport {
-    /// Reads the files of a job.
+impl Report {
+    /// Reads the files of jobs, by their folders.
     ///
     /// # Errors
     /// [`OutcomesError`].
     pub async fn read(
         store: &ReportStore,
-        files: &JobFiles,
+        jobs: BTreeMap<String, JobFiles>,
         scratch: &Scratch,
     ) -> Result<Self, OutcomesError> {
-        let record = files.record(store).await?;
         let mut sorter = ByteSorter::new(scratch.folder.as_ref(), scratch.memory);
-        let names = stream::iter(files.outcomes.clone());
-        let texts = names.map(|name| async move { (store.open(&name).await, name) });
-        let mut texts = texts.buffered(READ_AHEAD);
-        while let Some((text, name)) = texts.next().await {
-            let Some(text) = text? else {
+        let mut read = Vec::with_capacity(jobs.len());
+        for ((folder, files), number) in jobs.into_iter().zip(0..) {
+            let record = files.record(store).await?;
+            read.push(Job { folder, record });
+            let names = stream::iter(files.outcomes);
+            let texts = names.map(|name| async move { (store.open(&name).await, name) });
+            let mut texts = texts.buffered(READ_AHEAD);
+            while let Some((text, name)) = texts.next().await {
+                let Some(text) = text? else {
+                    continue;
+                };
+                sorter = spawn_blocking(move || {
+                    read::read_outcomes(&name, text, |outcome, line| {
+                        Ok::<_, OutcomesError>(sorter.push(key(number, &outcome.task), line)?)
+                    })?;
+                    Ok::<_, OutcomesError>(sorter)
+                })
+                .await??;
+            }
+        }
+        let lines = spawn_blocking(move || sorter.finish()).await??;
+        Ok(Self { jobs: read, lines })
+    }
+
+    /// Reads one job; empty when nothing was recorded of it.
+    ///
+    /// # Errors
+    /// [`OutcomesError`].
+    pub async fn of_job(
+        store: &ReportStore,
+        job: &JobId,
+        scratch: &Scratch,
+    ) -> Result<Self, OutcomesError> {
+        let files = read::job(store, job).await?;
+        let jobs = BTreeMap::from([(job.to_string(), files)]);
+        Self::read(store, jobs, scratch).await
+    }
+
+    /// The jobs, by their folders.
+    #[must_use]
+    pub fn jobs(&self) -> &[Job] {
+        &self.jobs
+    }
+
+    /// The sums of each job.
+    ///
+    /// # Errors
+    /// [`OutcomesError`].
+    pub fn sums(&self) -> Result<Vec<Sums>, OutcomesError> {
+        let mut sums = vec![Sums::default(); self.jobs.len()];
+        let mut outcomes = self.outcomes()?;
+        while let Some((job, outcome)) = outcomes.next_of_job()? {
+            let Some(sums) = sums.get_mut(job) else {
                 continue;
             };
-            sorter = spawn_blocking(move || {
-                read::read_outcomes(&name, text, |outcome, line| {
-                    Ok::<_, OutcomesError>(sorter.push(key(&outcome.task), line)?)
-                })?;
-                Ok::<_, OutcomesError>(sorter)
-            })
-            .await??;
-        }
-        spawn_blocking(move || Self::sorted(record, sorter.finish()?)).await?
-    }
-
-    fn sorted(
-        record: Option<JobRecord>,
-        lines: SortedBytes<KEY_BYTES>,
-    ) -> Result<Self, OutcomesError> {
-        let mut report = Self {
-            record,
-            lines,
-            tally: Tally::default(),
-        };
-        for outcome in report.outcomes()? {
-            let outcome = outcome?;
             let (bytes, reason) = (outcome.bytes, outcome.reason);
-            report.tally.add(outcome.outcome, reason, bytes);
+            sums.tally.add(outcome.outcome, reason, bytes);
+            if sums.name.is_none() {
+                sums.name = Some(outcome.task.job().to_owned());
+            }
         }
-        let submitted = report.record.as_ref().and_then(|record| record.submitted);
-        report.tally.settle(submitted);
-        Ok(report)
+        for (sums, job) in sums.iter_mut().zip(&self.jobs) {
+            let record = job.record.as_ref();
+            sums.tally
+                .settle(record.and_then(|record| record.submitted));
+            if let Some(record) = record {
+                sums.name = Some(record.job.to_string());
+            }
+        }
+        Ok(sums)
     }
 
-    /// What was recorded at its submission, if anything.
-    #[must_use]
-    pub fn record(&self) -> Option<&JobRecord> {
-        self.record.as_ref()
-    }
-
-    /// The sums.
-    #[must_use]
-    pub fn tally(&self) -> &Tally {
-        &self.tally
-    }
-
-    /// The outcome of every task, by task.
+    /// The outcome of every task, by job and task.
     ///
     /// # Errors
     /// [`OutcomesError`].
@@ -180,33 +186,30 @@ impl JobReport {
         Ok(OutcomesReader {
             next: next(&mut lines)?,
             lines,
+            job: 0,
             same: Vec::new().into_iter(),
         })
-    }
-
-    /// What the job calls itself.
-    ///
-    /// # Errors
-    /// [`OutcomesError`].
-    pub fn job(&self) -> Result<Option<String>, OutcomesError> {
-        if let Some(record) = &self.record {
-            return Ok(Some(record.job.to_string()));
-        }
-        let first = self.outcomes()?.next().transpose()?;
-        Ok(first.map(|outcome| outcome.task.job().to_owned()))
     }
 }
 
 /// What the lines of a task are sorted by. The order of rows, which have as
 /// many digits each, is that of their tasks' names.
-fn key(task: &TaskId) -> [u8; KEY_BYTES] {
+fn key(job: u32, task: &TaskId) -> [u8; KEY_BYTES] {
     // Without the slash.
     let (_, name) = task.as_str().split_at(task.job().len() + 1);
     let mut key = [0; KEY_BYTES];
-    for (to, from) in key.iter_mut().zip(name.bytes()) {
+    let bytes = job.to_be_bytes().into_iter().chain(name.bytes());
+    for (to, from) in key.iter_mut().zip(bytes) {
         *to = from;
     }
     key
+}
+
+/// The number of the job that a line is of.
+fn job_of(key: [u8; KEY_BYTES]) -> usize {
+    let mut job = [0; JOB_BYTES];
+    job.copy_from_slice(&key[..JOB_BYTES]);
+    u32::from_be_bytes(job) as usize
 }
 
 type Line = ([u8; KEY_BYTES], OutcomeRecord);
@@ -224,6 +227,8 @@ pub struct OutcomesReader {
     lines: SortedReader<KEY_BYTES>,
     /// The first line of the next task.
     next: Option<Line>,
+    /// The number of the job that is read.
+    job: usize,
     /// Outcomes of tasks whose names begin alike.
     same: vec::IntoIter<OutcomeRecord>,
 }
@@ -234,6 +239,7 @@ impl OutcomesReader {
         let Some((key, first)) = self.next.take() else {
             return Ok(());
         };
+        self.job = job_of(key);
         let mut outcomes = Outcomes::default();
         outcomes.add(first);
         while let Some((other, outcome)) = next(&mut self.lines)? {
@@ -246,17 +252,21 @@ impl OutcomesReader {
         self.same = outcomes.into_sorted().into_iter();
         Ok(())
     }
+
+    /// The next outcome, and the number of its job.
+    fn next_of_job(&mut self) -> Result<Option<(usize, OutcomeRecord)>, OutcomesError> {
+        if self.same.len() == 0 {
+            self.read()?;
+        }
+        Ok(self.same.next().map(|outcome| (self.job, outcome)))
+    }
 }
 
 impl Iterator for OutcomesReader {
     type Item = Result<OutcomeRecord, OutcomesError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.same.len() == 0
-            && let Err(error) = self.read()
-        {
-            return Some(Err(error));
-        }
-        self.same.next().map(Ok)
+        let next = self.next_of_job().transpose()?;
+        Some(next.map(|(_, outcome)| outcome))
     }
 }

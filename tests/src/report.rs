@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use rebucket_manifest::outcomes::{Scratch, read_report};
-use rebucket_protocol::{Outcome, OutcomeRecord, Reason};
+use rebucket_manifest::outcomes::{Report as Read, Scratch};
+use rebucket_protocol::{JobId, Outcome, OutcomeRecord, Reason};
 use rebucket_worker::report::location::ReportStore;
 use tempfile::TempDir;
 
@@ -34,11 +34,9 @@ impl Report {
     pub async fn outcomes(&self) -> Vec<OutcomeRecord> {
         let location = self.path().to_str().expect("a UTF-8 path").parse();
         let store = ReportStore::new(location.expect("a location"), &self.s3);
-        let jobs = read_report(&store, &Scratch::new(None)).await;
-        let jobs = jobs.unwrap_or_else(|error| panic!("no report could be read: {error}"));
-        let report = jobs
-            .get(JOB)
-            .unwrap_or_else(|| panic!("no job {JOB} in the report"));
+        let job = JobId::new(JOB).expect("a job's name");
+        let report = Read::of_job(&store, &job, &Scratch::new(None)).await;
+        let report = report.unwrap_or_else(|error| panic!("no report could be read: {error}"));
         let outcomes = report.outcomes().expect("outcomes that can be read");
         let outcomes: Result<Vec<_>, _> = outcomes.collect();
         outcomes.expect("outcomes that can be read")

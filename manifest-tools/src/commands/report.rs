@@ -5,11 +5,12 @@ use std::io::{self, Write};
 
 use rebucket_manifest::Exit;
 use rebucket_manifest::args::{ReportArgs, ReportFormat};
-use rebucket_manifest::outcomes::{JobReport, OutcomesError, Scratch, read_report};
+use rebucket_manifest::outcomes::{Report, Scratch};
 use rebucket_protocol::{Outcome, OutcomeRecord};
 use rebucket_worker::clients::Clients;
 use rebucket_worker::report::location::ReportStore;
-use rebucket_worker::report::{ReportError, ReportLocation, Tally};
+use rebucket_worker::report::{ReportError, ReportLocation, Tally, read};
+use tokio::task::spawn_blocking;
 
 use super::{CommandError, WriteError, print_with};
 
@@ -32,47 +33,46 @@ const COLUMNS: [&str; 13] = [
     "job",
 ];
 
-/// The jobs that are reported, by name.
-type Jobs = Vec<(String, JobReport)>;
-
 /// Runs the command.
 pub(crate) async fn run(args: ReportArgs) -> Result<Exit, CommandError> {
     let clients = Clients::from_env(args.s3.s3_path_style).await;
     let store = ReportStore::new(args.report.clone(), &clients.s3);
-    let scratch = Scratch::new(args.temp_dir.clone());
-    let mut jobs: Jobs = read_report(&store, &scratch).await?.into_iter().collect();
+    let mut jobs = read::jobs(&store).await?;
     if let Some(job) = &args.job {
-        jobs.retain(|(name, _)| name == job.as_str());
+        jobs.retain(|folder, _| folder == job.as_str());
         if jobs.is_empty() {
             return Err(ReportError::Missing(format!("{} for the job {job}", args.report)).into());
         }
     }
-    let total = total(&jobs);
-    let exit = if total.failed > 0 {
+    let scratch = Scratch::new(args.temp_dir.clone());
+    let report = Report::read(&store, jobs, &scratch).await?;
+    spawn_blocking(move || print_report(&report, &args)).await?
+}
+
+fn print_report(report: &Report, args: &ReportArgs) -> Result<Exit, CommandError> {
+    let sums = report.sums()?;
+    let mut total = Tally::default();
+    for sums in &sums {
+        total.absorb(&sums.tally);
+    }
+    let folders = report.jobs().iter().map(|job| job.folder.as_str());
+    let jobs: Jobs = folders.zip(sums.iter().map(|sums| &sums.tally)).collect();
+    print_with(|out| match args.format {
+        ReportFormat::Text => text(report, &jobs, &total, &args.report, out),
+        ReportFormat::Json => json_line(&total, out),
+        ReportFormat::Jsonl => jsonl(report, out),
+        ReportFormat::Csv => csv(report, out),
+        ReportFormat::Html => html(report, &jobs, &total, out),
+    })?;
+    Ok(if total.failed > 0 {
         Exit::SomeFailed
     } else {
         Exit::Done
-    };
-    tokio::task::spawn_blocking(move || {
-        print_with(|out| match args.format {
-            ReportFormat::Text => text(&jobs, &total, &args.report, out),
-            ReportFormat::Json => json_line(&total, out),
-            ReportFormat::Jsonl => jsonl(&jobs, out),
-            ReportFormat::Csv => csv(&jobs, out),
-            ReportFormat::Html => html(&jobs, &total, out),
-        })
     })
-    .await??;
-    Ok(exit)
 }
 
-fn total(jobs: &Jobs) -> Tally {
-    let mut total = Tally::default();
-    for (_, job) in jobs {
-        total.absorb(job.tally());
-    }
-    total
-}
+/// The sums of each job, and its folder.
+type Jobs<'a> = Vec<(&'a str, &'a Tally)>;
 
 /// One job's sums, for people.
 pub(crate) fn summary(name: &str, tally: &Tally) -> String {
@@ -96,55 +96,54 @@ pub(crate) fn summary(name: &str, tally: &Tally) -> String {
     out
 }
 
-/// The outcome of every task.
-fn outcomes(jobs: &Jobs) -> impl Iterator<Item = Result<OutcomeRecord, OutcomesError>> {
-    jobs.iter().flat_map(|(_, job)| {
-        let (reader, error) = match job.outcomes() {
-            Ok(reader) => (Some(reader), None),
-            Err(error) => (None, Some(Err(error))),
-        };
-        reader.into_iter().flatten().chain(error)
-    })
-}
-
-/// The first so many failures.
-fn failures(jobs: &Jobs, count: u64) -> impl Iterator<Item = Result<OutcomeRecord, OutcomesError>> {
-    let failed = |outcome: &Result<OutcomeRecord, _>| {
-        outcome
-            .as_ref()
-            .map_or(true, |record| record.outcome == Outcome::Failed)
-    };
-    let count = usize::try_from(count).unwrap_or(usize::MAX);
-    outcomes(jobs).filter(failed).take(count)
+/// Hands over the first so many failures.
+fn failures(
+    report: &Report,
+    count: u64,
+    mut show: impl FnMut(OutcomeRecord) -> io::Result<()>,
+) -> Result<(), WriteError> {
+    let mut left = count;
+    for outcome in report.outcomes()? {
+        // Without reading on.
+        if left == 0 {
+            break;
+        }
+        let outcome = outcome?;
+        if outcome.outcome == Outcome::Failed {
+            show(outcome)?;
+            left -= 1;
+        }
+    }
+    Ok(())
 }
 
 fn text(
-    jobs: &Jobs,
+    report: &Report,
+    jobs: &Jobs<'_>,
     total: &Tally,
     location: &ReportLocation,
     out: &mut impl Write,
 ) -> Result<(), WriteError> {
-    for (name, job) in jobs {
-        let name = if name.is_empty() {
+    for (folder, tally) in jobs {
+        let name = if folder.is_empty() {
             "(this folder)"
         } else {
-            name
+            folder
         };
-        write!(out, "{}", summary(name, job.tally()))?;
+        write!(out, "{}", summary(name, tally))?;
     }
     if jobs.len() > 1 {
         write!(out, "{}", summary("(all)", total))?;
     }
-    for record in failures(jobs, total.failed.min(FAILURES_SHOWN)) {
-        let record = record?;
+    failures(report, total.failed.min(FAILURES_SHOWN), |record| {
         let reason = record.reason.map_or("", |reason| reason.as_str());
         let detail = record.detail.as_deref().unwrap_or_default();
         writeln!(
             out,
             "failed: {} -> {}: {reason}: {detail}",
             record.source, record.destination
-        )?;
-    }
+        )
+    })?;
     if total.failed > FAILURES_SHOWN {
         writeln!(
             out,
@@ -160,14 +159,16 @@ fn json_line(value: &impl serde::Serialize, out: &mut impl Write) -> Result<(), 
     Ok(writeln!(out)?)
 }
 
-fn jsonl(jobs: &Jobs, out: &mut impl Write) -> Result<(), WriteError> {
-    outcomes(jobs).try_for_each(|record| json_line(&record?, out))
+fn jsonl(report: &Report, out: &mut impl Write) -> Result<(), WriteError> {
+    report
+        .outcomes()?
+        .try_for_each(|record| json_line(&record?, out))
 }
 
-fn csv(jobs: &Jobs, out: &mut impl Write) -> Result<(), WriteError> {
+fn csv(report: &Report, out: &mut impl Write) -> Result<(), WriteError> {
     let mut rows = csv::Writer::from_writer(out);
-    rows.write_record(COLUMNS).map_err(io::Error::from)?;
-    for record in outcomes(jobs) {
+    rows.write_record(COLUMNS)?;
+    for record in report.outcomes()? {
         let record = record?;
         let etag = record.etag.as_ref().map(ToString::to_string);
         let row = [
@@ -188,12 +189,17 @@ fn csv(jobs: &Jobs, out: &mut impl Write) -> Result<(), WriteError> {
             record.worker,
             record.task.job().to_owned(),
         ];
-        rows.write_record(&row).map_err(io::Error::from)?;
+        rows.write_record(&row)?;
     }
     Ok(rows.flush()?)
 }
 
-fn html(jobs: &Jobs, total: &Tally, out: &mut impl Write) -> Result<(), WriteError> {
+fn html(
+    report: &Report,
+    jobs: &Jobs<'_>,
+    total: &Tally,
+    out: &mut impl Write,
+) -> Result<(), WriteError> {
     write!(
         out,
         "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<title>rebucket report</title>\n\
@@ -203,8 +209,7 @@ fn html(jobs: &Jobs, total: &Tally, out: &mut impl Write) -> Result<(), WriteErr
          <table>\n<tr><th>job<th>submitted<th>renamed<th>already renamed<th>skipped<th>failed<th>pending<th>bytes\n",
     )?;
     let all = (jobs.len() > 1).then_some(("all", total));
-    let rows = jobs.iter().map(|(name, job)| (name.as_str(), job.tally()));
-    for (name, tally) in rows.chain(all) {
+    for (name, tally) in jobs.iter().copied().chain(all) {
         write!(out, "<tr><td>{}", escape(name))?;
         let counts = [
             tally.submitted,
@@ -226,8 +231,7 @@ fn html(jobs: &Jobs, total: &Tally, out: &mut impl Write) -> Result<(), WriteErr
             out,
             "<h2>Failed</h2>\n<table>\n<tr><th>source<th>destination<th>reason<th>detail"
         )?;
-        for record in failures(jobs, total.failed) {
-            let record = record?;
+        failures(report, total.failed, |record| {
             writeln!(
                 out,
                 "<tr><td>{}<td>{}<td>{}<td>{}",
@@ -235,8 +239,8 @@ fn html(jobs: &Jobs, total: &Tally, out: &mut impl Write) -> Result<(), WriteErr
                 escape(&record.destination.to_string()),
                 record.reason.map_or("", |reason| reason.as_str()),
                 escape(record.detail.as_deref().unwrap_or_default()),
-            )?;
-        }
+            )
+        })?;
         writeln!(out, "</table>")?;
     }
     Ok(())

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use rebucket_manifest::Exit;
 use rebucket_manifest::args::RunArgs;
-use rebucket_manifest::outcomes::{RowEnd, RowEnds, Scratch, read_job};
+use rebucket_manifest::outcomes::{Report, RowEnd, RowEnds, Scratch};
 use rebucket_planner::PlanReader;
 use rebucket_protocol::{BucketName, IfExists, JobId, JobOptions, S3Prefix, Timestamp, encode};
 use rebucket_worker::admission::Admission;
@@ -64,7 +64,8 @@ pub(crate) async fn run(args: RunArgs) -> Result<Exit, CommandError> {
     let resumed = record.is_some();
     let scratch = Scratch::new(args.manifest.temp_dir.clone());
     let earlier = if resumed {
-        let (report, job) = (read_job(&store, &job, &scratch).await?, job.clone());
+        let report = Report::of_job(&store, &job, &scratch).await?;
+        let job = job.clone();
         tokio::task::spawn_blocking(move || report.row_ends(&job)).await??
     } else {
         RowEnds::default()
@@ -158,10 +159,11 @@ async fn conclude(
     scratch: &Scratch,
     interrupted: bool,
 ) -> Result<Exit, CommandError> {
-    let report = read_job(store, job, scratch).await?;
-    let tally = report.tally();
-    print(&summary(job.as_str(), tally))?;
     complain(&format!("report: {}", store.location()));
+    let report = Report::of_job(store, job, scratch).await?;
+    let sums = tokio::task::spawn_blocking(move || report.sums()).await??;
+    let tally = sums.into_iter().next().unwrap_or_default().tally;
+    print(&summary(job.as_str(), &tally))?;
     if interrupted {
         complain("rebucket: interrupted; the same command goes on where it stopped");
         return Ok(Exit::Interrupted);

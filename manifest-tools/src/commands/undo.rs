@@ -4,17 +4,18 @@
 //! one, pinned to the object that the report saw at the new name: what was
 //! replaced since then stays where it is.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::io::{self, BufWriter, Write};
+use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use rebucket_manifest::Exit;
 use rebucket_manifest::args::undo::UndoArgs;
-use rebucket_manifest::outcomes::{JobReport, Scratch};
-use rebucket_protocol::{Outcome, Reason};
+use rebucket_manifest::outcomes::{OutcomesError, Report, Scratch, Sums};
+use rebucket_protocol::{JobId, Outcome, Reason};
 use rebucket_worker::clients::Clients;
 use rebucket_worker::report::location::ReportStore;
-use rebucket_worker::report::read;
+use rebucket_worker::report::read::{self, JobFiles};
 use rebucket_worker::report::{ReportError, ReportLocation, Tally};
 use tokio::task::spawn_blocking;
 
@@ -34,8 +35,18 @@ pub(crate) async fn run(args: UndoArgs) -> Result<Exit, CommandError> {
     let work = async {
         let clients = Clients::from_env(args.s3.s3_path_style).await;
         let store = ReportStore::new(args.report.clone(), &clients.s3);
-        let report = find(&store, &args).await?;
-        let summary = summary(&report, &args)?;
+        let files = find(&store, args.job.as_ref()).await?;
+        let scratch = Scratch::new(args.temp_dir.clone());
+        let report = Report::read(&store, files, &scratch).await?;
+        let (report, sums) = spawn_blocking(move || {
+            let sums = report.sums()?.into_iter().next().unwrap_or_default();
+            Ok::<_, OutcomesError>((report, sums))
+        })
+        .await??;
+        if let Some(job) = args.job.as_ref().filter(|job| !is_job(&report, &sums, job)) {
+            return Err(missing(&store, Some(job)));
+        }
+        let summary = summary(&report, &sums, &args);
         write_manifest(report, &args.out).await?;
         Ok::<_, CommandError>(summary)
     };
@@ -65,31 +76,34 @@ fn refuse_out(out: &Path) -> Result<(), CommandError> {
     )))
 }
 
-/// The one job that is meant. The others are not read.
-async fn find(store: &ReportStore, args: &UndoArgs) -> Result<JobReport, CommandError> {
-    let wanted = args.job.as_ref();
+/// The one job that is meant, by its folder. The others are not read.
+async fn find(
+    store: &ReportStore,
+    wanted: Option<&JobId>,
+) -> Result<BTreeMap<String, JobFiles>, CommandError> {
     let mut jobs = read::jobs(store).await?;
-    let missing = || {
-        let what = wanted.map_or_else(String::new, |job| format!(" for the job {job}"));
-        CommandError::from(ReportError::Missing(format!("{}{what}", store.location())))
-    };
-    let named = wanted.and_then(|job| jobs.remove(job.as_str()));
-    let is_folder = named.is_none() && jobs.len() == 1 && jobs.contains_key("");
-    if named.is_none() && jobs.len() > 1 && wanted.is_none() {
-        return Err(several(store, jobs.keys()));
-    }
-    let files = match named {
-        Some(files) => files,
-        // The location is a job's own folder, or that of the only one.
-        None if is_folder || wanted.is_none() => jobs.into_values().next().ok_or_else(missing)?,
-        None => return Err(missing()),
-    };
-    let scratch = Scratch::new(args.temp_dir.clone());
-    let report = JobReport::read(store, &files, &scratch).await?;
     match wanted {
-        Some(job) if is_folder && report.job()?.as_deref() != Some(job.as_str()) => Err(missing()),
-        _ => Ok(report),
+        Some(job) if jobs.contains_key(job.as_str()) => {
+            jobs.retain(|folder, _| folder == job.as_str());
+            Ok(jobs)
+        }
+        // The location is a job's own folder.
+        Some(_) if jobs.len() == 1 && jobs.contains_key("") => Ok(jobs),
+        Some(_) => Err(missing(store, wanted)),
+        None if jobs.len() > 1 => Err(several(store, jobs.keys())),
+        None => Ok(jobs),
     }
+}
+
+/// Whether it is this job's folder.
+fn is_job(report: &Report, sums: &Sums, job: &JobId) -> bool {
+    let folder = report.jobs().first().map(|job| job.folder.as_str());
+    folder == Some(job.as_str()) || sums.name.as_deref() == Some(job.as_str())
+}
+
+fn missing(store: &ReportStore, wanted: Option<&JobId>) -> CommandError {
+    let what = wanted.map_or_else(String::new, |job| format!(" for the job {job}"));
+    ReportError::Missing(format!("{}{what}", store.location())).into()
 }
 
 fn several<'a>(
@@ -107,7 +121,7 @@ fn several<'a>(
 
 /// Writes the manifest in one step, so that there is never half of one, and
 /// what is unfinished is removed; standard output as it comes.
-async fn write_manifest(report: JobReport, out: &Path) -> Result<(), CommandError> {
+async fn write_manifest(report: Report, out: &Path) -> Result<(), CommandError> {
     if out == Path::new("-") {
         let print = move || print_with(|out| write_rows(&report, out));
         return spawn_blocking(print).await?;
@@ -127,9 +141,9 @@ async fn write_manifest(report: JobReport, out: &Path) -> Result<(), CommandErro
 
 /// Writes the header and a row for every task that was carried out, in the
 /// order of the tasks.
-fn write_rows(report: &JobReport, out: impl Write) -> Result<(), WriteError> {
+fn write_rows(report: &Report, out: impl Write) -> Result<(), WriteError> {
     let mut rows = csv::Writer::from_writer(out);
-    rows.write_record(COLUMNS).map_err(io::Error::from)?;
+    rows.write_record(COLUMNS)?;
     for outcome in report.outcomes()? {
         let outcome = outcome?;
         if !matches!(outcome.outcome, Outcome::Renamed | Outcome::AlreadyRenamed) {
@@ -142,17 +156,18 @@ fn write_rows(report: &JobReport, out: impl Write) -> Result<(), WriteError> {
         };
         let (source, destination) = (outcome.destination.to_string(), outcome.source.to_string());
         let row = [source, destination, etag, size];
-        rows.write_record(row).map_err(io::Error::from)?;
+        rows.write_record(row)?;
     }
     Ok(rows.flush()?)
 }
 
 /// What the manifest has, and what it leaves out.
-fn summary(report: &JobReport, args: &UndoArgs) -> Result<String, CommandError> {
-    let tally = report.tally();
+fn summary(report: &Report, sums: &Sums, args: &UndoArgs) -> String {
+    let Sums { name, tally } = sums;
     let rows = tally.renamed + tally.already_renamed;
-    let job = report.job()?;
-    let job = job.map_or_else(|| "the job".to_owned(), |name| format!("job {name}"));
+    let job = name
+        .as_ref()
+        .map_or_else(|| "the job".to_owned(), |name| format!("job {name}"));
     let place = match args.out.to_str() {
         Some("-") => "standard output".to_owned(),
         _ => PathBuf::from(&args.out).display().to_string(),
@@ -162,11 +177,12 @@ fn summary(report: &JobReport, args: &UndoArgs) -> Result<String, CommandError> 
         1 => format!("{job}: 1 rename to undo, in {place}\n"),
         _ => format!("{job}: {rows} renames to undo, in {place}\n"),
     };
-    out.push_str(&left_out(report, tally, &args.report));
-    Ok(out)
+    let recorded = report.jobs().iter().any(|job| job.record.is_some());
+    out.push_str(&left_out(tally, recorded, &args.report));
+    out
 }
 
-fn left_out(report: &JobReport, tally: &Tally, location: &ReportLocation) -> String {
+fn left_out(tally: &Tally, recorded: bool, location: &ReportLocation) -> String {
     let mut out = String::new();
     let counts = [
         (tally.skipped, "skipped"),
@@ -181,7 +197,7 @@ fn left_out(report: &JobReport, tally: &Tally, location: &ReportLocation) -> Str
     if !parts.is_empty() {
         writeln!(out, "  left out: {}", parts.join(", ")).ok();
     }
-    if report.record().is_none() {
+    if !recorded {
         out.push_str(
             "  how many are pending is not known: the job was submitted without --report\n",
         );

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use rebucket_protocol::{JobId, Outcome, TaskId};
 
-use super::{JobReport, OutcomesError};
+use super::{OutcomesError, Report};
 
 /// The bytes of a block.
 const BLOCK_BYTES: usize = 4096;
@@ -80,8 +80,8 @@ impl RowEnds {
     }
 }
 
-impl JobReport {
-    /// How the rows of the job's manifest have ended.
+impl Report {
+    /// How the rows of a job's manifest have ended.
     ///
     /// # Errors
     /// [`OutcomesError`].

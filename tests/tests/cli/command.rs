@@ -19,6 +19,7 @@ pub(crate) struct Call {
     command: Command,
     secrets: Vec<String>,
     input: Option<NamedTempFile>,
+    reader_gone: bool,
 }
 
 impl Call {
@@ -40,6 +41,7 @@ impl Call {
             command,
             secrets: Vec::new(),
             input: None,
+            reader_gone: false,
         };
         call.secrets.push(servers.secret_key.clone());
         call.secrets.push(servers.access_key.clone());
@@ -103,6 +105,12 @@ impl Call {
         self.start_reading(input)
     }
 
+    /// Prints to somebody who has gone away: nothing of it is kept.
+    pub(crate) fn reader_gone(mut self) -> Self {
+        self.reader_gone = true;
+        self
+    }
+
     /// Starts it with a standard input that never ends. Linux only: that is
     /// where a test can see that it reads.
     #[cfg(target_os = "linux")]
@@ -117,6 +125,12 @@ impl Call {
         let [out, err] = files
             .each_ref()
             .map(|file| file.reopen().map(File::into).unwrap());
+        let out = if self.reader_gone {
+            let (_, writer) = std::io::pipe().unwrap();
+            writer.into()
+        } else {
+            out
+        };
         self.command
             .stdin(input)
             .stdout::<Stdio>(out)

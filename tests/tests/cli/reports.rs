@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs::OpenOptions;
 use std::io::Write as _;
 
-use rebucket_protocol::Timestamp;
+use rebucket_protocol::{JobId, TaskId, Timestamp};
 use rebucket_tests::{Bucket, Proxy, Queue};
 use serde_json::Value;
 
@@ -262,6 +262,87 @@ async fn what_cannot_be_read_is_named() {
         .assert_counts("moves.report", [3, 2, 1, 0, 0, 0])
         .await;
     bench.assert_renamed(&pairs).await;
+}
+
+/// Writes a report of two jobs, as long as their outcomes are many: rows in no
+/// order, each of them twice, and one failure in each job.
+fn write_long_report(bench: &Bench, rows: u64) {
+    for job in ["first", "second"] {
+        let folder = bench.path("long").join(job);
+        std::fs::create_dir_all(&folder).unwrap();
+        let line = |row: u64, outcome: &str| {
+            let (job, at) = (JobId::new(job).unwrap(), "2026-11-23T08:00:00.000Z");
+            let mut line = serde_json::json!({
+                "task": TaskId::for_row(&job, row).as_str(),
+                "source": format!("s3://bkt/{job}/old/{row}"),
+                "destination": format!("s3://bkt/{job}/new/{row}"),
+                "outcome": outcome, "reason": null, "detail": null, "bytes": 10, "etag": null,
+                "attempts": 1, "started": at, "ended": at, "worker": "w",
+            });
+            if outcome == "failed" {
+                line["reason"] = "access_denied".into();
+            }
+            line.to_string() + "\n"
+        };
+        let rows = || (1..=rows).rev();
+        let first: String = rows()
+            .map(|row| line(row, if row == 2 { "failed" } else { "renamed" }))
+            .collect();
+        let again = rows()
+            .filter(|row| *row != 2)
+            .map(|row| line(row, "already_renamed"));
+        std::fs::write(folder.join("w1.jsonl"), first).unwrap();
+        std::fs::write(folder.join("w2.jsonl"), again.collect::<String>()).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_long_report_of_several_jobs_is_in_the_order_of_jobs_and_rows() {
+    let bench = Bench::new().await;
+    write_long_report(&bench, 300);
+    let (json, code) = bench.summary("long").await;
+    assert_eq!((counts_of(&json), code), ([600, 598, 0, 0, 2, 0], 1));
+    let lines = bench.run("report long --format jsonl").await.is(1).out;
+    let tasks = lines.lines().map(|line| {
+        let record: Value = serde_json::from_str(line).unwrap();
+        record["task"].as_str().unwrap().to_owned()
+    });
+    let named = |job: &'static str| {
+        let job = JobId::new(job).unwrap();
+        (1..=300).map(move |row| TaskId::for_row(&job, row).as_str().to_owned())
+    };
+    let expected = named("first").chain(named("second"));
+    assert_eq!(tasks.collect::<Vec<_>>(), expected.collect::<Vec<_>>());
+
+    let text = bench.run("report long --job second").await.is(1).out;
+    assert!(
+        text.contains("job second: 300 submitted") && !text.contains("first"),
+        "{text}"
+    );
+    let undone = bench.run("undo long --job second --out -").await.is(0).out;
+    assert_eq!(undone.lines().count(), 300);
+    let row = |row: u64| format!("s3://bkt/second/new/{row},s3://bkt/second/old/{row},,");
+    assert_eq!(undone.lines().nth(2), Some(row(3).as_str()));
+}
+
+#[tokio::test]
+async fn a_reader_that_has_gone_away_has_all_that_it_wanted() {
+    let bench = Bench::new().await;
+    write_long_report(&bench, 300);
+    for (command, code) in [
+        ("report long --format csv", 1),
+        ("report long --format jsonl", 1),
+        ("report long --format html", 1),
+        ("report long", 1),
+        ("undo long --job first --out -", 0),
+    ] {
+        let ended = bench.rebucket(command).reader_gone().end().await.is(code);
+        assert!(
+            !ended.err.contains("cannot be written"),
+            "{command}: {}",
+            ended.err
+        );
+    }
 }
 
 /// The one file with outcomes in a job's folder.

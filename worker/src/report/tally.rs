@@ -110,18 +110,6 @@ impl Outcomes {
         self.by_task.get(task)
     }
 
-    /// How many tasks have ended.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.by_task.len()
-    }
-
-    /// True when no task has ended.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.by_task.is_empty()
-    }
-
     /// Every task's outcome, by task.
     #[must_use]
     pub fn into_sorted(self) -> Vec<OutcomeRecord> {
