@@ -3,6 +3,7 @@
 //! Unknown fields and versions are refused, never ignored: a field that this
 //! build does not know may be the one that makes the rename safe.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
@@ -51,78 +52,79 @@ pub enum MessageError {
     Chain(#[from] ChainError),
 }
 
+// What is written is borrowed: a message may carry a thousand renames, and is
+// written once for each of them.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct WireMessage {
+struct WireMessage<'a> {
     v: u64,
-    job: JobId,
-    id: TaskId,
-    src: WireSource,
-    dst: WireObject,
+    job: Cow<'a, JobId>,
+    id: Cow<'a, TaskId>,
+    src: WireSource<'a>,
+    dst: WireObject<'a>,
     #[serde(default, skip_serializing_if = "is_default")]
     if_exists: IfExists,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     submitted: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    storage_class: Option<StorageClass>,
-    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    waive: BTreeSet<Waiver>,
+    storage_class: Option<Cow<'a, StorageClass>>,
+    #[serde(default, skip_serializing_if = "is_default")]
+    waive: Cow<'a, BTreeSet<Waiver>>,
     #[serde(default, skip_serializing_if = "is_default")]
     versioned: VersionPolicy,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    hop: Option<WireHop>,
+    hop: Option<WireHop<'a>>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    then: Vec<WireStep>,
+    then: Vec<WireStep<'a>>,
 }
 
 /// A rename that waits for the one before it.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct WireStep {
-    id: TaskId,
-    src: WireSource,
-    dst: WireObject,
+struct WireStep<'a> {
+    id: Cow<'a, TaskId>,
+    src: WireSource<'a>,
+    dst: WireObject<'a>,
     #[serde(default, skip_serializing_if = "is_default")]
     if_exists: IfExists,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    hop: Option<WireHop>,
+    hop: Option<WireHop<'a>>,
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct WireHop {
+struct WireHop<'a> {
     leg: Leg,
-    via: WireObject,
+    via: WireObject<'a>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    occupant: Option<Pins>,
+    occupant: Option<Cow<'a, Pins>>,
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct WireSource {
-    bucket: BucketName,
-    key: ObjectKey,
+struct WireSource<'a> {
+    bucket: Cow<'a, BucketName>,
+    key: Cow<'a, ObjectKey>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    version: Option<VersionId>,
+    version: Option<Cow<'a, VersionId>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    etag: Option<ETag>,
+    etag: Option<Cow<'a, ETag>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     size: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     modified: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    storage_class: Option<StorageClass>,
+    storage_class: Option<Cow<'a, StorageClass>>,
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct WireObject {
-    bucket: BucketName,
-    key: ObjectKey,
+struct WireObject<'a> {
+    bucket: Cow<'a, BucketName>,
+    key: Cow<'a, ObjectKey>,
 }
 
-/// Read before the whole, so that a newer message is reported as newer and not
-/// as one with unknown fields.
+/// What can be read of a message of another version.
 #[derive(Deserialize)]
 struct WireVersion {
     v: u64,
@@ -137,18 +139,19 @@ fn is_default<T: Default + PartialEq>(value: &T) -> bool {
 /// # Errors
 /// [`MessageError::TooLarge`] when the body would not fit into a message.
 pub fn encode(task: &RenameTask) -> Result<String, MessageError> {
-    let first = WireStep::from(&task.step());
+    let first = task.step();
+    let first = WireStep::from(&first);
     let wire = WireMessage {
         v: WIRE_VERSION,
-        job: task.job().clone(),
+        job: Cow::Borrowed(task.job()),
         id: first.id,
         src: first.src,
         dst: first.dst,
         if_exists: first.if_exists,
         hop: first.hop,
         submitted: task.submitted,
-        storage_class: task.options.storage_class.clone(),
-        waive: task.options.waive.clone(),
+        storage_class: task.options.storage_class.as_ref().map(Cow::Borrowed),
+        waive: Cow::Borrowed(&task.options.waive),
         versioned: task.options.versioned,
         then: task.then().iter().map(WireStep::from).collect(),
     };
@@ -163,7 +166,10 @@ pub fn encode(task: &RenameTask) -> Result<String, MessageError> {
 /// SQS rejects U+FFFE and U+FFFF (API reference of `SendMessage`), and
 /// `serde_json` escapes only the ASCII control characters.
 fn escape_disallowed(body: String) -> String {
-    if body.contains(['\u{fffe}', '\u{ffff}']) {
+    // Both begin with this byte, and most bodies do not have it at all: a long
+    // body is searched for a byte many times faster than for characters.
+    let perhaps = body.as_bytes().contains(&0xef);
+    if perhaps && body.contains(['\u{fffe}', '\u{ffff}']) {
         body.replace('\u{fffe}', "\\ufffe")
             .replace('\u{ffff}', "\\uffff")
     } else {
@@ -179,11 +185,12 @@ pub fn decode(body: &str) -> Result<RenameTask, MessageError> {
     if body.len() > MAX_MESSAGE_BYTES {
         return Err(MessageError::TooLarge(body.len()));
     }
-    let version: WireVersion = serde_json::from_str(body).map_err(MessageError::Malformed)?;
-    if version.v != WIRE_VERSION {
-        return Err(MessageError::Version(version.v));
+    let wire: WireMessage<'_> =
+        serde_json::from_str(body).map_err(|error| refusal_of(body, error))?;
+    if wire.v != WIRE_VERSION {
+        return Err(MessageError::Version(wire.v));
     }
-    let wire: WireMessage = serde_json::from_str(body).map_err(classify)?;
+    let job = wire.job.into_owned();
     let first = WireStep {
         id: wire.id,
         src: wire.src,
@@ -191,87 +198,97 @@ pub fn decode(body: &str) -> Result<RenameTask, MessageError> {
         if_exists: wire.if_exists,
         hop: wire.hop,
     };
-    let first = first.into_step(&wire.job)?;
-    let then = wire.then.into_iter().map(|step| step.into_step(&wire.job));
+    let first = first.into_step(&job)?;
+    let then = wire.then.into_iter().map(|step| step.into_step(&job));
     let then = then.collect::<Result<Vec<_>, _>>()?;
-    let mut task = RenameTask::chain(wire.job, first, then)?;
+    let mut task = RenameTask::chain(job, first, then)?;
     task.submitted = wire.submitted;
     task.options = JobOptions {
-        storage_class: wire.storage_class,
-        waive: wire.waive,
+        storage_class: wire.storage_class.map(Cow::into_owned),
+        waive: wire.waive.into_owned(),
         versioned: wire.versioned,
     };
     Ok(task)
 }
 
-impl From<&ObjectUri> for WireObject {
-    fn from(object: &ObjectUri) -> Self {
+impl<'a> From<&'a ObjectUri> for WireObject<'a> {
+    fn from(object: &'a ObjectUri) -> Self {
         Self {
-            bucket: object.bucket.clone(),
-            key: object.key.clone(),
+            bucket: Cow::Borrowed(&object.bucket),
+            key: Cow::Borrowed(&object.key),
         }
     }
 }
 
-impl From<&Step> for WireStep {
-    fn from(step: &Step) -> Self {
+impl WireObject<'_> {
+    fn into_uri(self) -> ObjectUri {
+        ObjectUri::new(self.bucket.into_owned(), self.key.into_owned())
+    }
+}
+
+impl<'a> From<&'a Step> for WireStep<'a> {
+    fn from(step: &'a Step) -> Self {
         let (source, pins) = (step.source(), &step.pins);
         Self {
-            id: step.id().clone(),
+            id: Cow::Borrowed(step.id()),
             src: WireSource {
-                bucket: source.bucket.clone(),
-                key: source.key.clone(),
-                version: pins.version.clone(),
-                etag: pins.etag.clone(),
+                bucket: Cow::Borrowed(&source.bucket),
+                key: Cow::Borrowed(&source.key),
+                version: pins.version.as_ref().map(Cow::Borrowed),
+                etag: pins.etag.as_ref().map(Cow::Borrowed),
                 size: pins.size,
                 modified: pins.modified,
-                storage_class: pins.storage_class.clone(),
+                storage_class: pins.storage_class.as_ref().map(Cow::Borrowed),
             },
             dst: step.destination().into(),
             if_exists: step.if_exists,
             hop: step.hop().map(|hop| WireHop {
                 leg: hop.leg,
                 via: (&hop.via).into(),
-                occupant: hop.occupant.clone(),
+                occupant: hop.occupant.as_ref().map(Cow::Borrowed),
             }),
         }
     }
 }
 
-impl WireStep {
+impl WireStep<'_> {
     fn into_step(self, job: &JobId) -> Result<Step, MessageError> {
         if self.id.job() != job.as_str() {
             return Err(MessageError::ForeignId {
-                id: self.id,
+                id: self.id.into_owned(),
                 job: job.clone(),
             });
         }
         let hop = self.hop.map(|hop| Hop {
             leg: hop.leg,
-            via: ObjectUri::new(hop.via.bucket, hop.via.key),
-            occupant: hop.occupant,
+            via: hop.via.into_uri(),
+            occupant: hop.occupant.map(Cow::into_owned),
         });
-        let source = ObjectUri::new(self.src.bucket, self.src.key);
-        let destination = ObjectUri::new(self.dst.bucket, self.dst.key);
-        let mut step = Step::new(self.id, source, destination, hop)?;
+        let source = ObjectUri::new(self.src.bucket.into_owned(), self.src.key.into_owned());
+        let id = self.id.into_owned();
+        let mut step = Step::new(id, source, self.dst.into_uri(), hop)?;
         step.pins = Pins {
-            version: self.src.version,
-            etag: self.src.etag,
+            version: self.src.version.map(Cow::into_owned),
+            etag: self.src.etag.map(Cow::into_owned),
             size: self.src.size,
             modified: self.src.modified,
-            storage_class: self.src.storage_class,
+            storage_class: self.src.storage_class.map(Cow::into_owned),
         };
         step.if_exists = self.if_exists;
         Ok(step)
     }
 }
 
-/// serde gives unknown fields no error kind of their own, only this text.
-fn classify(error: serde_json::Error) -> MessageError {
-    if error.to_string().starts_with("unknown field") {
-        MessageError::UnknownField(error)
-    } else {
-        MessageError::Malformed(error)
+/// Why a body is not a message of this version. Another version's fields need
+/// not be those of this one: it is reported as what it is.
+fn refusal_of(body: &str, error: serde_json::Error) -> MessageError {
+    match serde_json::from_str::<WireVersion>(body) {
+        Ok(version) if version.v != WIRE_VERSION => MessageError::Version(version.v),
+        // serde gives unknown fields no error kind of their own, only this text.
+        Ok(_) if error.to_string().starts_with("unknown field") => {
+            MessageError::UnknownField(error)
+        }
+        _ => MessageError::Malformed(error),
     }
 }
 
@@ -347,6 +364,8 @@ mod tests {
             decode(&broken("\"v\":1", "\"v\":2")),
             Err(MessageError::Version(2))
         ));
+        let newer = broken("\"v\":1", "\"v\":2,\"priority\":9");
+        assert!(matches!(decode(&newer), Err(MessageError::Version(2))));
         let extra = broken("\"v\":1", "\"v\":1,\"priority\":9");
         assert!(matches!(decode(&extra), Err(MessageError::UnknownField(_))));
         let nested = broken("\"key\":\"a\"", "\"key\":\"a\",\"acl\":\"x\"");
