@@ -74,8 +74,8 @@ pub struct ManifestArgs {
     #[arg(long, env = "REBUCKET_VERSIONED", value_name = "POLICY")]
     pub versioned: Option<VersionPolicy>,
 
-    /// How many problems of the manifest to print, and as many warnings; 0 for
-    /// all. The rest are counted.
+    /// How many problems of each kind to print, and how many warnings and notes
+    /// of each; 0 for all. The rest are counted.
     #[arg(
         long,
         env = "REBUCKET_MAX_PROBLEMS",
@@ -84,8 +84,8 @@ pub struct ManifestArgs {
     )]
     pub max_problems: usize,
 
-    /// Write every problem and warning of the manifest to this file, one a
-    /// line.
+    /// Write every problem, warning and note of the manifest to this file, one
+    /// a line.
     #[arg(long, env = "REBUCKET_PROBLEMS", value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub problems: Option<PathBuf>,
 

@@ -6,14 +6,15 @@ use std::io::{self, BufRead, BufReader, BufWriter, Seek, Write};
 use std::iter::Peekable;
 use std::path::{Path, PathBuf};
 
-use crate::problem::{Problem, Problems};
-use crate::resolve::{ManifestError, Warnings};
+use crate::problem::{Problem, Problems, Severity};
+use crate::resolve::{InvalidManifest, ManifestError, Warnings};
 use crate::spill::{SpillError, nameless};
 
-/// Problems and warnings, as they are found.
+/// Problems, warnings and notes, as they are found.
 pub(crate) struct Findings {
     pub(crate) problems: Problems,
     pub(crate) warnings: Problems,
+    pub(crate) notes: Problems,
     log: Option<Log>,
 }
 
@@ -29,8 +30,8 @@ struct Log {
 }
 
 impl Findings {
-    /// Keeps the first `keep` problems and warnings each, and writes all into
-    /// `path`, if there is one, with temporary data in `folder`.
+    /// Keeps the first `keep` of each kind, and writes all into `path`, if
+    /// there is one, with temporary data in `folder`.
     pub(crate) fn new(
         manifest: &str,
         keep: usize,
@@ -53,6 +54,7 @@ impl Findings {
         Ok(Self {
             problems: Problems::keeping(keep),
             warnings: Problems::keeping(keep),
+            notes: Problems::keeping(keep),
             log,
         })
     }
@@ -71,10 +73,10 @@ impl Findings {
     }
 
     fn keep(&mut self, problem: Problem) {
-        if problem.kind.is_warning() {
-            self.warnings.push(problem);
-        } else {
-            self.problems.push(problem);
+        match problem.kind.severity() {
+            Severity::Error => self.problems.push(problem),
+            Severity::Warning => self.warnings.push(problem),
+            Severity::Note => self.notes.push(problem),
         }
     }
 
@@ -161,10 +163,11 @@ fn copy_until(
     }
 }
 
-/// Warnings that come up after a manifest was read: of what is at its sources.
-/// By line, like those that are there already.
+/// What comes up after a manifest was read: its cycles, and what is at its
+/// sources. By line, like what is there already.
 pub(crate) struct LateFindings<'w> {
     warnings: &'w mut Warnings,
+    problems: Problems,
     folder: PathBuf,
     log: Option<BufWriter<File>>,
 }
@@ -177,13 +180,14 @@ impl<'w> LateFindings<'w> {
             Some(_) => Some(BufWriter::new(nameless(folder)?)),
         };
         Ok(Self {
+            problems: Problems::keeping(warnings.warnings.kept_of_each()),
             warnings,
             folder: folder.to_owned(),
             log,
         })
     }
 
-    /// Adds a warning.
+    /// Adds what was found.
     pub(crate) fn push(&mut self, problem: Problem) -> Result<(), SpillError> {
         if let Some(log) = &mut self.log {
             let located = problem.located(&self.warnings.name);
@@ -192,13 +196,36 @@ impl<'w> LateFindings<'w> {
                 source,
             })?;
         }
-        self.warnings.warnings.push(problem);
+        match problem.kind.severity() {
+            Severity::Error => self.problems.push(problem),
+            Severity::Warning => self.warnings.warnings.push(problem),
+            Severity::Note => self.warnings.notes.push(problem),
+        }
         Ok(())
     }
 
     /// Completes the file.
-    pub(crate) fn finish(self) -> Result<(), ManifestError> {
-        let (Some(path), Some(log)) = (&self.warnings.written, self.log) else {
+    ///
+    /// # Errors
+    /// [`ManifestError::Invalid`] when there are problems among them.
+    pub(crate) fn finish(mut self) -> Result<(), ManifestError> {
+        self.complete()?;
+        if self.problems.total() == 0 {
+            return Ok(());
+        }
+        let Self {
+            warnings, problems, ..
+        } = self;
+        Err(ManifestError::Invalid(InvalidManifest {
+            name: warnings.name.clone(),
+            problems,
+            warnings: warnings.warnings.clone(),
+            written: warnings.written.clone(),
+        }))
+    }
+
+    fn complete(&mut self) -> Result<(), ManifestError> {
+        let (Some(path), Some(log)) = (&self.warnings.written, self.log.take()) else {
             return Ok(());
         };
         let spilled = |source| SpillError {

@@ -31,7 +31,7 @@ pub use plan::{
     PlanDigest, PlanError, PlanReader, PlanWriter, PlannedRename, PlannedSegment, PlannedStep,
     Resolution, SegmentError, Segments, Steps, Totals,
 };
-pub use problem::{Problem, ProblemKind, Problems};
+pub use problem::{Problem, ProblemKind, Problems, Severity};
 pub use records::count_records;
 pub use resolve::{
     InvalidManifest, ManifestError, PinError, Resolved, Warnings, is_plan, prepare, resolve,

@@ -1,5 +1,6 @@
 //! Chains, swaps and cycles of a manifest into the plan.
 
+mod cycles;
 mod lines;
 mod ranks;
 mod rows;
@@ -13,6 +14,8 @@ use crate::plan::block::{LinkedRows, StepHead};
 use crate::plan::{PlanError, PlanWriter, PlannedRename, Rows};
 use crate::resolve::ManifestError;
 use crate::spill::{Spill, SpillError};
+pub(crate) use cycles::Cycle;
+use cycles::Watched;
 use lines::Lines;
 use ranks::{MAX_ROWS, Place, Ranks, ranks};
 use rows::{RowSorter, Unreadable};
@@ -93,12 +96,14 @@ impl Linking {
         Ok(())
     }
 
-    /// Says in the plan which rows are linked, and writes their steps.
-    /// `blocks` is where each block of the plan starts, and its first line.
+    /// Says in the plan which rows are linked, and writes their steps; tells of
+    /// each cycle, in the order of their lowest lines. `blocks` is where each
+    /// block of the plan starts, and its first line.
     pub(crate) fn write<W: Read + Write + Seek>(
         mut self,
         plan: &mut PlanWriter<W>,
         blocks: &[(u64, u64)],
+        tell: impl FnMut(&Cycle) -> Result<(), ManifestError>,
     ) -> Result<(), ManifestError> {
         self.flush()?;
         let Some(spill) = self.spill.take().filter(|_| self.links > 0) else {
@@ -128,6 +133,7 @@ impl Linking {
             bytes: SEGMENT_BYTES,
         };
         let mut number = 0;
+        let rows = Watched::new(rows, tell);
         chains::resolve(rows, limits, message_bytes, |segment| {
             for step in &segment {
                 let head = StepHead {

@@ -16,7 +16,7 @@ use crate::findings::LateFindings;
 use crate::manifest::ManifestOptions;
 use crate::plan::block::StepHead;
 use crate::plan::{PlanReader, PlanWriter, PlannedRename, Resolution};
-use crate::problem::{Problem, ProblemKind, Problems, shown};
+use crate::problem::{Problem, ProblemKind, shown};
 use crate::resolve::{ManifestError, PinError, Warnings};
 use crate::spill::{self, Spill};
 
@@ -54,8 +54,19 @@ pub enum Sight {
 pub type Look<'a> = &'a mut dyn FnMut(&[SourceRow]) -> Result<Vec<Sight>, PinError>;
 
 /// Adds to linked rows what is at their sources now. Called for all of a
-/// block's at once.
-pub type Pin<'a> = &'a mut dyn FnMut(&mut [PlannedRename]) -> Result<(), PinError>;
+/// block's at once, and answers for each.
+pub type Pin<'a> = &'a mut dyn FnMut(&mut [PlannedRename]) -> Result<Vec<Insisted>, PinError>;
+
+/// What became of a linked row that had to be pinned.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Insisted {
+    /// It is pinned.
+    Pinned,
+    /// Nothing is at its source.
+    Nothing,
+    /// What is there is not what the row says, or cannot be pinned: "has ...".
+    Different(String),
+}
 
 /// What became of the rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -85,11 +96,13 @@ pub struct PinnedPlan<W> {
 ///
 /// Where nothing is found, or something else than the row says, there is a
 /// warning, and the row stays as it is. Not so linked rows: they cannot do
-/// without pins, so that those which `look` does not settle are left to `pin`.
+/// without pins, so that those which `look` does not settle are left to `pin`,
+/// and what that does not settle is a problem.
 ///
 /// # Errors
-/// [`ManifestError`] when something cannot be read or written, and
-/// [`ManifestError::Pin`] as `look` and `pin` say.
+/// [`ManifestError::Invalid`] with every linked row that cannot be pinned, when
+/// all were looked at; the other kinds when something cannot be read or
+/// written, and [`ManifestError::Pin`] as `look` and `pin` say.
 pub fn pin_plan<R: Read + Seek, W: Write>(
     plan: &mut PlanReader<R>,
     out: PlanWriter<W>,
@@ -105,23 +118,20 @@ pub fn pin_plan<R: Read + Seek, W: Write>(
 }
 
 /// Writes a plan once more, with its linked rows pinned and the others as they
-/// are.
+/// are. It was made of the manifest of this name.
 ///
 /// # Errors
 /// As [`pin_plan`].
 pub fn pin_linked<R: Read + Seek, W: Write>(
     plan: &mut PlanReader<R>,
     out: PlanWriter<W>,
+    name: &str,
     options: &ManifestOptions,
     pin: Pin<'_>,
 ) -> Result<PinnedPlan<W>, ManifestError> {
     let look = &mut |rows: &[SourceRow]| Ok(vec![Sight::Unseen; rows.len()]);
     // What nobody looked at gives no warning.
-    let mut none = Warnings {
-        name: String::new(),
-        warnings: Problems::keeping(1),
-        written: None,
-    };
+    let mut none = Warnings::none(name, options);
     pin_plan(plan, out, options, &mut none, look, pin)
 }
 
@@ -154,7 +164,9 @@ fn pin_rows<R: Read + Seek, W: Write>(
                 }
             }
         }
-        insist(&mut rows, &unsettled, pin)?;
+        for problem in insist(&mut rows, &unsettled, pin)? {
+            late.push(problem)?;
+        }
         counts.pinned += unsettled.len() as u64;
         for row in rows.iter().filter(|row| row.linked) {
             steps.give(&row.rename)?;
@@ -186,17 +198,38 @@ fn pin_rows<R: Read + Seek, W: Write>(
     })
 }
 
-/// Pins linked rows for which nothing else will do.
-fn insist(rows: &mut [SourceRow], which: &[usize], pin: Pin<'_>) -> Result<(), ManifestError> {
+/// Pins linked rows for which nothing else will do. The answer is what is wrong
+/// with those that cannot be pinned.
+fn insist(
+    rows: &mut [SourceRow],
+    which: &[usize],
+    pin: Pin<'_>,
+) -> Result<Vec<Problem>, ManifestError> {
     if which.is_empty() {
-        return Ok(());
+        return Ok(Vec::new());
     }
     let mut renames: Vec<_> = which.iter().map(|at| rows[*at].rename.clone()).collect();
-    pin(&mut renames).map_err(ManifestError::Pin)?;
+    let insisted = pin(&mut renames).map_err(ManifestError::Pin)?;
+    let wrong = renames.iter().zip(insisted);
+    let wrong = wrong.filter_map(|(rename, insisted)| unpinned(rename, insisted));
+    let wrong = wrong.collect();
     for (at, rename) in which.iter().zip(renames) {
         rows[*at].rename = rename;
     }
-    Ok(())
+    Ok(wrong)
+}
+
+fn unpinned(rename: &PlannedRename, insisted: Insisted) -> Option<Problem> {
+    let (kind, what) = match insisted {
+        Insisted::Pinned => return None,
+        Insisted::Nothing => (ProblemKind::LinkedSourceNotThere, "is not there".to_owned()),
+        Insisted::Different(what) => (ProblemKind::LinkedSourceDiffers, what),
+    };
+    let what = format!(
+        "{what}; it is part of a chain, whose objects must be there, and as the manifest says, \
+         when its plan is made"
+    );
+    Some(about(rename, kind, &what))
 }
 
 /// What a look means for a row.
@@ -247,7 +280,7 @@ fn difference(pins: &Pins, found: &Found) -> Option<String> {
     }
 }
 
-fn warning(rename: &PlannedRename, kind: ProblemKind, what: &str) -> Problem {
+fn about(rename: &PlannedRename, kind: ProblemKind, what: &str) -> Problem {
     let source = &rename.source;
     let uri = shown(&format!("s3://{}/{}", source.bucket, source.key));
     Problem {
@@ -263,12 +296,12 @@ fn not_there(rename: &PlannedRename) -> Problem {
         None => "is not there: there is nothing to rename".to_owned(),
         Some(version) => format!("has no version {version}: there is nothing to rename"),
     };
-    warning(rename, ProblemKind::SourceNotThere, &what)
+    about(rename, ProblemKind::SourceNotThere, &what)
 }
 
 fn different(rename: &PlannedRename, what: &str) -> Problem {
     let what = format!("{what}: another object is not renamed");
-    warning(rename, ProblemKind::SourceDiffers, &what)
+    about(rename, ProblemKind::SourceDiffers, &what)
 }
 
 #[cfg(test)]

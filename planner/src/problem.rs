@@ -1,7 +1,7 @@
 //! What is wrong with a manifest, in the operator's words.
 
 use std::cmp::Ordering;
-use std::collections::BinaryHeap;
+use std::collections::{BTreeMap, BinaryHeap};
 use std::fmt::{self, Write};
 
 /// The kinds of problem. Tests and tools tell problems apart by them; the
@@ -61,16 +61,39 @@ pub enum ProblemKind {
     SourceNotThere,
     /// A warning: what is at a row's source is not what the row says.
     SourceDiffers,
+    /// Nothing is at the source of a row that others wait for, or that waits.
+    LinkedSourceNotThere,
+    /// What is at the source of such a row is not what the row says, or cannot
+    /// be pinned.
+    LinkedSourceDiffers,
+    /// A note: a destination that is another row's source.
+    WaitsFor,
+    /// A note: rows that wait for one another in a circle.
+    Cycle,
+}
+
+/// What a problem means for the manifest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Severity {
+    /// It must be corrected before anything is renamed.
+    Error,
+    /// It may be wrong; the renames can be made.
+    Warning,
+    /// Nothing is wrong: it says how the renames will be made.
+    Note,
 }
 
 impl ProblemKind {
-    /// True for what does not keep the manifest from being carried out.
+    /// What a problem of this kind means for the manifest.
     #[must_use]
-    pub fn is_warning(self) -> bool {
-        matches!(
-            self,
-            Self::UnusualKey | Self::FoldedKeys | Self::SourceNotThere | Self::SourceDiffers
-        )
+    pub fn severity(self) -> Severity {
+        match self {
+            Self::UnusualKey | Self::FoldedKeys | Self::SourceNotThere | Self::SourceDiffers => {
+                Severity::Warning
+            }
+            Self::WaitsFor | Self::Cycle => Severity::Note,
+            _ => Severity::Error,
+        }
     }
 }
 
@@ -106,10 +129,10 @@ impl Problem {
             if let Some(column) = &self.column {
                 write!(f, "{}:", column.number)?;
             }
-            let label = if self.kind.is_warning() {
-                " warning:"
-            } else {
-                ""
+            let label = match self.kind.severity() {
+                Severity::Error => "",
+                Severity::Warning => " warning:",
+                Severity::Note => " note:",
             };
             write!(f, "{label} {}", self.message)
         })
@@ -132,47 +155,73 @@ impl PartialOrd for Problem {
     }
 }
 
-/// The problems of a manifest: all are counted, and the first of them, by
+/// The problems of a manifest: all are counted, and of each kind the first, by
 /// line, are kept to be shown. A manifest of a billion bad rows must not take
-/// the memory of a billion messages.
+/// the memory of a billion messages, nor one kind hide the others.
 #[derive(Debug, Clone)]
 pub struct Problems {
-    kept: BinaryHeap<Problem>,
+    kinds: BTreeMap<ProblemKind, OfKind>,
     keep: usize,
+}
+
+#[derive(Debug, Clone, Default)]
+struct OfKind {
+    kept: BinaryHeap<Problem>,
     total: u64,
 }
 
 impl Problems {
-    /// Keeps the first `keep` problems, or all of them when it is 0.
+    /// Keeps the first `keep` problems of each kind, or all of them when it is
+    /// 0.
     #[must_use]
     pub fn keeping(keep: usize) -> Self {
         let keep = if keep == 0 { usize::MAX } else { keep };
         Self {
-            kept: BinaryHeap::new(),
+            kinds: BTreeMap::new(),
             keep,
-            total: 0,
         }
     }
 
     /// Adds one.
     pub fn push(&mut self, problem: Problem) {
-        self.total += 1;
-        self.kept.push(problem);
-        if self.kept.len() > self.keep {
-            self.kept.pop();
+        let of_kind = self.kinds.entry(problem.kind).or_default();
+        of_kind.total += 1;
+        of_kind.kept.push(problem);
+        if of_kind.kept.len() > self.keep {
+            of_kind.kept.pop();
+        }
+    }
+
+    /// Counts so many of a kind that come after all that are kept of it.
+    pub(crate) fn count(&mut self, kind: ProblemKind, more: u64) {
+        if more > 0 {
+            self.kinds.entry(kind).or_default().total += more;
         }
     }
 
     /// How many there are, kept or not.
     #[must_use]
     pub fn total(&self) -> u64 {
-        self.total
+        self.kinds.values().map(|of_kind| of_kind.total).sum()
+    }
+
+    /// How many there are of a kind, kept or not.
+    #[must_use]
+    pub fn total_of(&self, kind: ProblemKind) -> u64 {
+        self.kinds.get(&kind).map_or(0, |of_kind| of_kind.total)
+    }
+
+    /// The most that are kept of a kind.
+    #[must_use]
+    pub fn kept_of_each(&self) -> usize {
+        self.keep
     }
 
     /// The kept ones in the order of their lines.
     #[must_use]
     pub fn sorted(&self) -> Vec<&Problem> {
-        let mut all: Vec<&Problem> = self.kept.iter().collect();
+        let kept = self.kinds.values().flat_map(|of_kind| &of_kind.kept);
+        let mut all: Vec<&Problem> = kept.collect();
         all.sort_unstable();
         all
     }
@@ -228,6 +277,12 @@ mod tests {
             .map(|problem| problem.line)
             .collect();
         assert_eq!((lines, problems.total()), (vec![2, 4], 4));
+        // One kind does not take the room of another.
+        let mut other = problem(99);
+        other.kind = ProblemKind::BadSize;
+        problems.push(other);
+        let lines = problems.sorted().iter().map(|problem| problem.line).max();
+        assert_eq!((lines, problems.total()), (Some(99), 5));
         let mut all = Problems::keeping(0);
         for line in (1..=500).rev() {
             all.push(problem(line));

@@ -10,16 +10,16 @@ use std::path::PathBuf;
 use std::thread;
 
 use crate::choices::JobChoices;
-use crate::collisions::{CollisionKind, Mentions, collisions};
-use crate::findings::Findings;
+use crate::collisions::{Collision, CollisionKind, Mentions, collisions};
+use crate::findings::{Findings, LateFindings};
 use crate::input::{Input, InputError};
 use crate::linking::Linking;
 use crate::manifest::{ManifestOptions, ManifestReader};
 use crate::pipeline;
 use crate::plan::{HEAD_BYTES, PlanError, PlanReader, PlanWriter, Resolution, begins_a_plan};
-use crate::problem::Problems;
+use crate::problem::{ProblemKind, Problems};
 use crate::spill::{self, Spill, SpillError};
-use told::Names;
+use told::{Names, circle};
 
 /// Why there is no plan.
 #[derive(Debug, thiserror::Error)]
@@ -82,25 +82,19 @@ pub struct InvalidManifest {
     pub name: String,
     /// What is wrong, at least one problem.
     pub problems: Problems,
-    /// How many warnings there are besides.
-    pub warnings: u64,
+    /// What may be wrong besides.
+    pub warnings: Problems,
     /// The file that all of it was written to.
     pub written: Option<PathBuf>,
 }
 
 impl fmt::Display for InvalidManifest {
-    /// Every problem that was kept on a line of its own, and how many there
-    /// are on the last one.
+    /// Every problem and warning that was kept on a line of its own, and how
+    /// many there are on the last one.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let others = match self.warnings {
-            0 => String::new(),
-            warnings => format!(" and {}", counted(warnings, "warning")),
-        };
         let found = Found {
             name: &self.name,
-            what: "problem",
-            problems: &self.problems,
-            others: &others,
+            found: [("problem", &self.problems), ("warning", &self.warnings)],
             written: self.written.as_ref(),
         };
         write!(
@@ -118,8 +112,33 @@ pub struct Warnings {
     pub name: String,
     /// What may be wrong; perhaps nothing.
     pub warnings: Problems,
+    /// Which rows wait for which.
+    pub notes: Problems,
     /// The file that all of it was written to.
     pub written: Option<PathBuf>,
+}
+
+impl Warnings {
+    /// None, of a manifest of this name.
+    #[must_use]
+    pub fn none(name: &str, options: &ManifestOptions) -> Self {
+        Self {
+            name: name.to_owned(),
+            warnings: Problems::keeping(options.max_problems),
+            notes: Problems::keeping(options.max_problems),
+            written: options.problems.clone(),
+        }
+    }
+
+    /// Every warning and note that was kept on a line of its own, and how many
+    /// there are on the last one.
+    pub fn with_notes(&self) -> impl fmt::Display + '_ {
+        Found {
+            name: &self.name,
+            found: [("warning", &self.warnings), ("note", &self.notes)],
+            written: self.written.as_ref(),
+        }
+    }
 }
 
 impl fmt::Display for Warnings {
@@ -128,34 +147,42 @@ impl fmt::Display for Warnings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         Found {
             name: &self.name,
-            what: "warning",
-            problems: &self.warnings,
-            others: "",
+            found: [("warning", &self.warnings)],
             written: self.written.as_ref(),
         }
         .fmt(f)
     }
 }
 
-struct Found<'a> {
+struct Found<'a, const N: usize> {
     name: &'a str,
-    what: &'a str,
-    problems: &'a Problems,
-    others: &'a str,
+    /// What each is called.
+    found: [(&'static str, &'a Problems); N],
     written: Option<&'a PathBuf>,
 }
 
-impl fmt::Display for Found<'_> {
+impl<const N: usize> fmt::Display for Found<'_, N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (shown, total) = (self.problems.sorted(), self.problems.total());
+        let kept = self.found.iter().flat_map(|(_, found)| found.sorted());
+        let mut shown: Vec<_> = kept.collect();
+        shown.sort_unstable();
         for problem in &shown {
             writeln!(f, "{}", problem.located(self.name))?;
         }
-        let count = counted(total, self.what);
-        write!(f, "{}: {count}{}", self.name, self.others)?;
+        let some = self.found.iter().filter(|(_, found)| found.total() > 0);
+        let counts: Vec<_> = some
+            .map(|(what, found)| counted(found.total(), what))
+            .collect();
+        write!(f, "{}: {}", self.name, counts.join(" and "))?;
+        let total: u64 = self.found.iter().map(|(_, found)| found.total()).sum();
         let hidden = (shown.len() as u64) < total;
         if hidden {
-            write!(f, ", of which the first {} are shown", shown.len())?;
+            let each = self.found.iter().map(|(_, found)| found.kept_of_each());
+            let (shown, each) = (shown.len(), each.max().unwrap_or_default());
+            write!(
+                f,
+                ", of which {shown} are shown, the first {each} of each kind"
+            )?;
         }
         match self.written {
             Some(path) => write!(f, "; all are in {}", path.display()),
@@ -214,6 +241,7 @@ pub fn resolve<W: Read + Write + Seek>(
     for problem in problems {
         findings.push(problem)?;
     }
+    let mut linked = None;
     let findings = match opened {
         None => findings.finish(std::iter::empty())?,
         Some((header, mut manifest)) => {
@@ -238,34 +266,59 @@ pub fn resolve<W: Read + Write + Seek>(
             })?;
             let found = mentions.collide(threads)?;
             let mut names = Names::new(&mut plan, &blocks)?;
-            let mut linking = Linking::new(sort_memory(options, threads), folder);
-            let findings = findings.finish(collisions(found).filter_map(|collision| {
-                let found = collision
-                    .map_err(ManifestError::from)
-                    .and_then(|collision| {
-                        if collision.kind == CollisionKind::Chain {
-                            linking.push(collision.line, collision.other)?;
-                        }
-                        names.problem(&collision, &header)
-                    });
-                found.transpose()
+            let mut linking = Linking::new(sort_memory(options, threads), folder.clone());
+            // The name of each linked row is read again only for a note that
+            // somebody will see.
+            let mut notes = match written {
+                Some(_) => usize::MAX,
+                None => findings.notes.kept_of_each(),
+            };
+            let mut untold = 0;
+            let mut tell = |collision: Collision| {
+                if collision.kind == CollisionKind::Chain {
+                    linking.push(collision.line, collision.other)?;
+                    if notes == 0 {
+                        untold += 1;
+                        return Ok(None);
+                    }
+                    notes -= 1;
+                }
+                names.problem(&collision, &header).map(Some)
+            };
+            let mut findings = findings.finish(collisions(found).filter_map(|collision| {
+                let found = collision.map_err(ManifestError::from);
+                found.and_then(&mut tell).transpose()
             }))?;
-            if findings.problems.total() == 0 {
-                linking.write(&mut plan, &blocks)?;
-            }
+            findings.notes.count(ProblemKind::WaitsFor, untold);
+            linked = Some((linking, blocks));
             findings
         }
     };
     let Findings {
-        problems, warnings, ..
+        problems,
+        warnings,
+        notes,
+        ..
     } = findings;
+    let written = options.problems.clone();
     if problems.total() > 0 {
         return Err(ManifestError::Invalid(InvalidManifest {
             name,
             problems,
-            warnings: warnings.total(),
-            written: options.problems.clone(),
+            warnings,
+            written,
         }));
+    }
+    let mut warnings = Warnings {
+        name,
+        warnings,
+        notes,
+        written,
+    };
+    if let Some((linking, blocks)) = linked {
+        let mut late = LateFindings::new(&mut warnings, &folder)?;
+        linking.write(&mut plan, &blocks, |cycle| Ok(late.push(circle(cycle))?))?;
+        late.finish()?;
     }
     plan.inner()
         .seek(io::SeekFrom::End(0))
@@ -274,11 +327,7 @@ pub fn resolve<W: Read + Write + Seek>(
     Ok(Resolved {
         plan,
         resolution,
-        warnings: Warnings {
-            name,
-            warnings,
-            written: options.problems.clone(),
-        },
+        warnings,
     })
 }
 

@@ -118,28 +118,39 @@ pub async fn engine(
     ))
 }
 
+/// The scratch prefix that was chosen for each bucket, of those that are used.
+///
+/// # Errors
+/// [`StartError::Arguments`] when there are two for a bucket, or one for a
+/// bucket that is not used.
+pub fn chosen_scratch(
+    chosen: &[S3Prefix],
+    is_used: impl Fn(&BucketName) -> bool,
+) -> Result<HashMap<BucketName, S3Prefix>, StartError> {
+    let mut scratch = HashMap::new();
+    for prefix in chosen {
+        let bucket = &prefix.bucket;
+        if scratch.insert(bucket.clone(), prefix.as_folder()).is_some() {
+            let message = format!("--scratch names more than one prefix for the bucket {bucket}");
+            return Err(StartError::Arguments(message));
+        }
+        if !is_used(bucket) {
+            let message = format!("--scratch {prefix} is in a bucket that nothing is renamed in");
+            return Err(StartError::Arguments(message));
+        }
+    }
+    Ok(scratch)
+}
+
 /// One scratch prefix for each bucket: as chosen, or `.rebucket/` under its
 /// first allowed prefix.
 fn scratch_places(
     places: &[S3Prefix],
     chosen: &[S3Prefix],
 ) -> Result<HashMap<BucketName, S3Prefix>, StartError> {
-    let mut scratch = HashMap::new();
-    for prefix in chosen {
-        let folder = prefix.as_folder();
-        if scratch.insert(prefix.bucket.clone(), folder).is_some() {
-            let bucket = &prefix.bucket;
-            let message = format!("--scratch names more than one prefix for the bucket {bucket}");
-            return Err(StartError::Arguments(message));
-        }
-    }
-    if let Some(stray) = chosen.iter().find(|prefix| {
-        let bucket = &prefix.bucket;
-        !places.iter().any(|place| place.bucket == *bucket)
-    }) {
-        let message = format!("--scratch {stray} is in a bucket that nothing is renamed in");
-        return Err(StartError::Arguments(message));
-    }
+    let scratch = chosen_scratch(chosen, |bucket| {
+        places.iter().any(|place| place.bucket == *bucket)
+    })?;
     let mut all = HashMap::new();
     for place in places {
         // Their ETags are random, and RenameObject is the way there (facts,

@@ -18,6 +18,7 @@ pub(crate) fn beginning(job: &JobId, plan: &PlanReader<File>) -> JobRecord {
         submitted: Some(resolution.totals.rows),
         plan: Some(resolution.digest.to_string()),
         pinned: None,
+        linked: resolution.totals.linked_rows > 0,
     }
 }
 

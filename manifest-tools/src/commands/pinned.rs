@@ -37,12 +37,15 @@ impl PinnedPlan {
         mut plan: PlanReader<File>,
     ) -> Result<Self, CommandError> {
         let file = args.temporary_file().map_err(CommandError::Spool)?;
-        let pinner = Pinner::new(&args.manifest, path_style, Handle::current());
+        let pinner = Pinner::new(path_style, Handle::current());
+        let name = args.manifest.clone();
         let options = args.options();
         // What was chosen for the job is said anew when it goes on.
         let out = PlanWriter::new(file, JobChoices::default()).map_err(ManifestError::Write)?;
         let pinned = tokio::task::spawn_blocking(move || {
-            pin_linked(&mut plan, out, &options, &mut |rows| pinner.pin(rows))
+            pin_linked(&mut plan, out, &name, &options, &mut |rows| {
+                pinner.pin(rows)
+            })
         });
         let pinned = pinned.await?.map_err(CommandError::of_manifest)?;
         Ok(Self {

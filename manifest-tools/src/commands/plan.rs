@@ -12,7 +12,8 @@ use rebucket_manifest::Exit;
 use rebucket_manifest::args::{ManifestArgs, PinChoice, PlanArgs};
 use rebucket_planner::pinning::{PinCounts, PinnedPlan, pin_linked, pin_plan};
 use rebucket_planner::{
-    ManifestError, ManifestOptions, PlanReader, PlanWriter, Resolution, Warnings, is_plan, resolve,
+    ManifestError, ManifestOptions, PlanReader, PlanWriter, ProblemKind, Resolution, Warnings,
+    is_plan, resolve,
 };
 use tokio::runtime::Handle;
 
@@ -20,7 +21,7 @@ use pins::Pinner;
 
 use super::beside::create_beside;
 use super::progress::progress_bar;
-use super::source::{Fetched, fetch, warn};
+use super::source::{Fetched, fetch};
 use super::{CommandError, complain, interrupted, print};
 
 /// Runs the command.
@@ -59,7 +60,7 @@ pub(crate) async fn run(args: PlanArgs) -> Result<Exit, CommandError> {
             return Ok(Exit::Interrupted);
         }
     };
-    let mut summary = summary::summarize(&name, &planned.resolution, planned.counts.as_ref());
+    let mut summary = summary::summarize(&name, &planned);
     if let Some((unfinished, path)) = unfinished {
         let written = unfinished.replace(&planned.file);
         written.map_err(CommandError::writing(path))?;
@@ -73,6 +74,8 @@ pub(crate) async fn run(args: PlanArgs) -> Result<Exit, CommandError> {
 struct Planned {
     file: File,
     resolution: Resolution,
+    /// Cycles among the rows.
+    cycles: u64,
     /// What became of the rows, where their sources were looked at.
     counts: Option<PinCounts>,
 }
@@ -126,10 +129,13 @@ impl Planning {
             let synced = file.sync_all();
             synced.map_err(|error| ManifestError::Write(error.into()))?;
         }
-        warn(&warnings);
+        if warnings.warnings.total() + warnings.notes.total() > 0 {
+            complain(&warnings.with_notes().to_string());
+        }
         Ok(Planned {
             file,
             resolution,
+            cycles: warnings.notes.total_of(ProblemKind::Cycle),
             counts,
         })
     }
@@ -159,11 +165,10 @@ impl Planning {
         warnings: &mut Warnings,
     ) -> Result<PinnedPlan<File>, CommandError> {
         let plan = PlanWriter::new(file, self.args.choices()).map_err(ManifestError::Write)?;
-        let name = &self.args.manifest;
-        let pinner = Pinner::new(name, self.path_style, self.runtime.clone());
+        let pinner = Pinner::new(self.path_style, self.runtime.clone());
         let insist = &mut |rows: &mut [_]| pinner.pin(rows);
         let pinned = match self.pin {
-            PinChoice::None => pin_linked(&mut first, plan, options, insist),
+            PinChoice::None => pin_linked(&mut first, plan, &warnings.name, options, insist),
             PinChoice::Head => {
                 let bar = progress_bar(first.resolution().totals.rows, "sources looked at");
                 let look = &mut |rows: &[_]| {

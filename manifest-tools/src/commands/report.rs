@@ -90,6 +90,14 @@ pub(crate) fn summary(name: &str, tally: &Tally) -> String {
         }
     }
     writeln!(out, "  {:<16} {:>12}", "bytes", tally.bytes).ok();
+    if !tally.by_reason.is_empty() {
+        let which = match (tally.skipped, tally.failed) {
+            (_, 0) => "why skipped",
+            (0, _) => "why failed",
+            _ => "why skipped or failed",
+        };
+        writeln!(out, "  {which}").ok();
+    }
     for (reason, count) in &tally.by_reason {
         writeln!(out, "    {reason:<24} {count}").ok();
     }

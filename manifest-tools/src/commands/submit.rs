@@ -25,7 +25,7 @@ use rebucket_worker::metrics::Metrics;
 use rebucket_worker::report::JobRecord;
 use rebucket_worker::report::location::ReportStore;
 use rebucket_worker::retry::Caller;
-use rebucket_worker::setup::StartError;
+use rebucket_worker::setup::{StartError, chosen_scratch};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -66,6 +66,8 @@ async fn submit(args: &SubmitArgs, stop: CancellationToken) -> Result<Exit, Comm
         source = source::read(&args.manifest, args.s3.s3_path_style) => source?,
         () = stop.cancelled() => return Ok(Exit::Interrupted),
     };
+    let buckets = &plan.resolution().totals.buckets;
+    chosen_scratch(&args.send.scratch, |bucket| buckets.contains_key(bucket))?;
     let wanted = wanted(args, &plan);
     let Some((mut checkpoint, mut begun)) = take_up(args, &wanted, unpinned)? else {
         return Ok(Exit::Done);
@@ -209,9 +211,14 @@ fn take_up(
         }
         Found::Nothing => {
             let now = Timestamp::now().ceil_second();
-            let job = match &wanted.job {
+            // A plan's own name is that of the job which was submitted before.
+            let named = match wanted.again {
+                true => &args.manifest.job,
+                false => &wanted.job,
+            };
+            let job = match named {
                 Some(job) => job.clone(),
-                None => default_job(&args.manifest.manifest, now)?,
+                None => new_job(args, wanted.job.as_ref(), now)?,
             };
             Begun {
                 job,
@@ -294,9 +301,17 @@ fn checkpoint_path(args: &SubmitArgs) -> Option<PathBuf> {
     is_file.then(|| PathBuf::from(format!("{manifest}.checkpoint")))
 }
 
-fn default_job(manifest: &str, submitted: Timestamp) -> Result<JobId, CommandError> {
-    let stem = source::job_named_after(manifest);
-    let stem = stem.as_ref().map_or("job", JobId::as_str);
+/// A name that no job had before: after an earlier one, or the manifest, and
+/// the time.
+fn new_job(
+    args: &SubmitArgs,
+    earlier: Option<&JobId>,
+    submitted: Timestamp,
+) -> Result<JobId, CommandError> {
+    let named = source::job_named_after(&args.manifest.manifest);
+    let stem = earlier.or(named.as_ref()).map_or("job", JobId::as_str);
+    // Of ASCII characters, and with room for the time.
+    let stem = stem.get(..100).unwrap_or(stem);
     let stamp: String = submitted
         .to_string()
         .chars()

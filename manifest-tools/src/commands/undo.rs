@@ -177,9 +177,25 @@ fn summary(report: &Report, sums: &Sums, args: &UndoArgs) -> String {
         1 => format!("{job}: 1 rename to undo, in {place}\n"),
         _ => format!("{job}: {rows} renames to undo, in {place}\n"),
     };
-    let recorded = report.jobs().iter().any(|job| job.record.is_some());
-    out.push_str(&left_out(tally, recorded, &args.report));
+    let record = || report.jobs().iter().filter_map(|job| job.record.as_ref());
+    out.push_str(&left_out(tally, record().next().is_some(), &args.report));
+    if record().any(|record| record.linked) {
+        out.push_str(&under_way(tally, &args.report));
+    }
     out
+}
+
+/// What is not done in a job whose objects may be at temporary keys.
+fn under_way(tally: &Tally, location: &ReportLocation) -> String {
+    match tally.failed + tally.pending {
+        0 => String::new(),
+        rows => format!(
+            "  the job has chains or cycles: of the {rows} that failed or are pending, some may have \
+             their objects at temporary keys, where this manifest leaves them; let the job end \
+             first, with --retry-failed or a redrive for what failed, and make the manifest again \
+             from {location}\n"
+        ),
+    }
 }
 
 fn left_out(tally: &Tally, recorded: bool, location: &ReportLocation) -> String {

@@ -62,14 +62,20 @@ fn pinned(text: &str, memory: usize, world: &World, look: Look<'_>) -> Result<Do
     let late = LateFindings::new(&mut warnings, &std::env::temp_dir()).unwrap();
     let out = PlanWriter::new(Vec::new(), JobChoices::default()).unwrap();
     let done = pin_rows(&mut plan, out, steps, late, look, &mut |rows| {
-        for row in rows {
-            let found = world.get(&name(&row.source)).ok_or("is not there")?;
+        let insist = |row: &mut PlannedRename| {
+            let Some(found) = world.get(&name(&row.source)) else {
+                return Insisted::Nothing;
+            };
+            if row.pins.size == Some(7) {
+                return Insisted::Different("has another size".to_owned());
+            }
             row.pins.etag.clone_from(&found.etag);
             (row.pins.size, row.pins.modified) = (found.size, found.modified);
             let said = row.pins.storage_class.take();
             row.pins.storage_class = found.storage_class.clone().or(said);
-        }
-        Ok(())
+            Insisted::Pinned
+        };
+        Ok(rows.iter_mut().map(insist).collect())
     })?;
     Ok(Done {
         bytes: done.plan,
@@ -254,7 +260,7 @@ fn what_is_not_there_or_differs_is_warned_of_in_the_order_of_lines() {
     let folder = tempfile::tempdir().unwrap();
     let problems = folder.path().join("problems");
     let options = ManifestOptions {
-        max_problems: 3,
+        max_problems: 1,
         problems: Some(problems.clone()),
         ..ManifestOptions::default()
     };
@@ -265,7 +271,7 @@ fn what_is_not_there_or_differs_is_warned_of_in_the_order_of_lines() {
         ("bkt-b/c".to_owned(), found(1, "is")),
     ]);
     let mut head = by_head(&world);
-    let mut nothing = |_: &mut [PlannedRename]| -> Result<(), PinError> { Ok(()) };
+    let mut nothing = |_: &mut [PlannedRename]| -> Result<_, PinError> { Ok(Vec::new()) };
     let out = pin_plan(
         &mut plan,
         out,
@@ -308,12 +314,27 @@ fn what_is_not_there_or_differs_is_warned_of_in_the_order_of_lines() {
 
 #[test]
 fn linked_rows_are_pinned_or_there_is_no_plan() {
-    let text = "source,destination\ns3://bkt-b/a,s3://bkt-b/b\ns3://bkt-b/b,s3://bkt-b/c\n";
-    let world = World::from([("bkt-b/a".to_owned(), found(1, "is"))]);
-    let failed = pinned(text, 0, &world, &mut by_head(&world));
-    assert!(
-        matches!(failed, Err(ManifestError::Pin(error)) if error.to_string() == "is not there")
-    );
+    let text = "source,destination,size\ns3://bkt-b/a,s3://bkt-b/b,7\n\
+                s3://bkt-b/x,s3://bkt-b/y,\ns3://bkt-b/b,s3://bkt-b/c,\n\
+                s3://bkt-b/c,s3://bkt-b/d,1\ns3://bkt-b/d,s3://bkt-b/e,\n";
+    let world = World::from(["a", "c"].map(|key| (format!("bkt-b/{key}"), found(1, "is"))));
+    let Err(ManifestError::Invalid(invalid)) = pinned(text, 0, &world, &mut by_head(&world)) else {
+        panic!("a plan was made");
+    };
+    // All of them, in the order of their lines, and the warning of a row that
+    // nobody waits for.
+    let told = invalid.to_string();
+    let expected = [
+        "m:1.csv:2: source s3://bkt-b/a has another size; it is part of a chain",
+        "m:1.csv:3: warning: source s3://bkt-b/x is not there",
+        "m:1.csv:4: source s3://bkt-b/b is not there; it is part of a chain",
+        "m:1.csv:6: source s3://bkt-b/d is not there; it is part of a chain",
+        "m:1.csv: 3 problems and 1 warning; nothing was renamed",
+    ];
+    assert_eq!(told.lines().count(), expected.len(), "{told}");
+    for (line, expected) in told.lines().zip(expected) {
+        assert!(line.starts_with(expected), "{line}, not {expected}");
+    }
 }
 
 /// A listing may not have all that a chain needs.

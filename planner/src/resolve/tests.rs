@@ -390,7 +390,7 @@ fn only_the_first_problems_are_shown_and_all_are_counted() {
     };
     let message = error.to_string();
     assert!(
-        message.contains("m.csv: 18 problems, of which the first 3 are shown"),
+        message.contains("m.csv: 18 problems, of which 3 are shown, the first 3 of each kind"),
         "{message}"
     );
     assert_eq!(message.lines().count(), 4);

@@ -4,6 +4,7 @@ use std::io::{BufReader, Read, Seek, Write};
 
 use super::ManifestError;
 use crate::collisions::{Collision, CollisionKind};
+use crate::linking::Cycle;
 use crate::manifest::{Header, Side};
 use crate::plan::{PlanWriter, Rows};
 use crate::problem::{Problem, ProblemKind, shown};
@@ -33,24 +34,20 @@ impl<'p, W: Read + Write + Seek> Names<'p, W> {
         })
     }
 
-    /// What is wrong with a row that collides with another. A chain is no
-    /// problem.
+    /// What there is to say of a row that has a name in common with another.
     pub(super) fn problem(
         &mut self,
         collision: &Collision,
         header: &Header,
-    ) -> Result<Option<Problem>, ManifestError> {
-        if collision.kind == CollisionKind::Chain {
-            return Ok(None);
-        }
+    ) -> Result<Problem, ManifestError> {
         let uri = self.uri(collision)?;
-        let problem = wrong(collision, &uri).map(|(kind, message)| Problem {
+        let (kind, message) = told(collision, &uri);
+        Ok(Problem {
             line: collision.line,
             column: header.column(header.key_column(side(collision.kind))),
             kind,
             message,
-        });
-        Ok(problem)
+        })
     }
 
     /// The destination, or for a duplicate source the source, of a row.
@@ -80,7 +77,7 @@ fn side(kind: CollisionKind) -> Side {
     }
 }
 
-fn wrong(collision: &Collision, uri: &str) -> Option<(ProblemKind, String)> {
+fn told(collision: &Collision, uri: &str) -> (ProblemKind, String) {
     let other = collision.other;
     let folds = |what: &str| {
         format!(
@@ -88,7 +85,7 @@ fn wrong(collision: &Collision, uri: &str) -> Option<(ProblemKind, String)> {
              `//`, `./` and slashes at an end: one would replace the other there"
         )
     };
-    Some(match collision.kind {
+    match collision.kind {
         CollisionKind::Source => (
             ProblemKind::DuplicateSource,
             format!(
@@ -105,6 +102,30 @@ fn wrong(collision: &Collision, uri: &str) -> Option<(ProblemKind, String)> {
         ),
         CollisionKind::FoldsOntoSource => (ProblemKind::FoldedKeys, folds("source")),
         CollisionKind::FoldsOntoDestination => (ProblemKind::FoldedKeys, folds("destination")),
-        CollisionKind::Chain => return None,
-    })
+        CollisionKind::Chain => (
+            ProblemKind::WaitsFor,
+            format!(
+                "destination {uri} is the source of line {other}, whose object makes room first"
+            ),
+        ),
+    }
+}
+
+/// Says of rows that they wait for one another in a circle.
+pub(super) fn circle(cycle: &Cycle) -> Problem {
+    let named: Vec<String> = cycle.lines.iter().map(u64::to_string).collect();
+    let others = cycle.rows - named.len() as u64;
+    let which = match (named.as_slice(), others) {
+        ([one, two], 0) => format!("lines {one} and {two} change places"),
+        (named, 0) => format!("lines {} form a circle", named.join(", ")),
+        (named, others) => format!("lines {} and {others} more form a circle", named.join(", ")),
+    };
+    Problem {
+        line: cycle.lines.first().copied().unwrap_or_default(),
+        column: None,
+        kind: ProblemKind::Cycle,
+        message: format!(
+            "{which}: the object of one goes through a temporary key, which takes one copy more"
+        ),
+    }
 }

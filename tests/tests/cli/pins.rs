@@ -149,7 +149,7 @@ async fn what_is_not_there_and_what_differs_is_a_warning_and_fails_later() {
     );
     for how in ["list", "head"] {
         let command = format!("plan moves.csv --pin {how}");
-        let flags = "--out moves.plan --max-problems 3 --problems problems";
+        let flags = "--out moves.plan --max-problems 1 --problems problems";
         let ended = bench.run(&format!("{command} {flags}")).await.is(0);
         let counts = "  pins  1 row pinned, 2 sources not there, 2 not as the manifest says\n";
         assert!(ended.out.contains(counts), "{ended:?}");
@@ -165,11 +165,13 @@ async fn what_is_not_there_and_what_differs_is_a_warning_and_fails_later() {
         for (line, expected) in all.lines().zip(&warnings) {
             assert!(line.starts_with(expected), "{line}");
         }
-        let first: Vec<&str> = warnings[..3].iter().map(String::as_str).collect();
+        // The first of each kind.
+        let first: Vec<&str> = warnings[..2].iter().map(String::as_str).collect();
         let ended = ended
             .says(&first)
             .says(&["4 warnings", "all are in problems"]);
-        assert!(!ended.err.contains(&warnings[3]), "{ended:?}");
+        let shown = |warning: &&String| ended.err.contains(*warning);
+        assert_eq!(warnings.iter().filter(shown).count(), 2, "{ended:?}");
         // The same without a plan to keep.
         let ended = bench.run(&command).await.is(0);
         assert!(ended.out.contains(counts), "{ended:?}");

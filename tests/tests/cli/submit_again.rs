@@ -153,6 +153,53 @@ async fn a_finished_submission_is_not_repeated_unasked() {
     receive(&bench, &elsewhere, 10).await;
 }
 
+/// The name in a plan is that of the job that was submitted.
+#[tokio::test]
+async fn a_plan_that_is_submitted_again_is_another_job() {
+    let bench = Bench::new().await;
+    let queue = Queue::create(&bench.servers, 5).await;
+    rows(&bench, 1);
+    bench
+        .run("plan moves.csv --out m.plan --job named")
+        .await
+        .is(0);
+    let command = format!("submit m.plan --queue-url {}", queue.url);
+    bench.run(&command).await.is(0);
+    bench.run(&format!("{command} --again")).await.is(0);
+    bench
+        .run(&format!("{command} --again --job named"))
+        .await
+        .is(0);
+    let tasks = receive(&bench, &queue, 3).await;
+    let mut jobs: Vec<_> = tasks.iter().map(|task| task.job().as_str()).collect();
+    jobs.sort_unstable();
+    assert_eq!(jobs[..2], ["named", "named"]);
+    assert!(jobs[2].starts_with("named-2"), "{jobs:?}");
+}
+
+#[tokio::test]
+async fn a_place_for_temporary_keys_that_nobody_will_use_is_refused() {
+    let bench = Bench::new().await;
+    let queue = Queue::create(&bench.servers, 5).await;
+    rows(&bench, 1);
+    let (one, two) = (bench.uri("x/"), bench.uri("y/"));
+    for (scratch, why) in [
+        (
+            format!("--scratch {one} --scratch {two}"),
+            "more than one prefix",
+        ),
+        (
+            "--scratch s3://nothing-there/x/".to_owned(),
+            "that nothing is renamed in",
+        ),
+    ] {
+        let command = format!("submit moves.csv --queue-url {} {scratch}", queue.url);
+        bench.run(&command).await.is(2).says(&[why]);
+    }
+    assert!(queue.is_empty().await);
+    assert!(!bench.path("moves.csv.checkpoint").exists());
+}
+
 #[tokio::test]
 async fn an_unfinished_submission_is_not_forgotten_unasked() {
     let bench = Bench::new().await;

@@ -11,6 +11,7 @@ use rebucket_worker::error::{ErrorClass, ServiceError};
 use rebucket_worker::host::Host;
 use rebucket_worker::metrics::Metrics;
 use rebucket_worker::queue::lease::{Kept, Lease, LeaseKeeper, LeaseSettings};
+use rebucket_worker::queue::receiver::{LONG_POLL, Receiver};
 use rebucket_worker::queue::{
     Depth, EntryResult, MAX_INVISIBLE, Outgoing, ParkReason, Queue, ReceiptHandle, Received,
 };
@@ -18,6 +19,7 @@ use rebucket_worker::rename::Delivery;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -41,13 +43,16 @@ fn failed(class: ErrorClass) -> ServiceError {
 
 #[async_trait]
 impl Queue for Extender {
+    /// A message comes at the end of each poll.
     async fn receive(
         &self,
         _: usize,
-        _: Duration,
-        _: Duration,
+        visibility: Duration,
+        wait: Duration,
     ) -> Result<Vec<Received>, ServiceError> {
-        Ok(Vec::new())
+        let deadline = Instant::now() + visibility;
+        tokio::time::sleep(wait).await;
+        Ok(vec![received(deadline)])
     }
 
     async fn change_visibility(
@@ -116,6 +121,29 @@ fn keeper(takes: Duration, fails: Option<(ErrorClass, bool)>) -> (Arc<Extender>,
     let running = Arc::clone(&keeper);
     tokio::spawn(async move { running.run().await });
     (queue, keeper)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_that_comes_at_the_end_of_a_poll_can_still_be_worked_on() {
+    for seconds in [2, 3, 5, 8, 15, 20, 30, 120, 43_200] {
+        let visibility = Duration::from_secs(seconds);
+        let (queue, _) = keeper(Duration::ZERO, None);
+        let stop = CancellationToken::new();
+        let permits = Arc::new(Semaphore::new(1));
+        let receiver = Receiver::new(queue, permits, visibility, LONG_POLL, stop.clone());
+        let began = Instant::now();
+        let admitted = receiver.next().await.unwrap().unwrap();
+        assert!(
+            began.elapsed() >= Duration::from_secs(1),
+            "a busy poll with {visibility:?}"
+        );
+        let lease = Lease::new(&admitted[0].message, LeaseSettings::new(visibility), &stop);
+        assert!(lease.is_held(), "not with {visibility:?}");
+        assert!(
+            lease.remaining() >= visibility / 2,
+            "little is left of {visibility:?}"
+        );
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -12,6 +12,9 @@ use crate::error::ServiceError;
 /// A long poll waits for so long (SQS limit).
 pub const LONG_POLL: Duration = Duration::from_secs(20);
 
+/// The shortest poll that is none of the busy kind: SQS counts whole seconds.
+const SHORTEST_POLL: Duration = Duration::from_secs(1);
+
 /// When told to stop, a poll that is under way may go on for so long.
 const LAST_WORD: Duration = Duration::from_secs(1);
 
@@ -36,6 +39,10 @@ pub struct Receiver {
 
 impl Receiver {
     /// A receiver that takes from `permits` and ends with `stop`.
+    ///
+    /// It polls for `long_poll`, but for no more than a quarter of the
+    /// visibility timeout: leases count from the beginning of the poll, and a
+    /// message may come at its end.
     #[must_use]
     pub fn new(
         queue: Arc<dyn Queue>,
@@ -48,7 +55,7 @@ impl Receiver {
             queue,
             permits,
             visibility,
-            long_poll,
+            long_poll: long_poll.min((visibility / 4).max(SHORTEST_POLL)),
             stop,
         }
     }

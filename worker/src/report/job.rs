@@ -24,6 +24,9 @@ pub struct JobRecord {
     /// before the first rename.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pinned: Option<String>,
+    /// Some of its renames wait for others, and may go through temporary keys.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub linked: bool,
 }
 
 impl JobRecord {

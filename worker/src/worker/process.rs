@@ -55,6 +55,11 @@ impl Context {
         let kept = self.keeper.keep(&message);
         if kept.lease().is_lost() {
             // Frozen while it was on its way: another worker may have it.
+            shared.metrics.leases_lost.inc();
+            tracing::warn!(
+                message = message.id,
+                "the lease ended before the message was looked at; left to its next delivery"
+            );
             return;
         }
         let (began, started) = (Instant::now(), shared.settings.host.now());

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
-use rebucket_planner::pinning::{Found, Sight, SourceRow};
+use rebucket_planner::pinning::{Found, Insisted, Sight, SourceRow};
 use rebucket_planner::{PinError, PlannedRename};
 use rebucket_worker::clients::Clients;
 use rebucket_worker::error::ErrorClass;
@@ -33,7 +33,6 @@ pub(crate) const APART: Duration = Duration::from_secs(2);
 
 /// Looks at sources. Connects when there is one to look at.
 pub(crate) struct Pinner {
-    manifest: String,
     path_style: bool,
     runtime: Handle,
     store: OnceCell<Store>,
@@ -45,26 +44,24 @@ struct Store {
 }
 
 impl Pinner {
-    /// For the rows of this manifest. To be used where blocking is allowed.
-    pub(crate) fn new(manifest: &str, path_style: bool, runtime: Handle) -> Self {
+    /// To be used where blocking is allowed.
+    pub(crate) fn new(path_style: bool, runtime: Handle) -> Self {
         Self {
-            manifest: manifest.to_owned(),
             path_style,
             runtime,
             store: OnceCell::new(),
         }
     }
 
-    /// Pins rows. An object that is not there, or not as its row says, is an
-    /// error.
-    pub(crate) fn pin(&self, rows: &mut [PlannedRename]) -> Result<(), PinError> {
+    /// Pins rows, as far as their objects are there, and as the rows say.
+    pub(crate) fn pin(&self, rows: &mut [PlannedRename]) -> Result<Vec<Insisted>, PinError> {
         let pinning = async {
             let store = self.connected().await?;
-            let pins = rows.iter_mut().map(|row| store.pin(&self.manifest, row));
-            let pins = stream::iter(pins).buffer_unordered(HEADS);
-            pins.try_collect::<()>().await
+            let pins = stream::iter(rows.iter_mut().map(|row| store.pin(row)));
+            pins.buffered(HEADS).try_collect::<Vec<_>>().await
         };
-        Ok(self.runtime.block_on(pinning)?)
+        let insisted: Result<_, CommandError> = self.runtime.block_on(pinning);
+        Ok(insisted?)
     }
 
     /// Looks at sources, but for those of linked rows, which have to be pinned.
@@ -125,35 +122,32 @@ impl Store {
         }
     }
 
-    async fn pin(&self, manifest: &str, row: &mut PlannedRename) -> Result<(), CommandError> {
-        let wrong = |what: String| {
-            let (line, source) = (row.line, &row.source);
-            CommandError::Usage(format!(
-                "{manifest}:{line}: {source} {what}; it is part of a chain, whose objects must be \
-                 there, and as the manifest says, when its plan is made"
-            ))
-        };
+    async fn pin(&self, row: &mut PlannedRename) -> Result<Insisted, CommandError> {
         let Some(head) = self.head(row, HeadScope::default()).await? else {
-            return Err(wrong("is not there".to_owned()));
+            return Ok(Insisted::Nothing);
         };
+        let different = |what: String| Ok(Insisted::Different(what));
         let pins = &row.pins;
-        if pins.etag.as_ref().is_some_and(|etag| *etag != head.etag) {
-            return Err(wrong(format!("has the ETag {}", head.etag)));
+        if let Some(etag) = pins.etag.as_ref().filter(|etag| **etag != head.etag) {
+            return different(format!(
+                "has the ETag {}, and the row says {etag}",
+                head.etag
+            ));
         }
-        if pins.size.is_some_and(|size| size != head.size) {
-            return Err(wrong(format!("has {} bytes", head.size)));
+        if let Some(size) = pins.size.filter(|size| *size != head.size) {
+            return different(format!("has {} bytes, and the row says {size}", head.size));
         }
         let version = pins.version.as_ref();
         if version.is_some_and(|version| Some(version) != head.version.as_ref()) {
-            return Err(wrong("has another version".to_owned()));
+            return different("has another version than the row says".to_owned());
         }
         if head.modified.is_none() {
-            return Err(wrong("has no date on this endpoint".to_owned()));
+            return different("has no date on this endpoint".to_owned());
         }
         row.pins.etag = Some(head.etag);
         row.pins.size = Some(head.size);
         row.pins.modified = head.modified;
         row.pins.storage_class = Some(head.storage_class);
-        Ok(())
+        Ok(Insisted::Pinned)
     }
 }

@@ -2,16 +2,17 @@
 
 use std::fmt::Write as _;
 
-use rebucket_planner::Resolution;
 use rebucket_planner::pinning::PinCounts;
 use rebucket_protocol::BucketName;
+
+use super::Planned;
 
 /// Buckets listed by name in the summary.
 const BUCKETS_SHOWN: usize = 10;
 
 /// What a plan comes to.
-pub(super) fn summarize(name: &str, resolution: &Resolution, counts: Option<&PinCounts>) -> String {
-    let totals = &resolution.totals;
+pub(super) fn summarize(name: &str, planned: &Planned) -> String {
+    let totals = &planned.resolution.totals;
     let plural = if totals.rows == 1 { "" } else { "s" };
     let name = if name == "-" { "<stdin>" } else { name };
     let mut out = format!("{name}: {} rename{plural}, no problems\n", totals.rows);
@@ -38,13 +39,19 @@ pub(super) fn summarize(name: &str, resolution: &Resolution, counts: Option<&Pin
             1 => ("1 extra copy".to_owned(), "is"),
             copies => (format!("{copies} extra copies"), "are"),
         };
+        let cycles = match planned.cycles {
+            0 => String::new(),
+            1 => ", 1 cycle among them".to_owned(),
+            cycles => format!(", {cycles} cycles among them"),
+        };
         writeln!(
             out,
-            "  chain {linked} renames wait for one another, in {segments}; {extra} {is} needed"
+            "  chain {linked} renames wait for one another{cycles}, in {segments}; {extra} {is} \
+             needed"
         )
         .ok();
     }
-    if let Some(counts) = counts {
+    if let Some(counts) = &planned.counts {
         writeln!(out, "  pins  {}", pins(counts)).ok();
     }
     match (totals.rows, totals.sized_rows) {

@@ -9,7 +9,7 @@ use rebucket_protocol::{ETag, IfExists, JobId, JobOptions, TaskId, Timestamp};
 
 use super::*;
 use crate::chains::StepKind;
-use crate::pinning::{Pin, pin_linked};
+use crate::pinning::{Insisted, Pin, pin_linked};
 use crate::plan::{PlannedStep, Totals};
 
 /// What a plan with chains does to objects in memory, one after the other, in
@@ -139,7 +139,7 @@ fn made_up(row: &mut PlannedRename) {
 fn made_up_plan(plan: &[u8]) -> (Vec<u8>, Resolution) {
     let mut pin = |rows: &mut [PlannedRename]| {
         rows.iter_mut().for_each(made_up);
-        Ok(())
+        Ok(vec![Insisted::Pinned; rows.len()])
     };
     pinned(plan, &mut pin).unwrap()
 }
@@ -148,7 +148,7 @@ fn made_up_plan(plan: &[u8]) -> (Vec<u8>, Resolution) {
 fn pinned(plan: &[u8], pin: Pin<'_>) -> Result<(Vec<u8>, Resolution), ManifestError> {
     let mut plan = PlanReader::open(Cursor::new(plan)).unwrap();
     let out = PlanWriter::new(Vec::new(), JobChoices::default()).unwrap();
-    let pinned = pin_linked(&mut plan, out, &ManifestOptions::default(), pin)?;
+    let pinned = pin_linked(&mut plan, out, "m.csv", &ManifestOptions::default(), pin)?;
     Ok((pinned.plan, pinned.resolution))
 }
 

@@ -68,14 +68,15 @@ fn bad_rows_far_down_have_their_lines_and_names() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("problems");
     let options = ManifestOptions {
-        max_problems: 2,
+        max_problems: 1,
         problems: Some(file.clone()),
         ..ManifestOptions::default()
     };
     let Err(ManifestError::Invalid(manifest)) = resolved(&text, &options) else {
         panic!()
     };
-    assert_eq!(manifest.problems.sorted().len(), 2);
+    // One of each kind.
+    assert_eq!(manifest.problems.sorted().len(), 5);
     let after = |row: usize, earlier: u64| line_of(row) + earlier;
     let expected = [
         format!("m.csv:{}: the row is longer than", after(9_000, 0)),
@@ -125,4 +126,91 @@ fn unusual_keys_are_warnings() {
     let message = resolved.warnings.to_string();
     assert!(message.ends_with("m.csv: 2 warnings"), "{message}");
     assert_eq!(resolved.resolution.totals.rows, 2);
+}
+
+/// Destinations that are sources, swaps and circles are no mistakes, but may be
+/// where nobody meant them.
+#[test]
+fn what_waits_for_what_is_noted_with_both_lines() {
+    let text = "source,destination\n\
+                s3://bkt/c1,s3://bkt/c2\ns3://bkt/x,s3://bkt/y\ns3://bkt/c2,s3://bkt/c3\n\
+                s3://bkt/p,s3://bkt/q\ns3://bkt/y,s3://bkt/x\ns3://bkt/q,s3://bkt/r\n\
+                s3://bkt/r,s3://bkt/p\ns3://bkt/alone,s3://bkt/else//where\n";
+    let noted = |max_problems: usize, problems: Option<&std::path::Path>| {
+        let options = ManifestOptions {
+            max_problems,
+            problems: problems.map(Into::into),
+            ..ManifestOptions::default()
+        };
+        let plan = PlanWriter::new(Cursor::new(Vec::new()), JobChoices::default()).unwrap();
+        let resolved = resolve(input(text.as_bytes()), &options, plan).unwrap();
+        (resolved.warnings, resolved.resolution)
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("problems");
+    let (warnings, resolution) = noted(100, Some(&file));
+    assert_eq!(resolution.totals.extra_copies, 2);
+    assert_eq!(warnings.notes.total_of(Kind::Cycle), 2);
+    let link = |line, key, other| {
+        format!(
+            "m.csv:{line}:2: note: destination s3://bkt/{key} is the source of line {other}, \
+             whose object makes room first"
+        )
+    };
+    let circle = |line, which| {
+        format!(
+            "m.csv:{line}: note: lines {which}: the object of one goes through a temporary key, \
+             which takes one copy more"
+        )
+    };
+    let expected = [
+        link(2, "c2", 4),
+        circle(3, "3 and 6 change places"),
+        link(3, "y", 6),
+        circle(5, "5, 8, 7 form a circle"),
+        link(5, "q", 7),
+        link(6, "x", 3),
+        link(7, "r", 8),
+        link(8, "p", 5),
+    ];
+    let all = std::fs::read_to_string(&file).unwrap();
+    let (warned, notes): (Vec<_>, Vec<_>) = all.lines().partition(|line| line.contains("warning"));
+    assert_eq!(notes, expected);
+    assert_eq!(warned.len(), 1, "{all}");
+    let told = warnings.with_notes().to_string();
+    assert!(expected.iter().all(|note| told.contains(note)), "{told}");
+    assert!(
+        told.contains("m.csv: 1 warning and 8 notes; all are in"),
+        "{told}"
+    );
+    assert!(!warnings.to_string().contains("note"), "{warnings}");
+
+    let (warnings, _) = noted(1, None);
+    let told = warnings.with_notes().to_string();
+    let expected = [link(2, "c2", 4), circle(3, "3 and 6 change places")];
+    let notes: Vec<_> = told
+        .lines()
+        .filter(|line| line.contains(": note: "))
+        .collect();
+    assert_eq!(notes, expected);
+    assert!(
+        told.contains("1 warning and 8 notes, of which 3 are shown, the first 1 of"),
+        "{told}"
+    );
+}
+
+#[test]
+fn warnings_are_shown_beside_problems() {
+    let text = b"source,destination\ns3://bkt/1,s3://bkt/x\ns3://bkt/2,s3://bkt/x\n\
+                 s3://bkt/3,s3://bkt/x/\n";
+    let Err(error) = resolved(text, &ManifestOptions::default()) else {
+        panic!("a plan was made");
+    };
+    let told = error.to_string();
+    assert!(told.contains("m.csv:3:2: duplicate destination"), "{told}");
+    assert!(told.contains("m.csv:4:2: warning: "), "{told}");
+    assert!(
+        told.contains("m.csv: 1 problem and 2 warnings; nothing"),
+        "{told}"
+    );
 }
