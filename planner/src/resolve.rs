@@ -94,7 +94,7 @@ impl fmt::Display for InvalidManifest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let found = Found {
             name: &self.name,
-            found: [("problem", &self.problems), ("warning", &self.warnings)],
+            kinds: [("problem", &self.problems), ("warning", &self.warnings)],
             written: self.written.as_ref(),
         };
         write!(
@@ -132,10 +132,11 @@ impl Warnings {
 
     /// Every warning and note that was kept on a line of its own, and how many
     /// there are on the last one.
+    #[must_use]
     pub fn with_notes(&self) -> impl fmt::Display + '_ {
         Found {
             name: &self.name,
-            found: [("warning", &self.warnings), ("note", &self.notes)],
+            kinds: [("warning", &self.warnings), ("note", &self.notes)],
             written: self.written.as_ref(),
         }
     }
@@ -147,7 +148,7 @@ impl fmt::Display for Warnings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         Found {
             name: &self.name,
-            found: [("warning", &self.warnings)],
+            kinds: [("warning", &self.warnings)],
             written: self.written.as_ref(),
         }
         .fmt(f)
@@ -157,27 +158,27 @@ impl fmt::Display for Warnings {
 struct Found<'a, const N: usize> {
     name: &'a str,
     /// What each is called.
-    found: [(&'static str, &'a Problems); N],
+    kinds: [(&'static str, &'a Problems); N],
     written: Option<&'a PathBuf>,
 }
 
 impl<const N: usize> fmt::Display for Found<'_, N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kept = self.found.iter().flat_map(|(_, found)| found.sorted());
+        let kept = self.kinds.iter().flat_map(|(_, found)| found.sorted());
         let mut shown: Vec<_> = kept.collect();
         shown.sort_unstable();
         for problem in &shown {
             writeln!(f, "{}", problem.located(self.name))?;
         }
-        let some = self.found.iter().filter(|(_, found)| found.total() > 0);
+        let some = self.kinds.iter().filter(|(_, found)| found.total() > 0);
         let counts: Vec<_> = some
             .map(|(what, found)| counted(found.total(), what))
             .collect();
         write!(f, "{}: {}", self.name, counts.join(" and "))?;
-        let total: u64 = self.found.iter().map(|(_, found)| found.total()).sum();
+        let total: u64 = self.kinds.iter().map(|(_, found)| found.total()).sum();
         let hidden = (shown.len() as u64) < total;
         if hidden {
-            let each = self.found.iter().map(|(_, found)| found.kept_of_each());
+            let each = self.kinds.iter().map(|(_, found)| found.kept_of_each());
             let (shown, each) = (shown.len(), each.max().unwrap_or_default());
             write!(
                 f,

@@ -212,9 +212,10 @@ fn take_up(
         Found::Nothing => {
             let now = Timestamp::now().ceil_second();
             // A plan's own name is that of the job which was submitted before.
-            let named = match wanted.again {
-                true => &args.manifest.job,
-                false => &wanted.job,
+            let named = if wanted.again {
+                &args.manifest.job
+            } else {
+                &wanted.job
             };
             let job = match named {
                 Some(job) => job.clone(),
