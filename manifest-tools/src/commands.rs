@@ -2,6 +2,7 @@
 
 mod begun;
 mod beside;
+mod distinct;
 pub(crate) mod estimate;
 mod listing;
 pub(crate) mod map;
@@ -55,6 +56,19 @@ pub(crate) enum CommandError {
     /// The arguments do not go together.
     #[error("{0}")]
     Usage(String),
+    /// A file that is written is also read, or written for something else.
+    #[error(
+        "{first} and {second} are one file, of which something would be lost; name another file \
+         for {written}"
+    )]
+    OneFile {
+        /// An argument and its file.
+        first: String,
+        /// Another one.
+        second: String,
+        /// The argument that writes.
+        written: &'static str,
+    },
     /// The engine or the queue is not ready.
     #[error(transparent)]
     Start(#[from] StartError),
@@ -173,6 +187,7 @@ impl CommandError {
             | Self::Stdout(_)
             | Self::Spool(_)
             | Self::Usage(_)
+            | Self::OneFile { .. }
             | Self::Map(_)
             | Self::OtherManifest { .. }
             | Self::BegunElsewhere { .. }

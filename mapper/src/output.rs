@@ -177,6 +177,10 @@ fn create_beside(path: &Path) -> io::Result<NamedTempFile> {
     if path.is_dir() {
         return Err(io::ErrorKind::IsADirectory.into());
     }
+    // To take the place of a device would break the machine, for root.
+    if path.exists() && !path.is_file() {
+        return Err(io::Error::other("it is no regular file"));
+    }
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),

@@ -18,6 +18,10 @@ pub(crate) fn create_beside(path: &Path) -> io::Result<(File, Unfinished)> {
     if path.is_dir() {
         return Err(io::ErrorKind::IsADirectory.into());
     }
+    // To take the place of a device would break the machine, for root.
+    if path.exists() && !path.is_file() {
+        return Err(io::Error::other("it is no regular file"));
+    }
     let mut builder = tempfile::Builder::new();
     // Like any new file: as the user's umask says, not for the owner alone.
     #[cfg(unix)]

@@ -14,6 +14,7 @@ use rebucket_manifest::args::estimate::{AssumeArgs, EstimateArgs, EstimateFormat
 use rebucket_planner::PlanReader;
 use serde_json::json;
 
+use super::distinct::Files;
 use super::{CommandError, interrupted, print, source, words};
 use bill::{Bill, Line};
 use count::{Counter, Counts};
@@ -32,6 +33,9 @@ pub(crate) struct Estimate {
 /// Runs the command.
 pub(crate) async fn run(args: EstimateArgs) -> Result<Exit, CommandError> {
     let interrupted = interrupted();
+    Files::of(&args.manifest)
+        .reads("--prices", args.assume.prices.as_deref())
+        .check()?;
     let work = async {
         // A wrong table is said before a long manifest is read.
         let prices = Prices::load(args.assume.prices.as_deref())?;

@@ -23,6 +23,7 @@ use rebucket_protocol::uri::UriError;
 use rebucket_protocol::{BucketName, ObjectUri, S3Prefix};
 use rebucket_worker::clients::Clients;
 
+use super::distinct::Files;
 use super::listing::{self, Taker, Wanted, list};
 use super::{CommandError, complain, interrupted, print};
 
@@ -119,6 +120,10 @@ pub(crate) async fn run(args: MapArgs) -> Result<Exit, CommandError> {
         .ok_or(MapError::NoChange)?;
     let source = Source::parse(&args.source)?;
     if let (Some(path), false) = (&args.out, args.dry_run) {
+        Files::default()
+            .reads_input("SOURCE", &args.source)
+            .writes("--out", Some(path))
+            .check()?;
         output::check(path).map_err(MapError::from)?;
     }
     let columns = match &mapping.change {

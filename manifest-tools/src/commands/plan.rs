@@ -20,6 +20,7 @@ use tokio::runtime::Handle;
 use pins::Pinner;
 
 use super::beside::create_beside;
+use super::distinct::Files;
 use super::progress::progress_bar;
 use super::source::{Fetched, fetch};
 use super::{CommandError, complain, interrupted, print};
@@ -27,6 +28,9 @@ use super::{CommandError, complain, interrupted, print};
 /// Runs the command.
 pub(crate) async fn run(args: PlanArgs) -> Result<Exit, CommandError> {
     let interrupted = interrupted();
+    Files::of(&args.manifest)
+        .writes("--out", args.out.as_deref())
+        .check()?;
     let (file, unfinished) = match &args.out {
         None => (None, None),
         Some(path) => {

@@ -26,6 +26,7 @@ use rebucket_worker::worker::{DrainCheck, Worker, WorkerSettings};
 use tokio::sync::mpsc;
 
 use super::begun::{beginning, begun};
+use super::distinct::Files;
 use super::messages::walk;
 use super::pinned::{PinnedPlan, Place};
 use super::progress::progress_bar;
@@ -48,6 +49,7 @@ const DRAINED: DrainCheck = DrainCheck {
 
 /// Runs the command.
 pub(crate) async fn run(args: RunArgs) -> Result<Exit, CommandError> {
+    Files::of(&args.manifest).check()?;
     setup::start_logging(&args.log, "warn");
     let shutdown = Shutdown::new();
     tokio::spawn(shutdown.clone().on_signals(args.engine.grace));

@@ -31,6 +31,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::begun::beginning;
+use super::distinct::Files;
 use super::estimate::Estimate;
 use super::pinned::{PinnedPlan, Place, path_beside};
 use super::progress::progress_bar;
@@ -62,6 +63,7 @@ pub(crate) async fn run(args: SubmitArgs) -> Result<Exit, CommandError> {
 }
 
 async fn submit(args: &SubmitArgs, stop: CancellationToken) -> Result<Exit, CommandError> {
+    refuse_one_file(args)?;
     let Source { plan, unpinned } = tokio::select! {
         source = source::read(&args.manifest, args.s3.s3_path_style) => source?,
         () = stop.cancelled() => return Ok(Exit::Interrupted),
@@ -290,6 +292,16 @@ fn wanted(args: &SubmitArgs, plan: &PlanReader<File>) -> Wanted {
         job: choices.job.clone(),
         again: args.send.again,
     }
+}
+
+fn refuse_one_file(args: &SubmitArgs) -> Result<(), CommandError> {
+    let checkpoint = checkpoint_path(args);
+    let pinned = checkpoint.as_deref().map(path_beside);
+    Files::of(&args.manifest)
+        .reads("--prices", args.assume.prices.as_deref())
+        .writes("--checkpoint", checkpoint.as_deref())
+        .writes("the pinned plan of --checkpoint", pinned.as_deref())
+        .check()
 }
 
 /// As given, or beside the manifest: the same for every submission of it.

@@ -20,6 +20,7 @@ use rebucket_worker::report::{ReportError, ReportLocation, Tally};
 use tokio::task::spawn_blocking;
 
 use super::beside::create_beside;
+use super::distinct::refuse_part_of;
 use super::{CommandError, WriteError, complain, interrupted, print_with};
 
 /// The columns of the manifest.
@@ -32,6 +33,9 @@ const JOBS_SHOWN: usize = 10;
 pub(crate) async fn run(args: UndoArgs) -> Result<Exit, CommandError> {
     let interrupted = interrupted();
     refuse_out(&args.out)?;
+    if let ReportLocation::Directory(report) = &args.report {
+        refuse_part_of(report, &args.out)?;
+    }
     let work = async {
         let clients = Clients::from_env(args.s3.s3_path_style).await;
         let store = ReportStore::new(args.report.clone(), &clients.s3);

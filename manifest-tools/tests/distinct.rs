@@ -1,0 +1,208 @@
+//! A file that is read, or written for something else, is not overwritten.
+
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+use std::fs::{self, File};
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use tempfile::TempDir;
+
+const MANIFEST: &str = "source,destination\ns3://bkt/a,s3://new/a\n";
+const KEYS: &str = "a\nb\n";
+
+/// A folder with a file of each kind, and other names for some of them.
+fn folder() -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    fs::write(at("m.csv"), MANIFEST).unwrap();
+    fs::write(at("keys.txt"), KEYS).unwrap();
+    fs::write(at("prices.toml"), "region = 1\n").unwrap();
+    fs::create_dir(at("sub")).unwrap();
+    fs::create_dir_all(at("r.report/j")).unwrap();
+    fs::write(at("r.report/j/job.json"), "{}").unwrap();
+    symlink("m.csv", at("link.csv")).unwrap();
+    symlink("sub/../zz", at("to-zz")).unwrap();
+    fs::hard_link(at("m.csv"), at("hard.csv")).unwrap();
+    folder
+}
+
+fn command(folder: &Path, args: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_rebucket"));
+    command
+        .args(args.split(' '))
+        .current_dir(folder)
+        .env_clear()
+        .env("REBUCKET_QUEUE_URL", "http://127.0.0.1:9/q")
+        .stdin(Stdio::null());
+    command
+}
+
+/// All files and what is in them.
+fn contents(folder: &Path) -> Vec<(String, Vec<u8>)> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(contents(&path));
+        } else {
+            let bytes = fs::read(&path).unwrap_or_default();
+            found.push((path.display().to_string(), bytes));
+        }
+    }
+    found.sort();
+    found
+}
+
+/// Commands, and the two arguments that name one file.
+const CASES: &[[&str; 3]] = &[
+    [
+        "plan m.csv --problems m.csv",
+        "MANIFEST m.csv",
+        "--problems m.csv",
+    ],
+    [
+        "plan m.csv --out ./m.csv",
+        "MANIFEST m.csv",
+        "--out ./m.csv",
+    ],
+    [
+        "plan m.csv --out sub/../m.csv",
+        "MANIFEST m.csv",
+        "--out sub/../m.csv",
+    ],
+    [
+        "plan link.csv --out m.csv",
+        "MANIFEST link.csv",
+        "--out m.csv",
+    ],
+    [
+        "plan m.csv --problems hard.csv",
+        "MANIFEST m.csv",
+        "--problems hard.csv",
+    ],
+    [
+        "plan m.csv --problems zz --out ./zz",
+        "--problems zz",
+        "--out ./zz",
+    ],
+    [
+        "plan m.csv --problems to-zz --out zz",
+        "--problems to-zz",
+        "--out zz",
+    ],
+    [
+        "plan - --problems m.csv",
+        "MANIFEST <stdin>",
+        "--problems m.csv",
+    ],
+    [
+        "estimate m.csv --problems m.csv",
+        "MANIFEST m.csv",
+        "--problems m.csv",
+    ],
+    [
+        "estimate m.csv --problems prices.toml --prices prices.toml",
+        "--problems prices.toml",
+        "--prices prices.toml",
+    ],
+    [
+        "run m.csv --problems m.csv",
+        "MANIFEST m.csv",
+        "--problems m.csv",
+    ],
+    [
+        "submit m.csv --problems m.csv",
+        "MANIFEST m.csv",
+        "--problems m.csv",
+    ],
+    [
+        "submit m.csv --again --checkpoint m.csv",
+        "MANIFEST m.csv",
+        "--checkpoint m.csv",
+    ],
+    [
+        "submit m.csv --problems m.csv.checkpoint",
+        "--problems m.csv.checkpoint",
+        "--checkpoint m.csv.checkpoint",
+    ],
+    [
+        "submit m.csv --checkpoint c --problems c.pinned",
+        "--problems c.pinned",
+        "the pinned plan of --checkpoint c.pinned",
+    ],
+    [
+        "map keys.txt --bucket bkt --to s3://new --out keys.txt",
+        "SOURCE keys.txt",
+        "--out keys.txt",
+    ],
+    [
+        "undo r.report --out r.report/j/job.json",
+        "a file of the report LOC r.report",
+        "--out r.report/j/job.json",
+    ],
+];
+
+#[test]
+fn one_file_for_two_things_is_refused_before_anything_is_written() {
+    let folder = folder();
+    let before = contents(folder.path());
+    for [args, first, second] in CASES {
+        let mut command = command(folder.path(), args);
+        if args.contains(" - ") {
+            command.stdin(File::open(folder.path().join("m.csv")).unwrap());
+        }
+        let ended = command.output().unwrap();
+        let said = String::from_utf8(ended.stderr).unwrap();
+        assert_eq!(ended.status.code(), Some(2), "{args}: {said}");
+        let start = format!("rebucket: {first} and {second} are one file, ");
+        assert!(said.starts_with(&start), "{args}: {said}");
+        assert_eq!(contents(folder.path()), before, "{args}");
+    }
+}
+
+#[test]
+fn what_is_no_file_can_be_used_more_than_once() {
+    let folder = folder();
+    let bad = "source,destination\nx,s3://new/a\n";
+    fs::write(folder.path().join("bad.csv"), bad).unwrap();
+    for problems in ["/dev/stdout", "/dev/null", "/dev/stderr"] {
+        let args = format!("plan bad.csv --problems {problems}");
+        let ended = command(folder.path(), &args).output().unwrap();
+        let said = String::from_utf8(ended.stderr).unwrap();
+        assert_eq!(ended.status.code(), Some(2), "{said}");
+        assert!(said.contains("bad.csv:2:1: source is no URI"), "{said}");
+        assert_eq!(ended.stdout.is_empty(), problems != "/dev/stdout", "{said}");
+    }
+    // One device is read, and written twice.
+    let args = "submit /dev/null --problems /dev/null --checkpoint /dev/null";
+    let ended = command(folder.path(), args).output().unwrap();
+    let said = String::from_utf8(ended.stderr).unwrap();
+    assert!(
+        said.starts_with("/dev/null:1: the manifest is empty"),
+        "{said}"
+    );
+    let args = "plan m.csv --problems all.txt --out m.plan";
+    let ended = command(folder.path(), args).output().unwrap();
+    assert!(ended.status.success(), "{ended:?}");
+}
+
+#[test]
+fn a_file_that_is_no_regular_one_is_not_replaced() {
+    let folder = folder();
+    let pipe = folder.path().join("pipe");
+    let made = Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.unwrap().success());
+    for args in [
+        "plan m.csv --out pipe",
+        "map keys.txt --bucket bkt --to s3://new --out pipe",
+    ] {
+        let ended = command(folder.path(), args).output().unwrap();
+        let said = String::from_utf8(ended.stderr).unwrap();
+        assert_eq!(ended.status.code(), Some(2), "{said}");
+        let start = "rebucket: pipe cannot be written: it is no regular file";
+        assert!(said.starts_with(start), "{said}");
+        assert!(!fs::metadata(&pipe).unwrap().is_file());
+    }
+}
