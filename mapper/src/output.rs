@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use flate2::write::GzEncoder;
-use rebucket_protocol::{ObjectUri, StorageClass};
+use rebucket_protocol::{ObjectUri, StorageClass, VersionId};
 use tempfile::NamedTempFile;
 
 use crate::entry::Entry;
@@ -58,10 +58,10 @@ impl Spool {
         let etag = entry.etag.as_ref().map(rebucket_protocol::ETag::to_header);
         let etag = etag.as_deref().unwrap_or("").trim_matches('"');
         let size = entry.size.map_or("", |size| digits(size, &mut number));
-        let version = entry
-            .version
-            .as_ref()
-            .map_or("", |version| version.as_str());
+        // S3 calls what was written while versions were off `null`: in a bucket
+        // that never had any no HEAD tells it, and in others it can be replaced.
+        let version = entry.version.as_ref().map(VersionId::as_str);
+        let version = version.filter(|id| *id != "null").unwrap_or("");
         let class = entry.storage_class.as_ref();
         let class = class.map_or("", StorageClass::as_str);
         let destination = destination.to_string();

@@ -85,6 +85,30 @@ fn rows_carry_what_is_known() {
     assert_eq!(text(&mut made), expected);
 }
 
+/// `null` is whatever was written last while versions were off, and where a
+/// bucket never had any no HEAD tells it.
+#[test]
+fn the_version_null_is_no_pin() {
+    let version = |key: &str, id: &str| Entry {
+        etag: Some(ETag::new("d41d8cd98f00b204e9800998ecf8427e").unwrap()),
+        size: Some(7),
+        version: Some(VersionId::new(id).unwrap()),
+        storage_class: StorageClass::new("STANDARD").ok(),
+        ..object(key)
+    };
+    let among = [
+        version("a", "v1"),
+        version("b", "null"),
+        version("c", "v.2"),
+    ];
+    let mut made = make(rules(&["s|^|x/|"]), among);
+    let rows = "s3://bkt/a,s3://bkt/x/a,d41d8cd98f00b204e9800998ecf8427e,7,v1,STANDARD\n\
+         s3://bkt/b,s3://bkt/x/b,d41d8cd98f00b204e9800998ecf8427e,7,,STANDARD\n\
+         s3://bkt/c,s3://bkt/x/c,d41d8cd98f00b204e9800998ecf8427e,7,v.2,STANDARD\n";
+    let text = text(&mut made);
+    assert_eq!(text.split_once('\n').unwrap().1, rows);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
     #[test]
@@ -94,7 +118,7 @@ proptest! {
         let entries: Vec<Entry> = keys.iter().enumerate().map(|(n, key)| Entry {
             etag: (n % 2 == 0).then(|| ETag::new(&format!("{n:032x}")).unwrap()),
             size: (n % 3 == 0).then_some(n as u64),
-            version: (n % 5 == 0).then(|| VersionId::new("null").unwrap()),
+            version: (n % 5 == 0).then(|| VersionId::new("v.1").unwrap()),
             storage_class: (n % 7 < 3).then(|| StorageClass::new("STANDARD_IA").unwrap()),
             ..object(key)
         }).collect();
