@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 
 use rebucket_manifest::Exit;
 use rebucket_manifest::outcomes::OutcomesError;
-use rebucket_planner::ManifestError;
+use rebucket_planner::{ManifestError, PlanError, SpillError};
 use rebucket_protocol::JobId;
 use rebucket_worker::error::ServiceError;
 use rebucket_worker::report::ReportError;
@@ -50,9 +50,35 @@ pub(crate) enum CommandError {
     /// Standard output cannot be written.
     #[error("standard output cannot be written: {0}")]
     Stdout(io::Error),
-    /// What was downloaded or planned cannot be kept for a moment.
-    #[error("a temporary file cannot be written: {0}; is the disk full?")]
+    /// What was downloaded or planned cannot be kept for a moment, in the
+    /// system's folder; see [`placed`](Self::placed).
+    #[error(
+        "temporary files cannot be kept in {folder}: {0}; make room there, or name a folder with more \
+         in TMPDIR", folder = std::env::temp_dir().display()
+    )]
     Spool(io::Error),
+    /// The plan cannot be written to the file that was named for it.
+    #[error(
+        "the plan cannot be written to {}: {source}; make room in its folder, or name another file \
+         with --out; nothing was renamed", .path.display()
+    )]
+    PlanFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        source: PlanError,
+    },
+    /// The plan cannot be written to a temporary file.
+    #[error(
+        "the plan cannot be kept in {}: {source}; make room there, or name a folder with more with \
+         --temp-dir; nothing was renamed", .folder.display()
+    )]
+    TemporaryPlan {
+        /// Where the temporary files are.
+        folder: PathBuf,
+        /// What is wrong.
+        source: PlanError,
+    },
     /// The arguments do not go together.
     #[error("{0}")]
     Usage(String),
@@ -172,6 +198,22 @@ impl CommandError {
         }
     }
 
+    /// Says of a command that plans where it had no room: in the file `out`, or
+    /// among the temporary files in `folder`, by default the system's.
+    pub(crate) fn placed(self, folder: Option<PathBuf>, out: Option<PathBuf>) -> Self {
+        let folder = folder.unwrap_or_else(std::env::temp_dir);
+        match (self, out) {
+            (Self::Spool(source), _) => ManifestError::from(SpillError { folder, source }).into(),
+            (Self::Manifest(ManifestError::Write(source)), Some(path)) => {
+                Self::PlanFile { path, source }
+            }
+            (Self::Manifest(ManifestError::Write(source)), None) => {
+                Self::TemporaryPlan { folder, source }
+            }
+            (other, _) => other,
+        }
+    }
+
     /// The exit code that this error stands for.
     pub(crate) fn exit(&self) -> Exit {
         match self {
@@ -186,6 +228,8 @@ impl CommandError {
             | Self::Write { .. }
             | Self::Stdout(_)
             | Self::Spool(_)
+            | Self::PlanFile { .. }
+            | Self::TemporaryPlan { .. }
             | Self::Usage(_)
             | Self::OneFile { .. }
             | Self::Map(_)

@@ -2,13 +2,14 @@
 
 mod commands;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use rebucket_manifest::Exit;
 use rebucket_manifest::args::estimate::EstimateArgs;
 use rebucket_manifest::args::undo::UndoArgs;
-use rebucket_manifest::args::{PlanArgs, ReportArgs, RunArgs, SubmitArgs};
+use rebucket_manifest::args::{ManifestArgs, PlanArgs, ReportArgs, RunArgs, SubmitArgs};
 use rebucket_manifest::map_args::MapArgs;
 
 use commands::{CommandError, complain, estimate, explain, map, plan, report, run, submit, undo};
@@ -143,11 +144,28 @@ fn main() -> ExitCode {
 }
 
 async fn execute(command: Command) -> Result<Exit, CommandError> {
+    // Where there was no room is known here: the rest has files without names.
+    let placing = |args: &ManifestArgs, out: Option<&PathBuf>| {
+        let (folder, out) = (args.temp_dir.clone(), out.cloned());
+        move |error: CommandError| error.placed(folder, out)
+    };
     match command {
-        Command::Plan(args) => plan::run(args).await,
-        Command::Estimate(args) => estimate::run(*args).await,
-        Command::Submit(args) => submit::run(*args).await,
-        Command::Run(args) => run::run(*args).await,
+        Command::Plan(args) => {
+            let placed = placing(&args.manifest, args.out.as_ref());
+            plan::run(args).await.map_err(placed)
+        }
+        Command::Estimate(args) => {
+            let placed = placing(&args.manifest, None);
+            estimate::run(*args).await.map_err(placed)
+        }
+        Command::Submit(args) => {
+            let placed = placing(&args.manifest, None);
+            submit::run(*args).await.map_err(placed)
+        }
+        Command::Run(args) => {
+            let placed = placing(&args.manifest, None);
+            run::run(*args).await.map_err(placed)
+        }
         Command::Map(args) => map::run(*args).await,
         Command::Report(args) => report::run(args).await,
         Command::Undo(args) => undo::run(args).await,

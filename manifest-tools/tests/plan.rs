@@ -268,34 +268,64 @@ fn a_full_disk_is_named_and_nothing_is_left() {
     }
     let bench = Bench::new(text);
     fs::create_dir(bench.0.path().join("spill")).unwrap();
-    let command = |kib: u32| {
+    let command = |kib: u32, out: &[&str]| {
         let mut command = Command::new("sh");
         let script = format!("trap '' XFSZ; ulimit -f {kib}; exec \"$0\" \"$@\"");
         command
             .args(["-c", &script, env!("CARGO_BIN_EXE_rebucket")])
-            .args(["plan", "m.csv", "--out", "m.plan"])
-            .args(["--memory", "64MiB", "--temp-dir", "spill"])
+            .args(["plan", "m.csv", "--memory", "64MiB", "--temp-dir", "spill"])
+            .args(out)
             .current_dir(&bench.0)
             .env_clear()
             .stdin(Stdio::null());
         Ended::of(command.output().unwrap())
     };
     // `sh` counts in blocks of 512 bytes, or of 1,024.
-    let ended = command(5000);
+    let out = ["--out", "m.plan"];
+    let ended = command(5000, &out);
     let lines = ended.is_bad();
     let start = "rebucket: temporary files cannot be kept in spill: ";
     assert!(lines[0].starts_with(start), "{lines:?}");
     assert!(lines[0].contains("--temp-dir"), "{lines:?}");
     assert_eq!(bench.files(), ["m.csv", "spill"]);
-    let ended = command(2);
-    let lines = ended.is_bad();
-    assert!(
-        lines[0].starts_with("rebucket: the plan cannot be written: "),
-        "{lines:?}"
-    );
+    let ended = command(2, &out);
+    let line = ended.is_bad()[0];
+    let start = "rebucket: the plan cannot be written to m.plan: File too large";
+    assert!(line.starts_with(start) && line.contains("--out"), "{line}");
     assert_eq!(bench.files(), ["m.csv", "spill"]);
+    let ended = command(2, &[]);
+    let line = ended.is_bad()[0];
+    let start = "rebucket: the plan cannot be kept in spill: File too large";
+    let says = line.starts_with(start) && line.contains("--temp-dir");
+    assert!(says && !line.contains("--out"), "{line}");
     assert_eq!(files(&bench.0.path().join("spill")), Vec::<String>::new());
-    command(100_000).is_good(200_000);
+    command(100_000, &out).is_good(200_000);
+}
+
+#[test]
+fn a_folder_for_temporary_files_that_is_not_there_is_named() {
+    let bench = Bench::new(GOOD);
+    for command in [
+        "plan m.csv --temp-dir none",
+        "plan m.csv --out m.plan --temp-dir none",
+        "run m.csv --temp-dir none",
+        "estimate m.csv --temp-dir none",
+        "submit m.csv --queue-url http://127.0.0.1:9/q --temp-dir none",
+    ] {
+        let ended = bench.run(&command.split(' ').collect::<Vec<_>>());
+        let start = "rebucket: temporary files cannot be kept in none: No such file";
+        let line = ended.is_bad()[0];
+        assert!(line.starts_with(start), "{line}");
+        assert!(line.contains("--temp-dir"), "{line}");
+        assert_eq!(bench.files(), ["m.csv"]);
+    }
+    let args = ["map", "-", "--bucket", "bkt", "--to", "s3://new"];
+    let mut command = bench.command(&args);
+    let ended = Ended::of(command.env("TMPDIR", "none").output().unwrap());
+    let start = "rebucket: temporary files cannot be kept in none: No such file";
+    let line = ended.is_bad()[0];
+    assert!(line.starts_with(start), "{line}");
+    assert!(line.contains("TMPDIR"), "{line}");
 }
 
 #[test]

@@ -39,10 +39,7 @@ pub enum ManifestError {
         source: PlanError,
     },
     /// The plan cannot be written.
-    #[error(
-        "the plan cannot be written: {0}; make room in its folder, or name another file with \
-         --out; nothing was renamed"
-    )]
+    #[error("the plan cannot be written: {0}")]
     Write(PlanError),
     /// Temporary files cannot be written, or read again.
     #[error(transparent)]

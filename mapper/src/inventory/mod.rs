@@ -101,7 +101,10 @@ pub enum InventoryError {
         source: io::Error,
     },
     /// What was made of it cannot be kept.
-    #[error("a temporary file cannot be written: {0}; is the disk full?")]
+    #[error(
+        "temporary files cannot be kept in {folder}: {0}; make room there, or name a folder with more \
+         in TMPDIR", folder = std::env::temp_dir().display()
+    )]
     Spool(io::Error),
 }
 
