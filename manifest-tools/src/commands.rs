@@ -24,7 +24,7 @@ use rebucket_manifest::Exit;
 use rebucket_manifest::outcomes::OutcomesError;
 use rebucket_planner::{ManifestError, PlanError, SpillError};
 use rebucket_protocol::JobId;
-use rebucket_worker::error::ServiceError;
+use rebucket_worker::error::{ErrorClass, ServiceError};
 use rebucket_worker::report::ReportError;
 use rebucket_worker::retry::CallError;
 use rebucket_worker::setup::StartError;
@@ -222,6 +222,11 @@ impl CommandError {
                 130 => Exit::Interrupted,
                 _ => Exit::BadInput,
             },
+            Self::Service(error) | Self::Report(ReportError::Object(CallError::Failed(error)))
+                if is_missing(error) =>
+            {
+                Exit::BadInput
+            }
             Self::Service(_) | Self::Report(ReportError::Object(_)) => Exit::Unreachable,
             Self::Manifest(_)
             | Self::AlreadyAPlan(_)
@@ -244,6 +249,15 @@ impl CommandError {
             Self::Interrupted => Exit::Interrupted,
         }
     }
+}
+
+/// True when there is no such object, or no such bucket: S3 was reached, and
+/// was asked for something else than what the operator meant. A queue that is
+/// not there is none of these.
+fn is_missing(error: &ServiceError) -> bool {
+    let class = error.class();
+    matches!(class, ErrorClass::NotFound | ErrorClass::ContainerMissing)
+        && error.target.starts_with("s3://")
 }
 
 /// Why outcomes were not written, or not all of them.

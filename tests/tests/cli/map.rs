@@ -492,7 +492,7 @@ async fn what_cannot_be_done_is_refused_with_its_place() {
     let missing = bench
         .run("map s3://there-is-no-such-bucket/ --to s3://bkt")
         .await;
-    missing.is(3).says(&["NoSuchBucket"]);
+    missing.is(2).says(&["NoSuchBucket"]);
 }
 
 #[cfg(target_os = "linux")]

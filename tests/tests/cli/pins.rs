@@ -449,7 +449,7 @@ async fn a_bucket_that_cannot_be_listed_ends_it() {
     bench
         .run(plan)
         .await
-        .is(3)
+        .is(2)
         .says(&["not-here-at-all", "NoSuchBucket"]);
     bench.write(
         "moves.csv",
