@@ -22,18 +22,23 @@ use rebucket_worker::report::ReportLocation;
 
 use rebucket_planner::{JobChoices, ManifestOptions};
 
+const MANIFEST: &str = "The manifest: a CSV file, - for standard input, or s3://bucket/key. A .gz \
+     or .zst is decompressed";
+
+const MANIFEST_OR_PLAN: &str = "The manifest: a CSV file, - for standard input, s3://bucket/key, or \
+     a plan, which `rebucket plan --out` writes. A .gz or .zst of any is decompressed";
+
+const COLUMNS: &str = "The first row names the columns: source,destination (s3://bucket/key URIs, \
+     taken literally) or source_bucket,source_key,destination_bucket,destination_key; and \
+     optionally version_id, etag, size (the source is renamed only if it matches them), \
+     storage_class (what is known of it) and if_exists.";
+
 /// How a manifest is read, and what is chosen for its job.
 #[derive(Debug, Clone, Args)]
 pub struct ManifestArgs {
-    /// The manifest: a CSV file, - for standard input, s3://bucket/key, or a
-    /// plan. A .gz or .zst of any is decompressed.
-    ///
-    /// The first row names the columns: source,destination (s3://bucket/key
-    /// URIs, taken literally) or
-    /// source_bucket,source_key,destination_bucket,destination_key; and
-    /// optionally version_id, etag, size (the source is renamed only if it
-    /// matches them), storage_class (what is known of it) and if_exists.
-    #[arg(value_name = "MANIFEST", value_hint = ValueHint::FilePath)]
+    /// The manifest.
+    #[arg(value_name = "MANIFEST", value_hint = ValueHint::FilePath, help = MANIFEST_OR_PLAN,
+          long_help = format!("{MANIFEST_OR_PLAN}.\n\n{COLUMNS}"))]
     pub manifest: String,
 
     /// The columns source and destination are keys in this bucket, not URIs.
@@ -95,7 +100,7 @@ pub struct ManifestArgs {
           value_parser = parse_memory)]
     pub memory: u64,
 
-    /// Where to keep temporary files: about 60 bytes for each row of the
+    /// Where to keep temporary files: about 50 bytes for each row of the
     /// manifest while it is checked. [default: the system's folder, $TMPDIR]
     #[arg(long, env = "REBUCKET_TEMP_DIR", value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub temp_dir: Option<PathBuf>,
@@ -150,6 +155,9 @@ impl ManifestArgs {
 
 /// `rebucket plan`.
 #[derive(Debug, Clone, Args)]
+#[command(mut_arg("manifest", |manifest| manifest
+    .help(MANIFEST)
+    .long_help(format!("{MANIFEST}.\n\n{COLUMNS}"))))]
 pub struct PlanArgs {
     /// The manifest.
     #[command(flatten)]

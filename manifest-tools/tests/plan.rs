@@ -537,6 +537,19 @@ fn help_and_version() {
     ] {
         assert!(help.out.contains(word), "{word} is not in {}", help.out);
     }
+    assert!(!help.out.contains("or a plan"), "{}", help.out);
+    for (command, words) in [
+        ("plan", "or s3://bucket/key. A .gz or .zst is decompressed"),
+        ("run", "s3://bucket/key, or a plan, which"),
+        ("submit", "s3://bucket/key, or a plan, which"),
+        ("estimate", "s3://bucket/key, or a plan, which"),
+        ("submit", "It begins with 16, "),
+        ("plan", "about 50 bytes for each row"),
+    ] {
+        let help = bench.run(&[command, "--help"]).out;
+        let text: Vec<&str> = help.split_whitespace().collect();
+        assert!(text.join(" ").contains(words), "{help}");
+    }
     assert_eq!(bench.run(&[]).code, Some(2));
 }
 

@@ -20,7 +20,7 @@ pub struct SendArgs {
     #[arg(long, env = "REBUCKET_AGAIN", value_parser = BoolishValueParser::new())]
     pub again: bool,
 
-    /// The most batches of messages in flight. It begins with 4, has more
+    /// The most batches of messages in flight. It begins with 16, has more
     /// while they are answered as quickly, and half as many when the queue
     /// throttles.
     #[arg(long, env = "REBUCKET_MAX_SENDS", value_name = "N", default_value_t = 64,

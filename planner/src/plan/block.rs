@@ -136,7 +136,7 @@ impl BlockEncoder {
                 | flag(next_line, NEXT_LINE),
         );
         if !next_line {
-            // Rows and lines do not go back, but the format does not rest on it.
+            // In blocks of steps rows and lines go back too.
             varint(out, row.row.wrapping_sub(self.row));
             varint(out, row.line.wrapping_sub(self.line));
         }
