@@ -7,6 +7,7 @@
 )]
 
 pub mod estimate;
+mod given;
 pub mod submit;
 pub mod undo;
 
@@ -21,6 +22,8 @@ use rebucket_worker::config::{EngineArgs, LogArgs, S3Args};
 use rebucket_worker::report::ReportLocation;
 
 use rebucket_planner::{JobChoices, ManifestOptions};
+
+pub use given::Given;
 
 const MANIFEST: &str = "The manifest: a CSV file, - for standard input, or s3://bucket/key. A .gz \
      or .zst is decompressed";
@@ -104,6 +107,10 @@ pub struct ManifestArgs {
     /// manifest while it is checked. [default: the system's folder, $TMPDIR]
     #[arg(long, env = "REBUCKET_TEMP_DIR", value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub temp_dir: Option<PathBuf>,
+
+    /// What is on the command line.
+    #[arg(skip)]
+    pub given: Given,
 }
 
 fn parse_memory(text: &str) -> Result<u64, String> {

@@ -95,6 +95,18 @@ pub(crate) enum CommandError {
         /// The argument that writes.
         written: &'static str,
     },
+    /// A flag that says nothing about the input that was given.
+    #[error("{flag} is for {meant}, and {input} is {kind}; leave it out")]
+    Idle {
+        /// The flag.
+        flag: String,
+        /// The kind of input that it is for.
+        meant: &'static str,
+        /// The input.
+        input: String,
+        /// What that is.
+        kind: &'static str,
+    },
     /// The engine or the queue is not ready.
     #[error(transparent)]
     Start(#[from] StartError),
@@ -237,6 +249,7 @@ impl CommandError {
             | Self::TemporaryPlan { .. }
             | Self::Usage(_)
             | Self::OneFile { .. }
+            | Self::Idle { .. }
             | Self::Map(_)
             | Self::OtherManifest { .. }
             | Self::BegunElsewhere { .. }

@@ -5,11 +5,11 @@ mod commands;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use rebucket_manifest::Exit;
 use rebucket_manifest::args::estimate::EstimateArgs;
 use rebucket_manifest::args::undo::UndoArgs;
-use rebucket_manifest::args::{ManifestArgs, PlanArgs, ReportArgs, RunArgs, SubmitArgs};
+use rebucket_manifest::args::{Given, ManifestArgs, PlanArgs, ReportArgs, RunArgs, SubmitArgs};
 use rebucket_manifest::map_args::MapArgs;
 
 use commands::{CommandError, complain, estimate, explain, map, plan, report, run, submit, undo};
@@ -122,7 +122,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let command = Cli::parse().command;
+    let command = command();
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -141,6 +141,26 @@ fn main() -> ExitCode {
         error.exit()
     });
     exit.into()
+}
+
+/// What is to be done, and which of it the command line itself says.
+fn command() -> Command {
+    let matches = Cli::command().get_matches();
+    let mut command = match Cli::from_arg_matches(&matches) {
+        Ok(cli) => cli.command,
+        Err(error) => error.format(&mut Cli::command()).exit(),
+    };
+    let given = matches.subcommand().map(|(_, matches)| Given::of(matches));
+    let given = given.unwrap_or_default();
+    match &mut command {
+        Command::Plan(args) => args.manifest.given = given,
+        Command::Estimate(args) => args.manifest.given = given,
+        Command::Submit(args) => args.manifest.given = given,
+        Command::Run(args) => args.manifest.given = given,
+        Command::Map(args) => args.given = given,
+        Command::Report(_) | Command::Undo(_) => {}
+    }
+    command
 }
 
 async fn execute(command: Command) -> Result<Exit, CommandError> {

@@ -15,6 +15,8 @@ use rebucket_mapper::{Filters, Glob, Rule, SyntaxError, Template, filter, syntax
 use rebucket_protocol::{BucketName, S3Prefix, Timestamp};
 use rebucket_worker::config::S3Args;
 
+use crate::args::Given;
+
 /// `rebucket map`.
 #[derive(Debug, Clone, Args)]
 pub struct MapArgs {
@@ -142,6 +144,10 @@ pub struct MapArgs {
     /// To reach the bucket, or an inventory on S3.
     #[command(flatten)]
     pub s3: S3Args,
+
+    /// What is on the command line.
+    #[arg(skip)]
+    pub given: Given,
 }
 
 /// Which versions a listing carries.

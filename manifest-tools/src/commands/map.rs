@@ -111,6 +111,39 @@ impl Source {
     }
 }
 
+/// Flags of one kind of source, and what that is.
+const FOR_LISTINGS: (&[&str], &str) = (&["versions", "list_concurrency"], "a listing");
+const FOR_KEYS: (&[&str], &str) = (&["bucket", "url_encoded"], "a file of keys");
+const FOR_FILES: (&[&str], &str) = (&["inventory_data"], "an inventory on this machine");
+
+/// Refuses a flag that says nothing about this source.
+fn refuse_idle(args: &MapArgs, source: &Source) -> Result<(), CommandError> {
+    let (kind, others) = match source {
+        Source::Listing(_) => (FOR_LISTINGS.1, vec![FOR_KEYS, FOR_FILES]),
+        Source::RemoteInventory(_) => (
+            "an inventory on S3",
+            vec![FOR_KEYS, FOR_LISTINGS, FOR_FILES],
+        ),
+        Source::LocalInventory(_) => (FOR_FILES.1, vec![FOR_KEYS, FOR_LISTINGS]),
+        Source::Keys(_) => (FOR_KEYS.1, vec![FOR_LISTINGS, FOR_FILES]),
+    };
+    for (flags, meant) in others {
+        // No versions is what there are anywhere else.
+        let says = |flag: &&&str| **flag != "versions" || args.versions != Versions::None;
+        let flags: Vec<&str> = flags.iter().filter(says).copied().collect();
+        if let Some(flag) = args.given.first_of(&flags) {
+            let input = args.source.clone();
+            return Err(CommandError::Idle {
+                flag,
+                meant,
+                input,
+                kind,
+            });
+        }
+    }
+    Ok(())
+}
+
 /// Runs the command.
 pub(crate) async fn run(args: MapArgs) -> Result<Exit, CommandError> {
     let interrupted = interrupted();
@@ -119,6 +152,7 @@ pub(crate) async fn run(args: MapArgs) -> Result<Exit, CommandError> {
         .map_err(MapError::from)?
         .ok_or(MapError::NoChange)?;
     let source = Source::parse(&args.source)?;
+    refuse_idle(&args, &source)?;
     if let (Some(path), false) = (&args.out, args.dry_run) {
         Files::default()
             .reads_input("SOURCE", &args.source)

@@ -96,10 +96,20 @@ pub(crate) async fn read(args: &ManifestArgs, path_style: bool) -> Result<Source
     let fetched = fetch(args, path_style).await?;
     let spool = args.temporary_file().map_err(CommandError::Spool)?;
     let (options, choices) = (args.options(), args.choices());
+    let for_rows = args.given.first_of(&["bucket", "url_encoded"]);
+    let name = args.manifest.clone();
     tokio::task::spawn_blocking(move || {
         let (plan, warnings) = prepare(fetched.open()?, &options, choices, spool)?;
         // A plan that was kept has its pins, and its warnings were given.
         let manifest = warnings.is_some();
+        if let (false, Some(flag)) = (manifest, for_rows) {
+            return Err(CommandError::Idle {
+                flag,
+                meant: "a CSV manifest",
+                input: name,
+                kind: "a plan",
+            });
+        }
         if let Some(warnings) = warnings {
             warn(&warnings);
         }
