@@ -221,6 +221,24 @@ async fn the_current_versions_are_pinned() {
     }
 }
 
+/// All versions there are called `null`, and no HEAD tells them.
+#[tokio::test]
+async fn versions_of_a_bucket_without_any_keep_no_rename_back() {
+    let bench = Bench::new().await;
+    bench.bucket.put_plain("a", b"a").await;
+    let call = bench.map(&bench.uri(""), "s|^|new/|").arg("--versions");
+    let ended = call.arg("latest").end().await.is(0);
+    let row = &rows(&ended.out)[0];
+    assert_eq!(
+        (row["version_id"].as_str(), row["size"].as_str()),
+        ("", "1")
+    );
+    assert_eq!(row["etag"], md5(b"a"));
+    bench.write("moves.csv", &ended.out);
+    bench.run("run moves.csv").await.is(0);
+    assert_eq!(bench.bucket.keys().await, ["new/a"]);
+}
+
 fn md5(bytes: &[u8]) -> String {
     use md5::{Digest as _, Md5};
     let mut text = String::new();
