@@ -230,8 +230,9 @@ async fn make(
         }
         Source::LocalInventory(manifest) => {
             let data = args.inventory_data.clone();
+            let out = args.out.clone().filter(|_| !args.dry_run);
             tokio::task::spawn_blocking(move || {
-                inventory::make_local(&manifest, data.as_deref(), &recipe)
+                inventory::make_local(&manifest, data.as_deref(), out.as_deref(), &recipe)
             })
             .await?
         }

@@ -18,14 +18,16 @@ use tokio::sync::mpsc;
 
 use super::{MapError, Recipe};
 use crate::commands::CommandError;
+use crate::commands::distinct::Files;
 
 /// Data files that are downloaded at a time.
 const DOWNLOADS: usize = 4;
 
-/// Makes a manifest from an inventory on this machine.
+/// Makes a manifest from an inventory on this machine, to be written to `out`.
 pub(super) fn make_local(
     manifest: &Path,
     data: Option<&Path>,
+    out: Option<&Path>,
     recipe: &Recipe,
 ) -> Result<Made, CommandError> {
     let name = manifest.display().to_string();
@@ -52,6 +54,12 @@ pub(super) fn make_local(
     let mut places = Vec::new();
     for file in &inventory.files {
         places.push(find_data(manifest, data, file).map_err(MapError::from)?);
+    }
+    for place in &places {
+        Files::default()
+            .reads("the data of SOURCE", Some(place))
+            .writes("--out", out)
+            .check()?;
     }
     let mut maker = recipe.start()?;
     for (file, place) in inventory.files.iter().zip(places) {
