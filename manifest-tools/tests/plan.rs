@@ -235,6 +235,59 @@ fn every_problem_is_printed_in_one_run_and_no_plan_is_left() {
     assert_eq!(all, printed);
 }
 
+#[track_caller]
+fn assert_starts(ended: &Ended, expected: &[&str]) {
+    let lines = ended.is_bad();
+    assert_eq!(lines.len(), expected.len(), "{lines:?}");
+    for (line, start) in lines.iter().zip(expected) {
+        assert!(line.starts_with(start), "{line}\nis not\n{start}");
+    }
+}
+
+/// A key of 4 MB, every other byte of it a newline: not a problem for each of
+/// its lines, before all others.
+#[test]
+fn a_row_that_is_too_long_is_one_problem_however_many_lines_it_has() {
+    let long = "x\n".repeat(2_000_000);
+    let rows = "s3://bkt/b,s3://new/b\nx,s3://new/c\n";
+    let bench = Bench::new(format!(
+        "source,destination\n\"s3://bkt/{long}\",s3://new/a\n{rows}"
+    ));
+    let ended = bench.run(&["plan", "m.csv", "--memory", "64MiB"]);
+    let expected = [
+        "m.csv:2: the row is longer than 65536 bytes; ",
+        "m.csv:2000004:1: source is no URI: expected s3://bucket/key, found \"x\"; ",
+        "m.csv: 2 problems; nothing was renamed",
+    ];
+    assert_starts(&ended, &expected);
+    let piped = bench.run_with_stdin(&["plan", "-"], &gzip(&bench.read("m.csv")));
+    assert_eq!(piped.err, ended.err.replace("m.csv", "<stdin>"));
+}
+
+#[test]
+fn rows_between_an_open_quote_and_another_far_away_are_checked() {
+    let mut text = "source,destination\ns3://bkt/a,\"s3://new/a\n".to_owned();
+    for row in 0..20_000 {
+        writeln!(text, "s3://bkt/{row},s3://new/{row}").unwrap();
+    }
+    let opened = "m.csv:2:2: the double quote opened here is never closed; ";
+    // A quoted row, and one with a surplus quote.
+    let ended = Bench::new(format!("{text}\"s3://bkt/b\",\"x\"\n")).run(&["plan", "m.csv"]);
+    let expected = [
+        opened,
+        "m.csv:20003:2: destination is no URI: ",
+        "m.csv: 2 problems; ",
+    ];
+    assert_starts(&ended, &expected);
+    let ended = Bench::new(format!("{text}s3://bkt/b\",x\n")).run(&["plan", "m.csv"]);
+    let expected = [
+        opened,
+        "m.csv:20003:1: a double quote in a field that does not start with one; ",
+        "m.csv: 2 problems; ",
+    ];
+    assert_starts(&ended, &expected);
+}
+
 #[test]
 fn warnings_are_told_and_keep_nothing_back() {
     let bench =

@@ -1,6 +1,7 @@
 //! Opening a manifest: a file, standard input or any reader, plain or
 //! compressed, as a buffered stream of decompressed bytes.
 
+use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Cursor, Read, Write};
 
@@ -93,9 +94,10 @@ pub enum InputError {
 /// A manifest's decompressed bytes.
 pub struct Input {
     stream: Stream,
-    /// Bytes that come before the stream's: looked at, or read once and put
-    /// back.
-    pushback: Vec<u8>,
+    /// Bytes that come before the stream's, looked at or put back. No piece is
+    /// empty; each is given up when it is consumed.
+    pushback: VecDeque<Vec<u8>>,
+    /// How much of the first piece is consumed: not all of it.
     pushback_at: usize,
 }
 
@@ -176,7 +178,7 @@ pub fn open_reader(
     };
     Ok(Input {
         stream,
-        pushback: Vec::new(),
+        pushback: VecDeque::new(),
         pushback_at: 0,
     })
 }
@@ -190,42 +192,52 @@ impl Input {
 
     /// The next bytes, at least one unless the input has ended.
     pub(crate) fn fill(&mut self) -> Result<&[u8], InputError> {
-        if self.pushback_at < self.pushback.len() {
-            return Ok(&self.pushback[self.pushback_at..]);
+        if let Some(piece) = self.pushback.front() {
+            return Ok(&piece[self.pushback_at..]);
         }
         self.stream.fill()
     }
 
     /// Drops the first `count` of the bytes that [`fill`](Self::fill) showed.
     pub(crate) fn consume(&mut self, count: usize) {
-        if self.pushback_at < self.pushback.len() {
-            self.pushback_at += count;
-        } else {
+        let Some(piece) = self.pushback.front() else {
             self.stream.reader.consume(count);
+            return;
+        };
+        self.pushback_at += count;
+        if self.pushback_at == piece.len() {
+            self.pushback.pop_front();
+            self.pushback_at = 0;
         }
     }
 
     /// The next `count` bytes, or fewer at the input's end, without consuming
-    /// them. More than `count` are shown when more have been put back.
+    /// them.
     pub(crate) fn peek(&mut self, count: usize) -> Result<&[u8], InputError> {
-        self.unread(&[]);
-        while self.pushback.len() < count {
-            let chunk = self.stream.fill()?;
+        let mut bytes = Vec::new();
+        while bytes.len() < count {
+            let chunk = self.fill()?;
             if chunk.is_empty() {
                 break;
             }
-            let taken = chunk.len().min(count - self.pushback.len());
-            self.pushback.extend_from_slice(&chunk[..taken]);
-            self.stream.reader.consume(taken);
+            let taken = chunk.len().min(count - bytes.len());
+            bytes.extend_from_slice(&chunk[..taken]);
+            self.consume(taken);
         }
-        Ok(&self.pushback)
+        self.unread(vec![bytes]);
+        self.fill()
     }
 
     /// Puts bytes back in front of everything that is still to come.
-    pub(crate) fn unread(&mut self, bytes: &[u8]) {
-        self.pushback
-            .splice(..self.pushback_at, bytes.iter().copied());
-        self.pushback_at = 0;
+    pub(crate) fn unread(&mut self, pieces: Vec<Vec<u8>>) {
+        if let Some(piece) = self.pushback.front_mut() {
+            piece.drain(..self.pushback_at);
+            self.pushback_at = 0;
+        }
+        let pieces = pieces.into_iter().filter(|piece| !piece.is_empty());
+        pieces
+            .rev()
+            .for_each(|piece| self.pushback.push_front(piece));
     }
 
     /// Copies everything that is left to `out`; the inner error is `out`'s.
@@ -384,9 +396,10 @@ mod tests {
         let mut input = open_reader("m", None, Cursor::new(b"abcdef".to_vec())).unwrap();
         assert_eq!(input.peek(2).unwrap(), b"ab");
         input.consume(1);
-        input.unread(b"xy");
+        input.unread(vec![b"xy".to_vec(), vec![], b"z".to_vec()]);
+        assert_eq!(input.peek(4).unwrap(), b"xyzb");
         let mut out = Vec::new();
         input.copy_to(&mut out).unwrap().unwrap();
-        assert_eq!(out, b"xybcdef");
+        assert_eq!(out, b"xyzbcdef");
     }
 }

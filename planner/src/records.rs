@@ -11,8 +11,10 @@ use memchr::{memchr, memchr_iter, memchr2, memchr3};
 
 use crate::input::{Input, InputError};
 
+mod ahead;
 mod batch;
 
+use ahead::Ahead;
 pub(crate) use batch::{Batch, RecordRef};
 
 /// The longest record, in bytes. The longest row that can be valid, two
@@ -45,7 +47,8 @@ pub(crate) struct Fault {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum FaultKind {
-    /// A quote was opened and, by all appearances, never closed.
+    /// A quote was opened and, by all appearances, never closed: see
+    /// [`Ahead`].
     NeverClosed,
     /// Something other than a comma or the line's end follows a closing quote.
     TextAfterQuote,
@@ -74,8 +77,12 @@ pub(crate) struct RecordReader {
     input: Input,
     /// The line that the next byte is on.
     line: u64,
+    ahead: Ahead,
     /// A record on its way into a batch.
     record: Record,
+    /// Bytes that were read and put back.
+    #[cfg(test)]
+    put_back: usize,
 }
 
 impl RecordReader {
@@ -91,7 +98,10 @@ impl RecordReader {
         Ok(Self {
             input,
             line: 1,
+            ahead: Ahead::default(),
             record: Record::default(),
+            #[cfg(test)]
+            put_back: 0,
         })
     }
 
@@ -103,13 +113,14 @@ impl RecordReader {
             record.data.clear();
             record.fields.clear();
             record.fault = None;
+            self.ahead.end();
             let mut scan = Scan {
                 record: &mut *record,
                 state: State::FieldStart,
                 line: self.line,
                 quote_line: self.line,
                 quoted: false,
-                reread: None,
+                ahead: &mut self.ahead,
             };
             let end = loop {
                 let chunk = self.input.fill()?;
@@ -124,15 +135,20 @@ impl RecordReader {
             };
             self.line = scan.line;
             match end {
-                End::Record => return Ok(true),
-                End::EmptyLine => {}
+                End::Record => {}
+                End::EmptyLine => continue,
                 End::Input => return Ok(false),
                 // The rows that the open quote swallowed are rows of their own.
-                End::Reread(bytes) => {
-                    self.input.unread(&bytes);
-                    return Ok(true);
+                End::Reread(pieces) => {
+                    #[cfg(test)]
+                    {
+                        self.put_back += pieces.iter().map(Vec::len).sum::<usize>();
+                    }
+                    self.input.unread(pieces);
                 }
             }
+            self.ahead.set_columns(record.fields.len());
+            return Ok(true);
         }
     }
 }
@@ -200,7 +216,7 @@ enum End {
     Input,
     /// A record that ends with the line its quote was opened on, and what was
     /// read after that line.
-    Reread(Vec<u8>),
+    Reread(Vec<Vec<u8>>),
 }
 
 /// The reading of one record.
@@ -212,9 +228,9 @@ struct Scan<'a> {
     quote_line: u64,
     /// True when any field was quoted: `""` alone is a field, not an empty line.
     quoted: bool,
-    /// Inside a quoted field that spans lines: all that was read after its
-    /// first line, in case the quote turns out not to have been closed.
-    reread: Option<Vec<u8>>,
+    /// Inside a quoted field that spans lines: what is read again when the
+    /// quote turns out not to have been closed.
+    ahead: &'a mut Ahead,
 }
 
 impl Scan<'_> {
@@ -261,24 +277,25 @@ impl Scan<'_> {
                     if plain < rest.len() {
                         self.state = State::Closing;
                     }
-                    if self.is_too_long() && self.reread.is_some() {
+                    if self.ahead.is_exhausted() {
                         return (at, Some(self.never_closed()));
                     }
                 }
                 State::Closing => match byte {
                     b'"' => {
                         self.keep(b"\"");
-                        if let Some(bytes) = &mut self.reread {
-                            bytes.push(byte);
-                        }
+                        self.ahead.push(b"\"");
                         self.state = State::Quoted;
                         at += 1;
                     }
                     b',' | b'\r' | b'\n' => {
-                        self.reread = None;
+                        if self.ahead.is_rows() {
+                            return (at, Some(self.never_closed()));
+                        }
+                        self.ahead.end();
                         self.state = State::Unquoted;
                     }
-                    _ if self.reread.is_some() => return (at, Some(self.never_closed())),
+                    _ if self.ahead.has_begun() => return (at, Some(self.never_closed())),
                     _ => {
                         self.fault(FaultKind::TextAfterQuote, self.quote_line);
                         self.state = State::Unquoted;
@@ -299,6 +316,7 @@ impl Scan<'_> {
         match self.state {
             State::FieldStart if self.record.fields.is_empty() => return End::Input,
             State::Quoted => return self.never_closed(),
+            State::Closing if self.ahead.is_rows() => return self.never_closed(),
             State::Return => self.fault(FaultKind::StrayReturn, self.line),
             State::FieldStart | State::Unquoted | State::Closing => {}
         }
@@ -322,13 +340,11 @@ impl Scan<'_> {
             .fault
             .take_if(|fault| fault.kind == FaultKind::TooLong);
         self.fault(FaultKind::NeverClosed, self.quote_line);
-        match self.reread.take() {
-            None => End::Record,
-            Some(bytes) => {
-                self.line = self.quote_line + 1;
-                End::Reread(bytes)
-            }
+        if !self.ahead.has_begun() {
+            return End::Record;
         }
+        self.line = self.quote_line + 1;
+        End::Reread(self.ahead.take())
     }
 
     fn end_field(&mut self) {
@@ -355,19 +371,11 @@ impl Scan<'_> {
     /// ends it, if one does.
     fn keep_quoted(&mut self, piece: &[u8], raw: &[u8]) {
         self.keep(piece);
-        if let Some(bytes) = &mut self.reread {
-            bytes.extend_from_slice(raw);
-        } else {
-            let newline = memchr(b'\n', piece);
-            self.reread = newline.map(|newline| raw[newline + 1..].to_vec());
+        let newlines = memchr_iter(b'\n', piece).count() as u64;
+        self.line += newlines;
+        if newlines > 0 || self.ahead.has_begun() {
+            self.ahead.push(raw);
         }
-        self.line += memchr_iter(b'\n', piece).count() as u64;
-    }
-
-    fn is_too_long(&self) -> bool {
-        self.record
-            .fault
-            .is_some_and(|fault| fault.kind == FaultKind::TooLong)
     }
 
     /// Notes what is wrong; the first fault of a record is the one that counts.
