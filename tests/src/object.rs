@@ -35,11 +35,7 @@ pub fn differences(before: &Properties, after: &Properties) -> String {
 /// The hexadecimal SHA-256 of some bytes.
 #[must_use]
 pub fn digest(bytes: &[u8]) -> String {
-    let mut text = String::new();
-    for byte in Sha256::digest(bytes) {
-        write!(text, "{byte:02x}").expect("a string");
-    }
-    text
+    hex::encode(Sha256::digest(bytes))
 }
 
 /// Reads an object with everything that it has; `None` when it is not there.

@@ -15,7 +15,6 @@ pub use local::{data_beside, find_data, symlink_beside};
 pub use manifest::{DataFile, Format, Inventory};
 
 use crate::keyfile::Sink;
-use crate::template::hex;
 
 /// Why an inventory cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -119,7 +118,7 @@ impl Inventory {
         checksum_name: &str,
         checksum: &str,
     ) -> Result<(), InventoryError> {
-        let found = hex(&Md5::digest(bytes));
+        let found = hex::encode(Md5::digest(bytes));
         let expected = checksum.trim();
         if found.eq_ignore_ascii_case(expected) {
             return Ok(());
@@ -178,7 +177,7 @@ impl Inventory {
                 count => hasher.update(&buffer[..count]),
             }
         }
-        let found = hex(&hasher.finalize());
+        let found = hex::encode(hasher.finalize());
         if !found.eq_ignore_ascii_case(&data.md5) {
             return Err(differs(format!("MD5 {}", data.md5), format!("MD5 {found}")));
         }

@@ -8,7 +8,6 @@
 
 mod as_written;
 
-use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::{Seek as _, Write as _};
 use std::path::Path;
@@ -30,11 +29,7 @@ const SCHEMA: &str = "Bucket, Key, VersionId, IsLatest, IsDeleteMarker, Size, La
 const ETAG: &str = "d41d8cd98f00b204e9800998ecf8427e";
 
 fn md5(bytes: &[u8]) -> String {
-    let mut text = String::new();
-    for byte in Md5::digest(bytes) {
-        write!(text, "{byte:02x}").unwrap();
-    }
-    text
+    hex::encode(Md5::digest(bytes))
 }
 
 fn gzip(text: &str) -> Vec<u8> {

@@ -7,7 +7,7 @@ use std::io::{self, Read};
 use sha2::{Digest, Sha256};
 use twox_hash::XxHash3_64;
 
-use super::{PLAN_VERSION, PlanDigest, PlanError, hex};
+use super::{PLAN_VERSION, PlanDigest, PlanError};
 
 /// What every plan starts with, and no text: the line endings are there to be
 /// broken by whatever takes the plan for text.
@@ -185,7 +185,7 @@ impl Sums {
     }
 
     pub(super) fn digest(&self) -> PlanDigest {
-        PlanDigest(hex(&self.renames.clone().finalize()))
+        PlanDigest(hex::encode(self.renames.clone().finalize()))
     }
 
     /// The trailer, with its checksum over everything.

@@ -83,7 +83,7 @@ fn the_documented_plan_is_written() {
     whole.update(block_sum);
     expected.extend([&block[..], &block_sum].concat());
 
-    let digest = hex(&Sha256::digest(sha));
+    let digest = hex::encode(Sha256::digest(sha));
     let json = format!(
         "{{\"totals\":{{\"rows\":1,\"sized_rows\":0,\"known_bytes\":0,\"buckets\":\
          {{\"bkt\":{{\"sources\":1,\"destinations\":1}}}}}},\"digest\":\"{digest}\"}}"

@@ -2,7 +2,6 @@
 //! what it refuses.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
 use std::io::Write as _;
 use std::time::Duration;
 
@@ -241,11 +240,7 @@ async fn versions_of_a_bucket_without_any_keep_no_rename_back() {
 
 fn md5(bytes: &[u8]) -> String {
     use md5::{Digest as _, Md5};
-    let mut text = String::new();
-    for byte in Md5::digest(bytes) {
-        write!(text, "{byte:02x}").unwrap();
-    }
-    text
+    hex::encode(Md5::digest(bytes))
 }
 
 /// An inventory of the bucket, written to the same bucket: key and bytes of

@@ -1,7 +1,5 @@
 //! A file that is read, or written for something else, is not overwritten.
 
-#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
-
 use std::fs::{self, File};
 use std::os::unix::fs::symlink;
 use std::path::Path;

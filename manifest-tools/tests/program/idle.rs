@@ -1,8 +1,6 @@
 //! A flag that says nothing about the input that was given is refused; a
 //! variable is not.
 
-#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
-
 use std::fs;
 use std::process::{Command, Stdio};
 

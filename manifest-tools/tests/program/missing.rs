@@ -1,8 +1,6 @@
 //! What is named on S3 and is not there is a mistake of the operator, unlike an
 //! endpoint that denies or cannot be reached.
 
-#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
-
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpListener;
