@@ -13,6 +13,7 @@ pub mod attributes;
 pub mod compare;
 pub mod copy;
 pub mod delete;
+pub mod ended;
 pub mod inspect;
 pub(crate) mod look;
 pub mod multipart;
@@ -21,6 +22,7 @@ pub mod proof;
 pub mod recognise;
 pub mod same_bytes;
 pub mod settle;
+pub mod states;
 pub mod unseen;
 pub mod verify;
 
@@ -29,7 +31,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rebucket_protocol::{
-    BucketName, ETag, IfExists, Leg, ObjectUri, Reason, RenameTask, S3Prefix, Timestamp, VersionId,
+    BucketName, IfExists, Leg, ObjectUri, Reason, RenameTask, S3Prefix, Timestamp,
 };
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
@@ -39,11 +41,12 @@ use crate::error::{ErrorClass, ServiceError};
 use crate::host::Host;
 use crate::metrics::Metrics;
 use crate::queue::lease::Lease;
-use crate::retry::{CallError, Caller};
+use crate::retry::Caller;
 use crate::store::endpoint::{Abilities, Precondition};
-use crate::store::object::{Attributes, Checksums, Encryption, ObjectHead, PinnedSource};
-use crate::store::{BucketFacts, CopyReceipt, ObjectStore};
-use plan::{CopyPlan, PartSettings};
+use crate::store::{BucketFacts, ObjectStore};
+pub use ended::{Finished, Others, RenameError};
+use plan::PartSettings;
+pub use states::{Copy, Origin, Original, Source, Written};
 use unseen::Statement;
 
 /// How far a copy is checked before its source is deleted.
@@ -110,205 +113,6 @@ pub struct Delivery {
     /// Cancelled when the rename must stop: its lease is lost, or the
     /// shutdown's grace is over.
     pub stop: CancellationToken,
-}
-
-/// How a rename ended well.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Finished {
-    /// Done by this delivery.
-    Renamed {
-        /// Size in bytes.
-        bytes: u64,
-        /// The destination's entity tag.
-        etag: ETag,
-        /// Who else may have been at it.
-        others: Others,
-    },
-    /// Done by an earlier one.
-    AlreadyRenamed {
-        /// Size in bytes.
-        bytes: u64,
-        /// The destination's entity tag.
-        etag: ETag,
-    },
-    /// The destination is taken, and the task says to leave it then.
-    Skipped {
-        /// Size of the source in bytes.
-        bytes: u64,
-        /// What is in the way.
-        detail: String,
-    },
-}
-
-/// Whether a delete of the source may still be under way when its rename is
-/// done: it would hit an object with the same bytes that takes its place.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Others {
-    /// No other delivery has sent one, and ours was answered.
-    None,
-    /// That cannot be told.
-    Perhaps,
-}
-
-/// How a rename ended otherwise.
-#[derive(Debug, thiserror::Error)]
-pub enum RenameError {
-    /// Stopped from outside: handed back, not failed.
-    #[error("interrupted")]
-    Interrupted,
-    /// May work later: handed back with a delay.
-    #[error(transparent)]
-    Retry(ServiceError),
-    /// Will not work: parked. Nothing was deleted.
-    #[error("{reason}: {detail}")]
-    Failed {
-        /// The stable code.
-        reason: Reason,
-        /// The reason in words.
-        detail: String,
-        /// Size of the source in bytes, 0 when it was never seen.
-        bytes: u64,
-    },
-}
-
-impl RenameError {
-    pub(crate) fn failed(reason: Reason, detail: impl Into<String>) -> Self {
-        Self::Failed {
-            reason,
-            detail: detail.into(),
-            bytes: 0,
-        }
-    }
-
-    /// The same failure, with the size of the object it is about.
-    fn of_size(self, size: u64) -> Self {
-        match self {
-            Self::Failed { reason, detail, .. } => Self::Failed {
-                reason,
-                detail,
-                bytes: size,
-            },
-            other => other,
-        }
-    }
-}
-
-impl From<CallError> for RenameError {
-    fn from(error: CallError) -> Self {
-        let CallError::Failed(error) = error else {
-            return Self::Interrupted;
-        };
-        let reason = match error.class() {
-            ErrorClass::Throttled | ErrorClass::Transient | ErrorClass::Conflict => {
-                return Self::Retry(error);
-            }
-            // An upload that somebody aborted is begun anew.
-            ErrorClass::UploadMissing => return Self::Retry(error),
-            ErrorClass::LeaseLost => return Self::Interrupted,
-            ErrorClass::NotFound => Reason::SourceMissing,
-            ErrorClass::Precondition => Reason::SourceChanged,
-            ErrorClass::ContainerMissing => Reason::BucketMissing,
-            ErrorClass::Denied => Reason::AccessDenied,
-            ErrorClass::Archived => Reason::Archived,
-            ErrorClass::Unsupported | ErrorClass::Invalid => Reason::InvalidRequest,
-        };
-        Self::failed(reason, error.to_string())
-    }
-}
-
-/// The source as it was inspected: pinned, with everything that is to be
-/// carried over.
-#[derive(Debug, Clone)]
-pub struct Source {
-    /// The object and its pins.
-    pub pinned: PinnedSource,
-    /// What HEAD said.
-    pub head: ObjectHead,
-    /// What its copy carries.
-    pub attributes: Attributes,
-    /// Whether the tags were read, too: a single copy carries them unseen.
-    pub tags_known: bool,
-    /// How it is copied.
-    pub plan: CopyPlan,
-    /// The names of its annotations, if they were asked for: a copy in parts
-    /// drops them.
-    pub annotations: Option<Vec<String>>,
-}
-
-impl Source {
-    /// What its copy and its delete must know of it.
-    pub(crate) fn original(&self) -> Original {
-        Original {
-            pinned: self.pinned.clone(),
-            size: self.head.size,
-            plan: self.plan,
-            written: Written::Seen(self.head.modified),
-        }
-    }
-}
-
-/// The original of a copy, as far as its delete must know it.
-#[derive(Debug, Clone)]
-pub struct Original {
-    /// The object and its pins.
-    pub pinned: PinnedSource,
-    /// The size in bytes: as HEAD said, or as the task does.
-    pub size: u64,
-    /// How it is copied.
-    pub plan: CopyPlan,
-    /// When it was written.
-    pub written: Written,
-}
-
-/// When an original was written. That tells it from an object with the same
-/// bytes that somebody puts in its place.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Written {
-    /// As HEAD said, in whole seconds; `None` where the endpoint does not say.
-    Seen(Option<Timestamp>),
-    /// Nobody looked. Before the task was sent, then: its pins were known.
-    Unseen,
-}
-
-/// Who made the object at the destination.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Origin {
-    /// A success response of this very attempt.
-    ThisAttempt,
-    /// An earlier attempt, as the comparison with the source proved.
-    Recognised,
-}
-
-/// A copy of the source at the destination.
-#[derive(Debug, Clone)]
-pub struct Copy {
-    /// Its entity tag.
-    pub etag: ETag,
-    /// Its version, in a versioned bucket.
-    pub version: Option<VersionId>,
-    /// Its checksums, as far as the response had them.
-    pub checksums: Checksums,
-    /// Its encryption, if the response says: its bucket may have chosen it.
-    pub encryption: Encryption,
-    /// Who made it.
-    pub origin: Origin,
-}
-
-impl Copy {
-    /// What a success response of this attempt has made. A key that was asked
-    /// for is used, and answered by most.
-    pub(crate) fn answered(receipt: CopyReceipt, asked: &Encryption) -> Self {
-        Self {
-            etag: receipt.etag,
-            version: receipt.version,
-            checksums: receipt.checksums,
-            encryption: match receipt.encryption {
-                Encryption::Unstated => asked.clone(),
-                stated => stated,
-            },
-            origin: Origin::ThisAttempt,
-        }
-    }
 }
 
 /// One delivery being worked on. Lives as long as the call to

@@ -8,7 +8,8 @@ use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
 use rebucket_protocol::S3Prefix;
 
-use super::location::{ReportError, ReportLocation, ReportStore, blocking, failed, replace_file};
+use super::files::{blocking, replace_file};
+use super::location::{ReportError, ReportLocation, ReportStore, failed};
 use crate::error::{ErrorClass, ServiceError};
 use crate::retry::{CallError, Policy};
 use crate::store::classify::classify;

@@ -5,6 +5,7 @@
 //! in it, and in that folder each worker process writes files of its own, so
 //! that nothing is ever written by two.
 
+mod files;
 pub mod job;
 mod large;
 pub mod location;

@@ -1,0 +1,205 @@
+//! Messages: what is read and written, and what is refused.
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn task(source: &str, destination: &str) -> RenameTask {
+    let job = JobId::new("archive-2026").unwrap();
+    let id = TaskId::for_row(&job, 42);
+    let uri = |key: &str| {
+        ObjectUri::new(
+            BucketName::new("bkt").unwrap(),
+            ObjectKey::new(key).unwrap(),
+        )
+    };
+    RenameTask::new(job, id, uri(source), uri(destination)).unwrap()
+}
+
+#[test]
+fn the_documented_message_is_read() {
+    let body = r#"{"v":1,"job":"archive-2026","id":"archive-2026/000000000042",
+        "src":{"bucket":"bkt","key":"old/é+ü.bin","version":"v1","etag":"\"abc\"","size":123,
+               "modified":"2026-11-20T10:00:00Z"},
+        "dst":{"bucket":"bkt","key":"new/é+ü.bin"},"if_exists":"fail"}"#;
+    let task = decode(body).unwrap();
+    assert_eq!(task.source().key.as_str(), "old/é+ü.bin");
+    assert_eq!(task.pins.etag, Some(ETag::new("abc").unwrap()));
+    assert_eq!(task.pins.size, Some(123));
+    assert_eq!(task.if_exists, IfExists::Fail);
+    assert_eq!(task.options, JobOptions::default());
+}
+
+#[test]
+fn choices_travel_only_when_they_are_not_the_defaults() {
+    let plain = encode(&task("a", "b")).unwrap();
+    for field in [
+        "if_exists",
+        "waive",
+        "versioned",
+        "storage_class",
+        "then",
+        "submitted",
+    ] {
+        assert!(!plain.contains(field), "{field} in {plain}");
+    }
+    let mut chosen = task("a", "b");
+    chosen.if_exists = IfExists::Skip;
+    chosen.options.waive.insert(Waiver::Acl);
+    chosen.options.versioned = VersionPolicy::Purge;
+    chosen.options.storage_class = Some(StorageClass::new("GLACIER_IR").unwrap());
+    chosen.submitted = Timestamp::from_unix(1_700_000_000, 0);
+    assert_eq!(decode(&encode(&chosen).unwrap()).unwrap(), chosen);
+}
+
+/// The body of a plain task with one piece of it replaced.
+fn broken(piece: &str, by: &str) -> String {
+    let body = encode(&task("a", "b")).unwrap();
+    assert!(body.contains(piece), "{piece} not in {body}");
+    body.replacen(piece, by, 1)
+}
+
+#[test]
+fn what_is_not_understood_is_refused() {
+    assert!(matches!(
+        decode("not json"),
+        Err(MessageError::Malformed(_))
+    ));
+    assert!(matches!(decode("{}"), Err(MessageError::Malformed(_))));
+    assert!(matches!(
+        decode(&broken("\"v\":1", "\"v\":2")),
+        Err(MessageError::Version(2))
+    ));
+    let newer = broken("\"v\":1", "\"v\":2,\"priority\":9");
+    assert!(matches!(decode(&newer), Err(MessageError::Version(2))));
+    let extra = broken("\"v\":1", "\"v\":1,\"priority\":9");
+    assert!(matches!(decode(&extra), Err(MessageError::UnknownField(_))));
+    let nested = broken("\"key\":\"a\"", "\"key\":\"a\",\"acl\":\"x\"");
+    assert!(matches!(
+        decode(&nested),
+        Err(MessageError::UnknownField(_))
+    ));
+    let foreign = broken("\"id\":\"archive-2026/", "\"id\":\"other/");
+    assert!(matches!(
+        decode(&foreign),
+        Err(MessageError::ForeignId { .. })
+    ));
+    let itself = broken("\"key\":\"b\"", "\"key\":\"a\"");
+    assert!(matches!(decode(&itself), Err(MessageError::SelfRename(_))));
+    let empty = broken("\"key\":\"b\"", "\"key\":\"\"");
+    assert!(matches!(decode(&empty), Err(MessageError::Malformed(_))));
+    let chain = broken("\"v\":1", "\"v\":1,\"then\":[{}]");
+    assert!(matches!(decode(&chain), Err(MessageError::Malformed(_))));
+    let large = " ".repeat(MAX_MESSAGE_BYTES + 1);
+    assert!(matches!(decode(&large), Err(MessageError::TooLarge(_))));
+}
+
+fn pinned(mut task: RenameTask) -> RenameTask {
+    task.pins = Pins {
+        version: None,
+        etag: ETag::new("abc").ok(),
+        size: Some(1),
+        modified: Timestamp::from_unix(1_700_000_000, 0),
+        storage_class: StorageClass::new("STANDARD_IA").ok(),
+    };
+    task
+}
+
+#[test]
+fn a_chain_survives_the_wire_and_is_carried_out_from_its_end() {
+    let step = |task: RenameTask| pinned(task).step();
+    let via: ObjectUri = "s3://bkt/.rebucket/hop/1".parse().unwrap();
+    let hop = |leg| Hop {
+        leg,
+        via: via.clone(),
+        occupant: None,
+    };
+    let first = pinned(task("a", "b")).in_two_legs(hop(Leg::Out)).unwrap();
+    let back = step(task("a", "b").in_two_legs(hop(Leg::In)).unwrap());
+    let sent = first.followed_by(vec![step(task("b", "a")), back]).unwrap();
+    let read = decode(&encode(&sent).unwrap()).unwrap();
+    assert_eq!(read, sent);
+    let mut steps = Vec::new();
+    let mut due = Some(read);
+    while let Some(task) = due {
+        steps.push(format!("{} {}", task.source().key, task.destination().key));
+        due = task.next();
+    }
+    let temporary = via.key.as_str();
+    assert_eq!(
+        steps,
+        [
+            format!("a {temporary}"),
+            "b a".to_owned(),
+            format!("{temporary} b")
+        ]
+    );
+}
+
+#[test]
+fn a_first_leg_says_what_is_in_the_way_of_its_second_or_brings_it_along() {
+    let via: ObjectUri = "s3://bkt/.rebucket/hop/1".parse().unwrap();
+    let out = |occupant: Option<Pins>| {
+        let leg = Leg::Out;
+        let hop = Hop {
+            leg,
+            via: via.clone(),
+            occupant,
+        };
+        let task = pinned(task("b", "c")).in_two_legs(hop).unwrap();
+        task.followed_by(vec![pinned(self::task("a", "b")).step()])
+    };
+    let pins = pinned(task("c", "d")).pins;
+    let sent = out(Some(pins.clone())).unwrap();
+    let read = decode(&encode(&sent).unwrap()).unwrap();
+    assert_eq!((read.occupant(), &read), (Some(&pins), &sent));
+    assert!(matches!(out(None), Err(ChainError::Unfinished(_))));
+}
+
+#[test]
+fn what_is_no_chain_is_refused() {
+    let then = |task: RenameTask| vec![task.step()];
+    let unlinked = pinned(task("b", "c")).followed_by(then(pinned(task("a", "x"))));
+    assert!(matches!(unlinked, Err(ChainError::Unlinked { .. })));
+    let unpinned = task("b", "c").followed_by(then(pinned(task("a", "b"))));
+    assert!(matches!(unpinned, Err(ChainError::Unpinned(_))));
+    let chain = pinned(task("b", "c"))
+        .followed_by(then(pinned(task("a", "b"))))
+        .unwrap();
+    let body = encode(&chain).unwrap();
+    let read = |piece: &str, by: &str| decode(&body.replacen(piece, by, 1));
+    assert!(matches!(
+        read("\"key\":\"c\"},\"then\"", "\"key\":\"c\"},\"and\""),
+        Err(MessageError::UnknownField(_))
+    ));
+    assert!(matches!(
+        read("\"key\":\"b\"", "\"key\":\"z\""),
+        Err(MessageError::Chain(ChainError::Unlinked { .. }))
+    ));
+    assert!(matches!(
+        read(",\"size\":1", ""),
+        Err(MessageError::Chain(ChainError::Unpinned(_)))
+    ));
+}
+
+proptest! {
+    #[test]
+    fn every_pair_of_keys_survives_the_wire(
+        source in "\\PC{1,200}",
+        tail in any::<char>(),
+        size in any::<Option<u64>>(),
+    ) {
+        let destination = format!("{source}{tail}");
+        let mut sent = task(&source, &destination);
+        sent.pins.size = size;
+        let body = encode(&sent).unwrap();
+        let disallowed = |c: char| c < ' ' || matches!(c, '\u{fffe}' | '\u{ffff}');
+        prop_assert!(!body.chars().any(disallowed), "{body}");
+        prop_assert_eq!(decode(&body).unwrap(), sent);
+    }
+
+    #[test]
+    fn no_text_makes_the_decoder_panic(body in "\\PC{0,300}") {
+        drop(decode(&body));
+    }
+}
