@@ -1,14 +1,13 @@
-//! Writing the manifest: to a spool first, and from there to its place in one
-//! step, so that no half manifest is ever taken for a whole one.
+//! Writing the manifest: to a spool first, and from there to its place, once
+//! all of it is known to be right.
 
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Seek, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use flate2::write::GzEncoder;
 use rebucket_protocol::{ObjectUri, StorageClass, VersionId};
-use tempfile::NamedTempFile;
 
 use crate::entry::Entry;
 
@@ -31,14 +30,27 @@ pub(crate) struct Spool {
 /// A complete manifest in a temporary file.
 pub struct Spooled(File);
 
-/// Why a manifest cannot be written.
-#[derive(Debug, thiserror::Error)]
-#[error("{} cannot be written: {source}", .path.display())]
-pub struct OutputError {
-    /// The file.
-    pub path: PathBuf,
-    /// What the system said.
-    pub source: io::Error,
+/// How a manifest is compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Packing {
+    /// Not at all.
+    Plain,
+    /// gzip.
+    Gzip,
+    /// Zstandard.
+    Zstandard,
+}
+
+impl Packing {
+    /// As the name of a file says: `.gz`, `.zst`, or any other ending.
+    #[must_use]
+    pub fn of_name(path: &Path) -> Self {
+        match path.extension().and_then(|ending| ending.to_str()) {
+            Some("gz") => Self::Gzip,
+            Some("zst") => Self::Zstandard,
+            _ => Self::Plain,
+        }
+    }
 }
 
 impl Spool {
@@ -116,17 +128,31 @@ impl Spooled {
         out.flush()
     }
 
-    /// Writes the manifest to a file that appears at once and complete, and
-    /// replaces one that is there. An ending `.gz` or `.zst` compresses it.
+    /// Writes the manifest to `out`, compressed.
     ///
     /// # Errors
-    /// [`OutputError`] when it cannot be written, or soon after `stop` is set;
-    /// `path` is as it was then.
-    pub fn save(&mut self, path: &Path, stop: &AtomicBool) -> Result<(), OutputError> {
-        self.write_beside(path, stop).map_err(|source| OutputError {
-            path: path.to_owned(),
-            source,
-        })
+    /// What the system says about the temporary file or about `out`; soon after
+    /// `stop` is set, that it was interrupted. Then `out` has part of it.
+    pub fn write_packed(
+        &mut self,
+        packing: Packing,
+        out: impl Write,
+        stop: &AtomicBool,
+    ) -> io::Result<()> {
+        let out = BufWriter::new(out);
+        match packing {
+            Packing::Gzip => {
+                let mut encoder = GzEncoder::new(out, flate2::Compression::default());
+                self.copy_unless(stop, &mut encoder)?;
+                encoder.finish()?.flush()
+            }
+            Packing::Zstandard => {
+                let mut encoder = zstd::stream::write::Encoder::new(out, 0)?;
+                self.copy_unless(stop, &mut encoder)?;
+                encoder.finish()?.flush()
+            }
+            Packing::Plain => self.copy_unless(stop, &mut { out }),
+        }
     }
 
     fn copy_unless(&mut self, stop: &AtomicBool, out: &mut impl Write) -> io::Result<()> {
@@ -137,59 +163,6 @@ impl Spooled {
         io::copy(&mut reader, out)?;
         out.flush()
     }
-
-    fn write_beside(&mut self, path: &Path, stop: &AtomicBool) -> io::Result<()> {
-        let mut unfinished = create_beside(path)?;
-        let out = BufWriter::new(unfinished.as_file_mut());
-        match path.extension().and_then(|ending| ending.to_str()) {
-            Some("gz") => {
-                let mut encoder = GzEncoder::new(out, flate2::Compression::default());
-                self.copy_unless(stop, &mut encoder)?;
-                encoder.finish()?.flush()?;
-            }
-            Some("zst") => {
-                let mut encoder = zstd::stream::write::Encoder::new(out, 0)?;
-                self.copy_unless(stop, &mut encoder)?;
-                encoder.finish()?.flush()?;
-            }
-            _ => self.copy_unless(stop, &mut { out })?,
-        }
-        unfinished.as_file().sync_all()?;
-        unfinished.persist(path).map_err(|error| error.error)?;
-        Ok(())
-    }
-}
-
-/// Makes sure that a manifest can be written here, before the work for it is
-/// done.
-///
-/// # Errors
-/// [`OutputError`] when it cannot.
-pub fn check(path: &Path) -> Result<(), OutputError> {
-    create_beside(path).map(drop).map_err(|source| OutputError {
-        path: path.to_owned(),
-        source,
-    })
-}
-
-/// A file that can take the place of `path` in one step, once it is complete.
-fn create_beside(path: &Path) -> io::Result<NamedTempFile> {
-    if path.is_dir() {
-        return Err(io::ErrorKind::IsADirectory.into());
-    }
-    // To take the place of a device would break the machine, for root.
-    if path.exists() && !path.is_file() {
-        return Err(io::Error::other("it is no regular file"));
-    }
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    let mut builder = tempfile::Builder::new();
-    // Like any new file: as the user's umask says, not for the owner alone.
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    builder.prefix(".rebucket-map-").tempfile_in(folder)
 }
 
 /// A reader that fails once it is told to stop.

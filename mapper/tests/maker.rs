@@ -7,13 +7,14 @@
     reason = "in a test a failed unwrap is a failed test, helpers included"
 )]
 
-use std::fs;
 use std::io::{Cursor, Read as _};
+use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
 use proptest::prelude::*;
 use rebucket_mapper::mapping::{Change, Mapping};
-use rebucket_mapper::{Counts, Entry, Filters, Listed, Made, Maker, output};
+use rebucket_mapper::output::Packing;
+use rebucket_mapper::{Counts, Entry, Filters, Listed, Made, Maker};
 use rebucket_planner::{JobChoices, ManifestOptions, PlannedRename, open_reader, prepare};
 use rebucket_protocol::{BucketName, ETag, ObjectKey, StorageClass, VersionId};
 
@@ -230,38 +231,29 @@ fn keys_that_cannot_be_mapped_are_named() {
 }
 
 #[test]
-fn a_manifest_is_saved_whole_and_as_its_name_says() {
-    let folder = tempfile::tempdir().unwrap();
+fn a_manifest_is_packed_as_the_name_of_its_file_says() {
     let mut made = make(rules(&["s|^|x/|"]), ["a", "b"].map(object));
     let expected = text(&mut made);
     for name in ["m.csv", "m.csv.gz", "m.csv.zst"] {
-        let path = folder.path().join(name);
-        fs::write(&path, "what was there").unwrap();
-        made.manifest.save(&path, &AtomicBool::new(false)).unwrap();
-        let saved = fs::read(&path).unwrap();
-        let plain = match name.rsplit('.').next().unwrap() {
-            "gz" => {
+        let mut packed = Vec::new();
+        let packing = Packing::of_name(Path::new(name));
+        let stop = AtomicBool::new(false);
+        made.manifest
+            .write_packed(packing, &mut packed, &stop)
+            .unwrap();
+        let plain = match packing {
+            Packing::Gzip => {
                 let mut plain = Vec::new();
-                let mut decoder = flate2::read::GzDecoder::new(&saved[..]);
+                let mut decoder = flate2::read::GzDecoder::new(&packed[..]);
                 decoder.read_to_end(&mut plain).unwrap();
                 plain
             }
-            "zst" => zstd::decode_all(&saved[..]).unwrap(),
-            _ => saved,
+            Packing::Zstandard => zstd::decode_all(&packed[..]).unwrap(),
+            Packing::Plain => packed,
         };
         assert_eq!(String::from_utf8(plain).unwrap(), expected, "{name}");
+        let stop = AtomicBool::new(true);
+        let stopped = made.manifest.write_packed(packing, Vec::new(), &stop);
+        assert!(stopped.unwrap_err().to_string().contains("interrupted"));
     }
-    let stopped = made
-        .manifest
-        .save(&folder.path().join("m.csv"), &AtomicBool::new(true));
-    assert!(stopped.unwrap_err().to_string().contains("interrupted"));
-    let kept = fs::read_to_string(folder.path().join("m.csv")).unwrap();
-    assert_eq!(kept, expected);
-    assert!(output::check(&folder.path().join("new.csv")).is_ok());
-    for path in [folder.path().to_owned(), folder.path().join("no/m.csv")] {
-        let error = output::check(&path).unwrap_err().to_string();
-        assert!(error.contains("cannot be written"), "{error}");
-    }
-    let left = fs::read_dir(folder.path()).unwrap().count();
-    assert_eq!(left, 3, "something is left over");
 }

@@ -1,6 +1,6 @@
 //! Files that appear in one step, once they are complete.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -13,7 +13,11 @@ pub(crate) struct Unfinished {
     path: PathBuf,
 }
 
-/// A file that can take the place of `path` in one step.
+/// Symbolic links that are followed to a file that is not there yet.
+const MOST_LINKS: usize = 40;
+
+/// A file that can take the place of `path` in one step. A symbolic link stays
+/// one: the place is that of the file which it leads to.
 pub(crate) fn create_beside(path: &Path) -> io::Result<(File, Unfinished)> {
     if path.is_dir() {
         return Err(io::ErrorKind::IsADirectory.into());
@@ -22,6 +26,7 @@ pub(crate) fn create_beside(path: &Path) -> io::Result<(File, Unfinished)> {
     if path.exists() && !path.is_file() {
         return Err(io::Error::other("it is no regular file"));
     }
+    let path = &place(path);
     let mut builder = tempfile::Builder::new();
     // Like any new file: as the user's umask says, not for the owner alone.
     #[cfg(unix)]
@@ -53,6 +58,26 @@ impl Unfinished {
 /// A new name survives a power cut once its folder is synced.
 fn sync_folder(path: &Path) -> io::Result<()> {
     File::open(folder_of(path))?.sync_all()
+}
+
+/// Where a file is, or would be made, in its one true spelling.
+pub(crate) fn place(path: &Path) -> PathBuf {
+    if let Ok(place) = fs::canonicalize(path) {
+        return place;
+    }
+    let mut path = path.to_owned();
+    for _ in 0..MOST_LINKS {
+        let Ok(target) = fs::read_link(&path) else {
+            break;
+        };
+        path = folder_of(&path).join(target);
+    }
+    let folder = folder_of(&path);
+    let folder = fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned());
+    match path.file_name() {
+        Some(name) => folder.join(name),
+        None => folder,
+    }
 }
 
 /// The folder that a file is in.

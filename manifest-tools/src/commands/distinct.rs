@@ -1,18 +1,17 @@
 //! A file that a command writes is none that it reads, and none that it writes
-//! for something else: one of the two would be lost.
+//! for something else: one of the two would be lost. What it prints counts as
+//! written, where that goes into a file.
 
 use std::fs::{self, File, Metadata};
 use std::io;
-use std::os::fd::AsFd as _;
+use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use rebucket_manifest::args::ManifestArgs;
 
 use super::CommandError;
-
-/// Symbolic links that are followed to a file that is not there yet.
-const MOST_LINKS: usize = 40;
+use super::beside::place;
 
 /// The files of a command, with the arguments that name them.
 #[derive(Default)]
@@ -46,9 +45,7 @@ impl Files {
     /// this machine.
     pub(crate) fn reads_input(mut self, argument: &'static str, name: &str) -> Self {
         if name == "-" {
-            let stdin = io::stdin().as_fd().try_clone_to_owned();
-            let found = stdin.and_then(|stdin| File::from(stdin).metadata());
-            let identity = found.ok().and_then(|found| Identity::of_metadata(&found));
+            let identity = Identity::of_stream(&io::stdin());
             self.add(argument, "<stdin>".to_owned(), identity, false);
             return self;
         }
@@ -97,15 +94,31 @@ impl Files {
     /// # Errors
     /// [`CommandError::OneFile`].
     pub(crate) fn check(&self) -> Result<(), CommandError> {
+        let streams = [
+            ("standard output", Identity::of_stream(&io::stdout())),
+            ("standard error", Identity::of_stream(&io::stderr())),
+        ];
+        for (stream, identity) in &streams {
+            let clash = self
+                .0
+                .iter()
+                .find(|file| Some(&file.identity) == identity.as_ref());
+            if let Some(file) = clash {
+                return Err(CommandError::OneFile {
+                    first: file.named(),
+                    second: (*stream).to_owned(),
+                    written: stream,
+                });
+            }
+        }
         for (index, second) in self.0.iter().enumerate() {
             let clash = self.0[..index].iter().find(|first| {
                 (first.written || second.written) && first.identity == second.identity
             });
             if let Some(first) = clash {
-                let named = |file: &Named| format!("{} {}", file.argument, file.shown);
                 return Err(CommandError::OneFile {
-                    first: named(first),
-                    second: named(second),
+                    first: first.named(),
+                    second: second.named(),
                     written: if second.written { second } else { first }.argument,
                 });
             }
@@ -114,7 +127,19 @@ impl Files {
     }
 }
 
+impl Named {
+    fn named(&self) -> String {
+        format!("{} {}", self.argument, self.shown)
+    }
+}
+
 impl Identity {
+    /// Of the file that a stream of this process comes from or goes to.
+    fn of_stream(stream: &impl AsFd) -> Option<Self> {
+        let stream = stream.as_fd().try_clone_to_owned().ok()?;
+        Self::of_metadata(&File::from(stream).metadata().ok()?)
+    }
+
     fn of(path: &Path) -> Option<Self> {
         match fs::metadata(path) {
             Ok(found) => Self::of_metadata(&found),
@@ -129,39 +154,19 @@ impl Identity {
     }
 }
 
-/// The folder of a file that is not there, in its one true spelling, and the
-/// file's name.
-fn place(path: &Path) -> PathBuf {
-    let folder = |path: &Path| match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
-        _ => PathBuf::from("."),
-    };
-    let mut path = path.to_owned();
-    for _ in 0..MOST_LINKS {
-        let Ok(target) = fs::read_link(&path) else {
-            break;
-        };
-        path = folder(&path).join(target);
-    }
-    let folder = folder(&path);
-    let folder = fs::canonicalize(&folder).unwrap_or(folder);
-    match path.file_name() {
-        Some(name) => folder.join(name),
-        None => folder,
-    }
-}
-
-/// Refuses to replace a file in the report that a manifest is made from, but
-/// for another manifest.
+/// Refuses to replace a file of the report that a manifest is made from. In its
+/// folder there may be others, as the manifest that was made before.
 ///
 /// # Errors
 /// [`CommandError::OneFile`].
 pub(crate) fn refuse_part_of(report: &Path, out: &Path) -> Result<(), CommandError> {
-    let is_manifest = out.extension().is_some_and(|ending| ending == "csv");
+    let name = out.file_name().unwrap_or_default().to_string_lossy();
+    let endings = [".json", ".jsonl", ".pinned"];
+    let is_a_reports = name == "lock" || endings.iter().any(|ending| name.ends_with(ending));
     let (Ok(file), Ok(folder)) = (fs::canonicalize(out), fs::canonicalize(report)) else {
         return Ok(());
     };
-    if is_manifest || !file.is_file() || !file.starts_with(folder) {
+    if !is_a_reports || !file.is_file() || !file.starts_with(folder) {
         return Ok(());
     }
     Err(CommandError::OneFile {

@@ -17,12 +17,13 @@ use rebucket_mapper::coverage::Disorder;
 use rebucket_mapper::inventory::InventoryError;
 use rebucket_mapper::keyfile::{self, KeyFileError, KeyFileOptions};
 use rebucket_mapper::mapping::{Change, Mapping};
-use rebucket_mapper::output::{self, OutputError, Spooled};
+use rebucket_mapper::output::{Packing, Spooled};
 use rebucket_mapper::{Listed, Made, Maker, SyntaxError};
 use rebucket_protocol::uri::UriError;
 use rebucket_protocol::{BucketName, ObjectUri, S3Prefix};
 use rebucket_worker::clients::Clients;
 
+use super::beside::create_beside;
 use super::distinct::Files;
 use super::listing::{self, Taker, Wanted, list};
 use super::{CommandError, complain, interrupted, print};
@@ -65,9 +66,6 @@ pub(crate) enum MapError {
     /// The keys come in no order that is known.
     #[error(transparent)]
     Disorder(#[from] Disorder),
-    /// The manifest cannot be written.
-    #[error(transparent)]
-    Output(#[from] OutputError),
 }
 
 /// Where keys come from.
@@ -158,7 +156,8 @@ pub(crate) async fn run(args: MapArgs) -> Result<Exit, CommandError> {
             .reads_input("SOURCE", &args.source)
             .writes("--out", Some(path))
             .check()?;
-        output::check(path).map_err(MapError::from)?;
+        // Before the work for it is done.
+        create_beside(path).map_err(CommandError::writing(path))?;
     }
     let columns = match &mapping.change {
         Change::Template { template, .. } => template.columns().to_vec(),
@@ -300,10 +299,10 @@ async fn conclude(
     let stop = Arc::new(AtomicBool::new(false));
     let mut saving = {
         let (path, stop) = (path.clone(), Arc::clone(&stop));
-        tokio::task::spawn_blocking(move || manifest.save(&path, &stop))
+        tokio::task::spawn_blocking(move || save(&mut manifest, &path, &stop))
     };
     tokio::select! {
-        saved = &mut saving => saved?.map_err(MapError::from)?,
+        saved = &mut saving => saved?.map_err(CommandError::writing(&path))?,
         () = interrupted => {
             stop.store(true, Ordering::Relaxed);
             // It removes what it has written.
@@ -314,6 +313,14 @@ async fn conclude(
     }
     print(&format!("{counts}manifest written to {}\n", path.display()))?;
     Ok(Exit::Done)
+}
+
+/// Writes the manifest to a file that appears at once and complete, and
+/// replaces one that is there; unless `stop` is set.
+fn save(manifest: &mut Spooled, path: &Path, stop: &AtomicBool) -> io::Result<()> {
+    let (file, unfinished) = create_beside(path)?;
+    manifest.write_packed(Packing::of_name(path), &file, stop)?;
+    unfinished.replace(&file)
 }
 
 fn to_stdout(manifest: &mut Spooled) -> Result<(), CommandError> {

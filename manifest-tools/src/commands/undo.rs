@@ -20,7 +20,7 @@ use rebucket_worker::report::{ReportError, ReportLocation, Tally};
 use tokio::task::spawn_blocking;
 
 use super::beside::create_beside;
-use super::distinct::refuse_part_of;
+use super::distinct::{Files, refuse_part_of};
 use super::{CommandError, WriteError, complain, interrupted, print_with};
 
 /// The columns of the manifest.
@@ -33,6 +33,8 @@ const JOBS_SHOWN: usize = 10;
 pub(crate) async fn run(args: UndoArgs) -> Result<Exit, CommandError> {
     let interrupted = interrupted();
     refuse_out(&args.out)?;
+    let out = (args.out != Path::new("-")).then_some(&*args.out);
+    Files::default().writes("--out", out).check()?;
     if let ReportLocation::Directory(report) = &args.report {
         refuse_part_of(report, &args.out)?;
     }

@@ -24,9 +24,20 @@ fn folder() -> TempDir {
     fs::write(at("keys.txt"), KEYS).unwrap();
     fs::write(at("prices.toml"), "region = 1\n").unwrap();
     fs::create_dir(at("sub")).unwrap();
-    fs::create_dir_all(at("inventory/data")).unwrap();
-    fs::write(at("inventory/manifest.json"), INVENTORY).unwrap();
-    fs::write(at("inventory/data/one.csv.gz"), "what is listed").unwrap();
+    fs::create_dir_all(at("2016-11-21T00-00Z/data")).unwrap();
+    fs::write(at("2016-11-21T00-00Z/manifest.json"), INVENTORY).unwrap();
+    fs::write(at("2016-11-21T00-00Z/data/one.csv.gz"), "what is listed").unwrap();
+    fs::create_dir_all(at("hive/dt=2016-11-21-00-00")).unwrap();
+    fs::write(
+        at("hive/dt=2016-11-21-00-00/symlink.txt"),
+        "s3://inv/data/one.csv.gz\n",
+    )
+    .unwrap();
+    fs::write(at("sub/plan"), "an older plan").unwrap();
+    symlink("sub/plan", at("to-plan")).unwrap();
+    symlink("sub/none", at("to-none")).unwrap();
+    symlink("/proc/self/fd/1", at("to-stdout")).unwrap();
+    symlink("/proc/self/fd/2", at("to-stderr")).unwrap();
     fs::create_dir_all(at("r.report/j")).unwrap();
     fs::write(at("r.report/j/job.json"), "{}").unwrap();
     symlink("m.csv", at("link.csv")).unwrap();
@@ -46,11 +57,14 @@ fn command(folder: &Path, args: &str) -> Command {
     command
 }
 
-/// All files and what is in them.
+/// All files but links, and what is in them.
 fn contents(folder: &Path) -> Vec<(String, Vec<u8>)> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
+        if path.is_symlink() {
+            continue;
+        }
         if path.is_dir() {
             found.extend(contents(&path));
         } else {
@@ -145,9 +159,19 @@ const CASES: &[[&str; 3]] = &[
         "--out keys.txt",
     ],
     [
-        "map inventory/manifest.json --to s3://new --out inventory/data/one.csv.gz",
+        "map 2016-11-21T00-00Z/manifest.json --to s3://new --out 2016-11-21T00-00Z/data/one.csv.gz",
         "the data of SOURCE ",
-        "--out inventory/data/one.csv.gz",
+        "--out 2016-11-21T00-00Z/data/one.csv.gz",
+    ],
+    [
+        "map 2016-11-21T00-00Z/manifest.json --to s3://new --out 2016-11-21T00-00Z/manifest.checksum",
+        "the checksum of SOURCE ",
+        "--out 2016-11-21T00-00Z/manifest.checksum",
+    ],
+    [
+        "map 2016-11-21T00-00Z/manifest.json --to s3://new --out hive/dt=2016-11-21-00-00/symlink.txt",
+        "the list of SOURCE ",
+        "--out hive/dt=2016-11-21-00-00/symlink.txt",
     ],
     [
         "undo r.report --out r.report/j/job.json",
@@ -221,4 +245,90 @@ fn a_file_that_is_no_regular_one_is_not_replaced() {
         assert!(said.starts_with(start), "{said}");
         assert!(!fs::metadata(&pipe).unwrap().is_file());
     }
+}
+
+/// Where what is printed goes into a file, that is one of the files written. The
+/// links are our own: to break those in `/dev` would break the machine.
+#[test]
+fn what_is_printed_is_not_written_over() {
+    for (args, file) in [
+        ("plan m.csv --problems printed", "--problems printed"),
+        ("plan m.csv --problems to-stdout", "--problems to-stdout"),
+        ("plan m.csv --out to-stdout", "--out to-stdout"),
+        (
+            "map keys.txt --bucket bkt --to s3://new --out to-stdout",
+            "--out to-stdout",
+        ),
+        ("undo r.report --out printed", "--out printed"),
+        ("estimate printed", "MANIFEST printed"),
+    ] {
+        for (stream, name) in [("stdout", "standard output"), ("stderr", "standard error")] {
+            let folder = folder();
+            let printed = File::create(folder.path().join("printed")).unwrap();
+            let mut command = command(folder.path(), &args.replace("stdout", stream));
+            if stream == "stdout" {
+                command.stdout(printed);
+            } else {
+                command.stderr(printed);
+            }
+            let ended = command.output().unwrap();
+            assert_eq!(ended.status.code(), Some(2), "{args}");
+            let kept = fs::read_to_string(folder.path().join("printed")).unwrap();
+            let said = match stream {
+                "stdout" => {
+                    assert_eq!(kept, "", "{args}");
+                    String::from_utf8(ended.stderr).unwrap()
+                }
+                _ => kept,
+            };
+            let start = format!("rebucket: {file} and {name} are one file, ");
+            let start = start.replace("stdout", stream);
+            assert!(said.starts_with(&start), "{args}: {said}");
+        }
+    }
+}
+
+/// What lies in the folder of a report is not always a part of it.
+#[test]
+fn a_manifest_is_made_again_where_it_was_made_before() {
+    let folder = folder();
+    let report = folder.path().join("none.report/j");
+    fs::create_dir_all(&report).unwrap();
+    fs::write(report.join("worker.jsonl"), "").unwrap();
+    for out in [
+        "none.report/back",
+        "none.report/back",
+        "none.report/j/back.txt",
+    ] {
+        let args = format!("undo none.report --out {out}");
+        let ended = command(folder.path(), &args).output().unwrap();
+        assert!(ended.status.success(), "{ended:?}");
+    }
+    let args = "undo none.report --out none.report/j/worker.jsonl";
+    let ended = command(folder.path(), args).output().unwrap();
+    assert_eq!(ended.status.code(), Some(2), "{ended:?}");
+}
+
+#[test]
+fn a_link_stays_one_and_what_it_leads_to_is_replaced() {
+    let folder = folder();
+    for (args, link, target) in [
+        ("plan m.csv --out to-plan", "to-plan", "sub/plan"),
+        ("plan m.csv --out to-none", "to-none", "sub/none"),
+        (
+            "map keys.txt --bucket bkt --to s3://new --out to-plan",
+            "to-plan",
+            "sub/plan",
+        ),
+    ] {
+        let at = |name: &str| folder.path().join(name);
+        let before = fs::read(at(target)).unwrap_or_default();
+        let ended = command(folder.path(), args).output().unwrap();
+        assert!(ended.status.success(), "{ended:?}");
+        assert!(fs::symlink_metadata(at(link)).unwrap().is_symlink());
+        assert!(fs::symlink_metadata(at(target)).unwrap().is_file());
+        assert_ne!(fs::read(at(target)).unwrap(), before, "{args}");
+    }
+    let names = fs::read_dir(folder.path().join("sub")).unwrap();
+    assert_eq!(names.count(), 2, "something is left over");
 }

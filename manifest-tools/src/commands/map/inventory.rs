@@ -35,20 +35,29 @@ pub(super) fn make_local(
         name: path.display().to_string(),
         source,
     };
+    // What is there is read, and what is not there may be read the next time.
+    let keep = |argument, path: &Path| {
+        Files::default()
+            .reads(argument, Some(path))
+            .writes("--out", out)
+            .check()
+    };
     let bytes = fs::read(manifest).map_err(|source| unreadable(manifest, source))?;
     let checksum = manifest.with_file_name("manifest.checksum");
+    keep("the checksum of SOURCE", &checksum)?;
     if let Some(text) = read_if_there(&checksum)? {
         let checksum = checksum.display().to_string();
         Inventory::check_manifest(&name, &bytes, &checksum, &text).map_err(MapError::from)?;
     }
     let inventory = Inventory::parse(&name, &bytes).map_err(MapError::from)?;
     let whole = std::path::absolute(manifest).unwrap_or_else(|_| manifest.to_owned());
-    if let Some(symlink) = whole.to_str().and_then(symlink_beside)
-        && let Some(text) = read_if_there(Path::new(&symlink))?
-    {
-        inventory
-            .check_symlink(&symlink, &text)
-            .map_err(MapError::from)?;
+    if let Some(symlink) = whole.to_str().and_then(symlink_beside) {
+        let path = Path::new(&symlink);
+        keep("the list of SOURCE", path)?;
+        if let Some(text) = read_if_there(path)? {
+            let checked = inventory.check_symlink(&symlink, &text);
+            checked.map_err(MapError::from)?;
+        }
     }
     // All of them are found before the first is read.
     let mut places = Vec::new();
@@ -56,10 +65,7 @@ pub(super) fn make_local(
         places.push(find_data(manifest, data, file).map_err(MapError::from)?);
     }
     for place in &places {
-        Files::default()
-            .reads("the data of SOURCE", Some(place))
-            .writes("--out", out)
-            .check()?;
+        keep("the data of SOURCE", place)?;
     }
     let mut maker = recipe.start()?;
     for (file, place) in inventory.files.iter().zip(places) {
