@@ -15,6 +15,9 @@ pub(crate) struct Findings {
     pub(crate) problems: Problems,
     pub(crate) warnings: Problems,
     pub(crate) notes: Problems,
+    /// Where all of it was written to, if that is no file: a pipe or a terminal
+    /// whose other side may not be there a second time.
+    pub(crate) stream: Option<File>,
     log: Option<Log>,
 }
 
@@ -55,6 +58,7 @@ impl Findings {
             problems: Problems::keeping(keep),
             warnings: Problems::keeping(keep),
             notes: Problems::keeping(keep),
+            stream: None,
             log,
         })
     }
@@ -118,7 +122,11 @@ impl Findings {
         }
         copy_until(&mut rows, u64::MAX, &mut out)
             .map_err(|source| spilled_or_written(source, &spilled, &written))?;
-        out.flush().map_err(written)?;
+        let out = out
+            .into_inner()
+            .map_err(|error| written(error.into_error()))?;
+        let is_file = out.metadata().map_err(written)?.is_file();
+        self.stream = (!is_file).then_some(out);
         Ok(self)
     }
 }
@@ -241,16 +249,19 @@ impl<'w> LateFindings<'w> {
         if late.peek().is_none() {
             return Ok(());
         }
-        // What is no file, a terminal perhaps, cannot be read again.
         let mut early = nameless(&self.folder)?;
-        let is_file = path.metadata().map_err(written)?.is_file();
-        if is_file {
-            let mut file = File::open(path).map_err(written)?;
-            io::copy(&mut file, &mut early).map_err(spilled)?;
+        let file;
+        // Where nothing can be read again, what is late comes last.
+        let out = if let Some(stream) = &self.warnings.stream {
+            stream
+        } else {
+            let mut before = File::open(path).map_err(written)?;
+            io::copy(&mut before, &mut early).map_err(spilled)?;
             early.rewind().map_err(spilled)?;
-        }
-        let out = File::options().write(true).truncate(is_file).open(path);
-        let mut out = BufWriter::new(out.map_err(written)?);
+            file = File::create(path).map_err(written)?;
+            &file
+        };
+        let mut out = BufWriter::new(out);
         for text in BufReader::new(early).lines() {
             let text = text.map_err(spilled)?;
             let line = line_of(&text, &self.warnings.name);

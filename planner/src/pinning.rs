@@ -118,21 +118,19 @@ pub fn pin_plan<R: Read + Seek, W: Write>(
 }
 
 /// Writes a plan once more, with its linked rows pinned and the others as they
-/// are. It was made of the manifest of this name.
+/// are.
 ///
 /// # Errors
 /// As [`pin_plan`].
 pub fn pin_linked<R: Read + Seek, W: Write>(
     plan: &mut PlanReader<R>,
     out: PlanWriter<W>,
-    name: &str,
     options: &ManifestOptions,
+    warnings: &mut Warnings,
     pin: Pin<'_>,
 ) -> Result<PinnedPlan<W>, ManifestError> {
     let look = &mut |rows: &[SourceRow]| Ok(vec![Sight::Unseen; rows.len()]);
-    // What nobody looked at gives no warning.
-    let mut none = Warnings::none(name, options);
-    pin_plan(plan, out, options, &mut none, look, pin)
+    pin_plan(plan, out, options, warnings, look, pin)
 }
 
 fn pin_rows<R: Read + Seek, W: Write>(

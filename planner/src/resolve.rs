@@ -113,17 +113,18 @@ pub struct Warnings {
     pub notes: Problems,
     /// The file that all of it was written to.
     pub written: Option<PathBuf>,
+    /// That, if it is no file: see [`Findings`].
+    pub(crate) stream: Option<File>,
 }
 
 impl Warnings {
-    /// None, of a manifest of this name.
+    /// Those of the same manifest that come from now on: the others were told.
     #[must_use]
-    pub fn none(name: &str, options: &ManifestOptions) -> Self {
+    pub fn further(self) -> Self {
         Self {
-            name: name.to_owned(),
-            warnings: Problems::keeping(options.max_problems),
-            notes: Problems::keeping(options.max_problems),
-            written: options.problems.clone(),
+            warnings: Problems::keeping(self.warnings.kept_of_each()),
+            notes: Problems::keeping(self.notes.kept_of_each()),
+            ..self
         }
     }
 
@@ -296,6 +297,7 @@ pub fn resolve<W: Read + Write + Seek>(
         problems,
         warnings,
         notes,
+        stream,
         ..
     } = findings;
     let written = options.problems.clone();
@@ -312,6 +314,7 @@ pub fn resolve<W: Read + Write + Seek>(
         warnings,
         notes,
         written,
+        stream,
     };
     if let Some((linking, blocks)) = linked {
         let mut late = LateFindings::new(&mut warnings, &folder)?;

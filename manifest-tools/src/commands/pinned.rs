@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use rebucket_manifest::args::ManifestArgs;
 use rebucket_planner::pinning::pin_linked;
-use rebucket_planner::{JobChoices, ManifestError, PlanReader, PlanWriter};
+use rebucket_planner::{JobChoices, ManifestError, PlanReader, PlanWriter, Warnings};
 use rebucket_protocol::JobId;
 use rebucket_worker::report::location::ReportStore;
 use tokio::runtime::Handle;
@@ -30,20 +30,20 @@ pub(crate) struct PinnedPlan {
 
 impl PinnedPlan {
     /// Looks at the objects of the chains of a plan that was made of this
-    /// manifest.
+    /// manifest. What is wrong with them is added to what was found in it.
     pub(crate) async fn take(
         args: &ManifestArgs,
         path_style: bool,
         mut plan: PlanReader<File>,
+        mut warnings: Warnings,
     ) -> Result<Self, CommandError> {
         let file = args.temporary_file().map_err(CommandError::Spool)?;
         let pinner = Pinner::new(path_style, Handle::current());
-        let name = args.manifest.clone();
         let options = args.options();
         // What was chosen for the job is said anew when it goes on.
         let out = PlanWriter::new(file, JobChoices::default()).map_err(ManifestError::Write)?;
         let pinned = tokio::task::spawn_blocking(move || {
-            pin_linked(&mut plan, out, &name, &options, &mut |rows| {
+            pin_linked(&mut plan, out, &options, &mut warnings, &mut |rows| {
                 pinner.pin(rows)
             })
         });

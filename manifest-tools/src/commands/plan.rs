@@ -172,7 +172,7 @@ impl Planning {
         let pinner = Pinner::new(self.path_style, self.runtime.clone());
         let insist = &mut |rows: &mut [_]| pinner.pin(rows);
         let pinned = match self.pin {
-            PinChoice::None => pin_linked(&mut first, plan, &warnings.name, options, insist),
+            PinChoice::None => pin_linked(&mut first, plan, options, warnings, insist),
             PinChoice::Head => {
                 let bar = progress_bar(first.resolution().totals.rows, "sources looked at");
                 let look = &mut |rows: &[_]| {

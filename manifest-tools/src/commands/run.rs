@@ -230,7 +230,7 @@ async fn take_up(
     source: &mut Source,
 ) -> Result<Option<JobRecord>, CommandError> {
     let record = begun(store, &beginning(job, &source.plan)).await?;
-    if let (Some(record), true) = (&record, source.unpinned) {
+    if let (Some(record), true) = (&record, source.unpinned.is_some()) {
         let pinned = record.pinned.as_deref();
         let place = Place::Report(store, job);
         source.plan = place.open(job, pinned, &args.manifest).await?;
@@ -248,9 +248,9 @@ async fn begin(
 ) -> Result<(JobRecord, PlanReader<File>), CommandError> {
     let Source { mut plan, unpinned } = source;
     let mut record = beginning(job, &plan);
-    if unpinned {
+    if let Some(warnings) = unpinned {
         let path_style = args.engine.s3.s3_path_style;
-        let pinned = PinnedPlan::take(&args.manifest, path_style, plan).await?;
+        let pinned = PinnedPlan::take(&args.manifest, path_style, plan, warnings).await?;
         pinned.keep(&Place::Report(store, job)).await?;
         // Where nothing can be locked, another run may have begun meanwhile:
         // then we may have pinned what it had renamed already. If it has not

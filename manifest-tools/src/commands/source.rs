@@ -87,8 +87,9 @@ pub(crate) struct Source {
     /// The renames.
     pub(crate) plan: PlanReader<File>,
     /// It is a manifest with chains, and what is at their keys must be looked
-    /// at before the first rename; see [`super::pinned`].
-    pub(crate) unpinned: bool,
+    /// at before the first rename; see [`super::pinned`]. What is found then
+    /// comes to these, of which none has been told.
+    pub(crate) unpinned: Option<Warnings>,
 }
 
 /// Reads and checks the whole manifest before anything is sent or renamed.
@@ -110,11 +111,13 @@ pub(crate) async fn read(args: &ManifestArgs, path_style: bool) -> Result<Source
                 kind: "a plan",
             });
         }
-        if let Some(warnings) = warnings {
+        let chains = plan.resolution().totals.linked_rows > 0;
+        let further = warnings.map(|warnings| {
             warn(&warnings);
-        }
+            warnings.further()
+        });
         Ok(Source {
-            unpinned: manifest && plan.resolution().totals.linked_rows > 0,
+            unpinned: further.filter(|_| chains),
             plan,
         })
     })

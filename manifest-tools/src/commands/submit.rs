@@ -18,7 +18,7 @@ use std::time::Duration;
 use rebucket_manifest::Exit;
 use rebucket_manifest::args::SubmitArgs;
 use rebucket_manifest::args::estimate::AssumeArgs;
-use rebucket_planner::PlanReader;
+use rebucket_planner::{PlanReader, Warnings};
 use rebucket_protocol::{JobId, Timestamp};
 use rebucket_worker::clients::Clients;
 use rebucket_worker::metrics::Metrics;
@@ -69,9 +69,13 @@ async fn submit(args: &SubmitArgs, stop: CancellationToken) -> Result<Exit, Comm
         () = stop.cancelled() => return Ok(Exit::Interrupted),
     };
     let buckets = &plan.resolution().totals.buckets;
-    chosen_scratch(&args.send.scratch, |bucket| buckets.contains_key(bucket))?;
+    // A variable may be that of all workers, and of other manifests' buckets.
+    let is_for_all = args.manifest.given.first_of(&["scratch"]).is_none();
+    chosen_scratch(&args.send.scratch, |bucket| {
+        is_for_all || buckets.contains_key(bucket)
+    })?;
     let wanted = wanted(args, &plan);
-    let Some((mut checkpoint, mut begun)) = take_up(args, &wanted, unpinned)? else {
+    let Some((mut checkpoint, mut begun)) = take_up(args, &wanted, unpinned.is_some())? else {
         return Ok(Exit::Done);
     };
     let metrics = Metrics::new().map_err(StartError::from)?;
@@ -95,12 +99,12 @@ async fn submit(args: &SubmitArgs, stop: CancellationToken) -> Result<Exit, Comm
         .clone()
         .map(|location| ReportStore::new(location, &clients.s3));
     let mut beginning = beginning(&begun.job, &plan);
-    let plan = match checkpoint.path().filter(|_| unpinned) {
-        None => plan,
-        Some(path) => tokio::select! {
-            plan = pinned(args, plan, path, report.as_ref(), &beginning, &mut begun) => plan?,
+    let plan = match (checkpoint.path(), unpinned) {
+        (Some(path), Some(warnings)) => tokio::select! {
+            plan = pinned(args, (plan, warnings), path, report.as_ref(), &beginning, &mut begun) => plan?,
             () = stop.cancelled() => return Ok(Exit::Interrupted),
         },
+        _ => plan,
     };
     let mut letterhead = Letterhead::new(
         begun.job.clone(),
@@ -148,7 +152,7 @@ async fn submit(args: &SubmitArgs, stop: CancellationToken) -> Result<Exit, Comm
             Ok(Exit::Done)
         }
         Err(error) => {
-            let how = how_to_go_on(&checkpoint, &begun);
+            let how = how_to_go_on(args, &checkpoint, &begun);
             complain(&format!("rebucket: {summary}; {how}"));
             match error {
                 CommandError::Interrupted => Ok(Exit::Interrupted),
@@ -162,7 +166,7 @@ async fn submit(args: &SubmitArgs, stop: CancellationToken) -> Result<Exit, Comm
 /// or, when it begins now, as they are.
 async fn pinned(
     args: &SubmitArgs,
-    plan: PlanReader<File>,
+    (plan, warnings): (PlanReader<File>, Warnings),
     checkpoint: &Path,
     report: Option<&ReportStore>,
     beginning: &JobRecord,
@@ -176,7 +180,8 @@ async fn pinned(
     if let Some(store) = report {
         refuse_begun(store, beginning).await?;
     }
-    let pinned = PinnedPlan::take(&args.manifest, args.s3.s3_path_style, plan).await?;
+    let path_style = args.s3.s3_path_style;
+    let pinned = PinnedPlan::take(&args.manifest, path_style, plan, warnings).await?;
     pinned.keep(&place).await?;
     begun.pinned = Some(pinned.digest().to_owned());
     begun.submitted = Timestamp::now().ceil_second();
@@ -214,17 +219,14 @@ fn take_up(
         Found::Nothing => {
             let now = Timestamp::now().ceil_second();
             // A plan's own name is that of the job which was submitted before.
-            let named = if wanted.again {
-                &args.manifest.job
-            } else {
-                &wanted.job
-            };
-            let job = match named {
-                Some(job) => job.clone(),
-                None => new_job(args, wanted.job.as_ref(), now)?,
+            let is_taken = wanted.again && wanted.plan_has_name;
+            let job = match &wanted.job {
+                Some(job) if !is_taken => job.clone(),
+                earlier => new_job(args, earlier.as_ref(), now)?,
             };
             Begun {
                 job,
+                named: wanted.job.clone().filter(|_| is_taken),
                 submitted: now,
                 pinned: None,
                 arrived: Confirmed::default(),
@@ -256,11 +258,16 @@ fn no_place_for_pins(manifest: &str) -> CommandError {
     ))
 }
 
-fn how_to_go_on(checkpoint: &Checkpoint, begun: &Begun) -> String {
+fn how_to_go_on(args: &SubmitArgs, checkpoint: &Checkpoint, begun: &Begun) -> String {
     let job = &begun.job;
+    let same = if args.send.again {
+        "the same command without --again"
+    } else {
+        "the same command"
+    };
     if let (Some(path), Some(_)) = (checkpoint.path(), &begun.pinned) {
         return format!(
-            "the same command goes on from here, by the checkpoint {} and the plan {}, which \
+            "{same} goes on from here, by the checkpoint {} and the plan {}, which \
              nothing can replace",
             path.display(),
             path_beside(path).display()
@@ -271,7 +278,7 @@ fn how_to_go_on(checkpoint: &Checkpoint, begun: &Begun) -> String {
     );
     match checkpoint.path() {
         Some(path) => format!(
-            "the same command goes on from here, by the checkpoint {}; without that, {twice}",
+            "{same} goes on from here, by the checkpoint {}; without that, {twice}",
             path.display()
         ),
         None => twice,
@@ -290,6 +297,7 @@ fn wanted(args: &SubmitArgs, plan: &PlanReader<File>) -> Wanted {
             _ => "messages",
         },
         job: choices.job.clone(),
+        plan_has_name: args.manifest.job.is_none(),
         again: args.send.again,
     }
 }

@@ -1,6 +1,7 @@
 //! What `plan` says about a manifest that is not as it should be.
 
 use std::fmt::Write as _;
+use std::process::Command;
 
 use crate::bench::{Bench, Ended, gzip};
 
@@ -137,6 +138,39 @@ fn rows_between_an_open_quote_and_another_far_away_are_checked() {
         "m.csv: 2 problems; ",
     ];
     assert_starts(&ended, &expected);
+}
+
+#[test]
+fn an_open_quote_in_the_header_is_named() {
+    let mut text = "\"source,destination\n".to_owned();
+    for row in 0..20_000 {
+        writeln!(text, "s3://bkt/{row},s3://new/{row}").unwrap();
+    }
+    text.push_str("s3://bkt/b\",s3://new/b\n");
+    let ended = Bench::new(text).run(&["plan", "m.csv"]);
+    let opened = "m.csv:1:1: the double quote opened here is never closed; ";
+    assert_starts(&ended, &[opened, "m.csv: 1 problem; "]);
+}
+
+/// A pipe that is opened a second time has nobody at its other end.
+#[cfg(unix)]
+#[test]
+fn what_is_found_late_comes_out_of_the_same_pipe() {
+    let swap = "source,destination\ns3://bkt/a,s3://bkt/b\ns3://bkt/b,s3://bkt/a\n";
+    let bench = Bench::new(swap);
+    let pipe = bench.0.path().join("pipe");
+    let made = Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.unwrap().success());
+    let reader = std::thread::spawn(move || std::fs::read_to_string(pipe).unwrap());
+    let ended = bench.run(&["plan", "m.csv", "--problems", "pipe"]);
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
+    let found = reader.join().unwrap();
+    let lines: Vec<&str> = found.lines().collect();
+    assert_eq!(lines.len(), 3, "{found}");
+    assert!(
+        lines[2].contains("cycle") || lines[2].contains("places"),
+        "{found}"
+    );
 }
 
 #[test]

@@ -77,8 +77,8 @@ impl Ahead {
     /// Whether these are rows that an open quote swallowed up to a surplus one
     /// far away, for all that the two look like a pair: they are over
     /// [`RECORD_LIMIT`], and more than half of the lines have as many fields
-    /// as a row of this manifest. The part of a line that they end with does
-    /// not count.
+    /// as a row of this manifest; in its header, where that is not known yet,
+    /// more than one. The part of a line that they end with does not count.
     pub(super) fn is_rows(&self) -> bool {
         if !self.begun || self.len() <= RECORD_LIMIT {
             return false;
@@ -91,7 +91,11 @@ impl Ahead {
                     continue;
                 }
                 lines += 1;
-                rows += usize::from(fields == self.columns);
+                let is_row = match self.columns {
+                    0 => fields > 1,
+                    columns => fields == columns,
+                };
+                rows += usize::from(is_row);
                 fields = 1;
             }
         }

@@ -231,3 +231,28 @@ async fn chains_want_objects_that_are_there() {
     let ended = bench.run("estimate moves.csv").await.is(0);
     assert!(ended.out.contains("10 renames"), "{}", ended.out);
 }
+
+#[tokio::test]
+async fn missing_objects_come_beside_what_was_found_before() {
+    let (bench, _) = bench().await;
+    let pairs = [("p1", "x//y"), ("gone", "away"), ("away", "far")];
+    let text = pairs.map(|(from, to)| format!("{},{}\n", bench.uri(from), bench.uri(to)));
+    bench.write("odd.csv", format!("source,destination\n{}", text.concat()));
+    let warning = "odd.csv:2:2: warning: destination ";
+    let ended = bench.run("plan odd.csv --out odd.plan").await.is(2);
+    ended.says(&[
+        warning,
+        "odd.csv:3: source ",
+        "odd.csv:4: source ",
+        "odd.csv: 2 problems and 1 warning",
+    ]);
+    // Where it was said already, it is not said again.
+    let text = std::fs::read(bench.path("odd.csv")).unwrap();
+    let call = bench.rebucket("run - --report odd.report --job odd --problems all");
+    let ended = call.stdin(&text).end().await.is(2);
+    let ended = ended.says(&["<stdin>:3: source ", "<stdin>: 2 problems; all are in all"]);
+    assert_eq!(ended.err.matches("warning: ").count(), 1, "{}", ended.err);
+    let all = std::fs::read_to_string(bench.path("all")).unwrap();
+    let lines: Vec<_> = all.lines().map(|line| line.split(':').nth(1)).collect();
+    assert_eq!(lines, ["2", "3", "3", "4"].map(Some), "{all}");
+}

@@ -166,6 +166,10 @@ async fn a_plan_that_is_submitted_again_is_another_job() {
     let command = format!("submit m.plan --queue-url {}", queue.url);
     bench.run(&command).await.is(0);
     bench.run(&format!("{command} --again")).await.is(0);
+    // Whatever the new one is called, it was submitted.
+    let done = bench.run(&command).await.is(0);
+    assert!(done.out.starts_with("job named-2"), "{}", done.out);
+    assert!(done.out.contains("submitted at"), "{}", done.out);
     bench
         .run(&format!("{command} --again --job named"))
         .await
@@ -175,6 +179,38 @@ async fn a_plan_that_is_submitted_again_is_another_job() {
     jobs.sort_unstable();
     assert_eq!(jobs[..2], ["named", "named"]);
     assert!(jobs[2].starts_with("named-2"), "{jobs:?}");
+}
+
+#[tokio::test]
+async fn a_plan_whose_second_job_was_killed_goes_on_with_that_one() {
+    let bench = Bench::new().await;
+    let queue = Queue::create(&bench.servers, 5).await;
+    rows(&bench, 30);
+    let plan = "plan moves.csv --out m.plan --job named";
+    bench.run(plan).await.is(0);
+    let command = format!("submit m.plan --max-sends 1 --queue-url {}", queue.url);
+    let proxy = Proxy::start(&bench.servers).await;
+    let held = proxy.hold(Rule::on("SendMessageBatch").nth(2).hold_request());
+    let running = bench.rebucket(&format!("{command} --again"));
+    let running = running.behind(&proxy).start();
+    held.reached().await;
+    rebucket_tests::until("the first batch is written down", || async {
+        let text = std::fs::read_to_string(bench.path("m.plan.checkpoint")).unwrap();
+        (text.lines().count() == 2).then_some(())
+    })
+    .await;
+    running.crash().await;
+    // Asked for by the plan's old name, it is another one.
+    let other = format!("{command} --job named");
+    bench.run(&other).await.is(2).says(&["without --again"]);
+    let ended = bench.run(&command).await.is(0);
+    ended.says(&["going on with the job named-2", "10 of 30"]);
+    let tasks = receive(&bench, &queue, 30).await;
+    assert_eq!(counts(&tasks), (1..=30).map(|row| (row, 1)).collect());
+    // And so it does when it is given once more.
+    let done = bench.run(&command).await.is(0);
+    assert!(done.out.contains("submitted at"), "{}", done.out);
+    assert!(queue.is_empty().await);
 }
 
 #[tokio::test]
@@ -198,6 +234,12 @@ async fn a_place_for_temporary_keys_that_nobody_will_use_is_refused() {
     }
     assert!(queue.is_empty().await);
     assert!(!bench.path("moves.csv.checkpoint").exists());
+    // The workers of a fleet may be for more buckets than this manifest names.
+    let command = format!("submit moves.csv --queue-url {}", queue.url);
+    let all = format!("{one},s3://nothing-there/x/");
+    let call = bench.rebucket(&command).env("REBUCKET_SCRATCH", &all);
+    call.end().await.is(0);
+    receive(&bench, &queue, 1).await;
 }
 
 #[tokio::test]

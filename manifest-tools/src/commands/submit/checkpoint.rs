@@ -35,6 +35,9 @@ const MOST_LINES: u64 = 65_536;
 struct Header {
     rebucket_submit: u64,
     job: JobId,
+    /// The plan's own name, where a job before this one had it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    named: Option<JobId>,
     submitted: Timestamp,
     rows: u64,
     #[serde(rename = "of")]
@@ -64,6 +67,8 @@ pub(super) struct Wanted {
     pub(super) unit: &'static str,
     /// The job's name, if it was given one.
     pub(super) job: Option<JobId>,
+    /// That name is in the plan: nobody gave it now.
+    pub(super) plan_has_name: bool,
     /// Begin anew.
     pub(super) again: bool,
 }
@@ -73,6 +78,8 @@ pub(super) struct Wanted {
 pub(super) struct Begun {
     /// The job.
     pub(super) job: JobId,
+    /// The plan's own name, where a job before this one had it (`--again`).
+    pub(super) named: Option<JobId>,
     /// The time that its messages name.
     pub(super) submitted: Timestamp,
     /// The digest of the plan that is kept beside the checkpoint, if the
@@ -193,7 +200,10 @@ impl Checkpoint {
             return Ok(Found::Nothing);
         };
         let path = self.place().to_owned();
-        let named = wanted.job.as_ref().filter(|job| **job != header.job);
+        let is_its = |name: &JobId| {
+            *name == header.job || wanted.plan_has_name && header.named.as_ref() == Some(name)
+        };
+        let named = wanted.job.as_ref().filter(|name| !is_its(name));
         let difference = header.identity.difference(&wanted.identity);
         let difference = difference.or(named.map(|_| "--job"));
         if header.done {
@@ -225,6 +235,7 @@ impl Checkpoint {
             }),
             None => Ok(Found::Begun(Begun {
                 job: header.job.clone(),
+                named: header.named.clone(),
                 submitted: header.submitted,
                 pinned: header.pinned.clone(),
                 arrived: self.confirmed.clone(),
@@ -240,6 +251,7 @@ impl Checkpoint {
         self.header = Some(Header {
             rebucket_submit: VERSION,
             job: begun.job.clone(),
+            named: begun.named.clone(),
             submitted: begun.submitted,
             rows: wanted.rows,
             identity: wanted.identity.clone(),

@@ -148,7 +148,15 @@ fn made_up_plan(plan: &[u8]) -> (Vec<u8>, Resolution) {
 fn pinned(plan: &[u8], pin: Pin<'_>) -> Result<(Vec<u8>, Resolution), ManifestError> {
     let mut plan = PlanReader::open(Cursor::new(plan)).unwrap();
     let out = PlanWriter::new(Vec::new(), JobChoices::default()).unwrap();
-    let pinned = pin_linked(&mut plan, out, "m.csv", &ManifestOptions::default(), pin)?;
+    let mut warnings = Warnings {
+        name: "m.csv".to_owned(),
+        warnings: Problems::keeping(0),
+        notes: Problems::keeping(0),
+        written: None,
+        stream: None,
+    };
+    let options = ManifestOptions::default();
+    let pinned = pin_linked(&mut plan, out, &options, &mut warnings, pin)?;
     Ok((pinned.plan, pinned.resolution))
 }
 

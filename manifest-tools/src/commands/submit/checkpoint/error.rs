@@ -41,8 +41,8 @@ pub(crate) enum CheckpointError {
     /// An unfinished submission of something else.
     #[error(
         "the checkpoint {} is of a submission that did not end (job {job}, {sent} of {rows} \
-         renames) and had another {what}; finish it with the command that began it, give another \
-         --checkpoint, or give it up and begin anew with --again", .path.display()
+         renames) and had another {what}; finish it with the command that began it (without --again), \
+         give another --checkpoint, or give it up and begin anew with --again", .path.display()
     )]
     Another {
         /// The file.

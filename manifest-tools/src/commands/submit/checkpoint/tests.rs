@@ -26,6 +26,7 @@ impl Bench {
                 rows: 1_000_000,
                 unit: "renames",
                 job: None,
+                plan_has_name: false,
                 again: false,
             },
         }
@@ -71,6 +72,7 @@ fn job() -> JobId {
 fn begun(arrived: Confirmed) -> Begun {
     Begun {
         job: job(),
+        named: None,
         submitted: Timestamp::from_unix(1_790_000_000, 0).unwrap(),
         pinned: Some("digest".to_owned()),
         arrived,
