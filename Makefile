@@ -83,7 +83,7 @@ chaos: $(VENV)/.servers build ## rename 20,000 objects while 200 workers are kil
 	$(RUN) scripts/chaos.py --profile $(PROFILE) $(CHAOS)
 
 .PHONY: permute
-permute: $(VENV)/.servers build ## permute 20,000 objects, 30 % alike, while processes are killed (PERMUTE="--mode queue --kills 40")
+permute: $(VENV)/.servers build ## permute 20,000 objects, 30 % alike, while processes are killed (PERMUTE="--mode queue --kills 40"; a million of them with --simulator)
 	$(RUN) scripts/permute.py --profile $(PROFILE) $(PERMUTE)
 
 .PHONY: mutations

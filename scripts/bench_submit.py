@@ -34,8 +34,7 @@ from binaries import binary, binary_folder
 from clients import Credentials, aws_environment, client, isolate_this_process
 from measured import BenchFailed, Measured, measured
 from servers import ServerError, exit_on_sigterm, running_servers
-
-READY_SECONDS = 10
+from simulator import running_simulator
 
 
 @dataclass
@@ -139,26 +138,9 @@ def ministack(folder: Path) -> Iterator[Server]:
 
 @contextmanager
 def simulator(folder: Path) -> Iterator[Server]:
-    ready = folder / "simulator"
-    command = [str(binary("rebucket-sim", "release")), "--ready-file", str(ready)]
-    ports = [f"--{name}-port=0" for name in ("s3", "sqs", "admin")]
-    with (folder / "simulator.log").open("wb") as log:
-        child = subprocess.Popen([*command, *ports], stdout=log, stderr=log)
-    try:
-        urls = dict(line.split() for line in wait_for(ready, child).splitlines())
-        yield Server("simulator", urls["sqs"], child.pid, Credentials("any", "any"))
-    finally:
-        child.terminate()
-        child.wait()
-
-
-def wait_for(ready: Path, child: subprocess.Popen) -> str:
-    deadline = time.monotonic() + READY_SECONDS
-    while time.monotonic() < deadline and child.poll() is None:
-        if ready.exists() and (text := ready.read_text()).endswith("\n"):
-            return text
-        time.sleep(0.02)
-    raise BenchFailed("the simulator did not start")
+    with running_simulator(folder, "release") as servers:
+        running = servers.by_name["sqs"]
+        yield Server("simulator", running.url, running.process.pid, servers.credentials)
 
 
 SERVERS = {"ministack": ministack, "simulator": simulator}
