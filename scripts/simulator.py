@@ -14,7 +14,7 @@ from pathlib import Path
 
 from binaries import binary
 from clients import Credentials
-from servers import STOP_SECONDS, Server, ServerError, Servers
+from servers import Server, ServerError, Servers, stop_all
 
 READY_SECONDS = 10
 
@@ -27,18 +27,16 @@ def running_simulator(folder: Path, profile: str) -> Iterator[Servers]:
     command = [str(binary("rebucket-sim", profile)), "--ready-file", str(ready)]
     ports = [f"--{name}-port=0" for name in ("s3", "sqs", "admin")]
     with log.open("wb") as output:
-        child = subprocess.Popen([*command, *ports], stdout=output, stderr=output)
+        # In a group of its own: a Ctrl-C in the terminal reaches only us.
+        child = subprocess.Popen(
+            [*command, *ports], stdout=output, stderr=output, start_new_session=True
+        )
     try:
         urls = dict(line.split() for line in wait_for(ready, child).splitlines())
         both = {name: Server(name, urls[name], child, log, ()) for name in ("s3", "sqs")}
         yield Servers(both, Credentials("any", "any"))
     finally:
-        child.terminate()
-        try:
-            child.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:  # what it holds takes its time to be given back
-            child.kill()
-            child.wait()
+        stop_all([Server("simulator", "", child, log, ())])
 
 
 def wait_for(ready: Path, child: subprocess.Popen) -> str:

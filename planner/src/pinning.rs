@@ -39,6 +39,25 @@ pub struct Found {
     pub storage_class: Option<StorageClass>,
 }
 
+impl Found {
+    /// In what this is another object than the one that a row is pinned to:
+    /// "has ...".
+    #[must_use]
+    pub fn difference(&self, pins: &Pins) -> Option<String> {
+        if let (Some(said), Some(is)) = (&pins.etag, &self.etag)
+            && said != is
+        {
+            return Some(format!("has the ETag {is}, and the row says {said}"));
+        }
+        match (pins.size, self.size) {
+            (Some(said), Some(is)) if said != is => {
+                Some(format!("has {is} bytes, and the row says {said}"))
+            }
+            _ => None,
+        }
+    }
+}
+
 /// What a look at a source has shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Sight {
@@ -245,7 +264,7 @@ fn settle(row: &mut SourceRow, sight: Sight) -> Settled {
         Sight::There(found) => found,
     };
     let pins = &mut row.rename.pins;
-    if let Some(what) = difference(pins, &found) {
+    if let Some(what) = found.difference(pins) {
         return Settled::Different(what);
     }
     let complete = found.etag.is_some() && found.size.is_some() && found.modified.is_some();
@@ -262,20 +281,6 @@ fn settle(row: &mut SourceRow, sight: Sight) -> Settled {
 /// What HEAD shows of a date.
 fn whole_second(at: Timestamp) -> Timestamp {
     Timestamp::from_unix(at.unix_seconds(), 0).unwrap_or(at)
-}
-
-fn difference(pins: &Pins, found: &Found) -> Option<String> {
-    if let (Some(said), Some(is)) = (&pins.etag, &found.etag)
-        && said != is
-    {
-        return Some(format!("has the ETag {is}, and the row says {said}"));
-    }
-    match (pins.size, found.size) {
-        (Some(said), Some(is)) if said != is => {
-            Some(format!("has {is} bytes, and the row says {said}"))
-        }
-        _ => None,
-    }
 }
 
 fn about(rename: &PlannedRename, kind: ProblemKind, what: &str) -> Problem {

@@ -19,7 +19,8 @@ pub(crate) struct Files(Vec<Named>);
 
 struct Named {
     argument: &'static str,
-    shown: String,
+    /// The argument with its file.
+    told: String,
     identity: Identity,
     written: bool,
 }
@@ -46,7 +47,7 @@ impl Files {
     pub(crate) fn reads_input(mut self, argument: &'static str, name: &str) -> Self {
         if name == "-" {
             let identity = Identity::of_stream(&io::stdin());
-            self.add(argument, "<stdin>".to_owned(), identity, false);
+            self.add(argument, "<stdin>", identity, false);
             return self;
         }
         let local = (!name.starts_with("s3://")).then(|| Path::new(name));
@@ -68,7 +69,7 @@ impl Files {
     fn add_path(&mut self, argument: &'static str, path: Option<&Path>, written: bool) {
         if let Some(path) = path {
             let shown = path.display().to_string();
-            self.add(argument, shown, Identity::of(path), written);
+            self.add(argument, &shown, Identity::of(path), written);
         }
     }
 
@@ -76,13 +77,13 @@ impl Files {
     fn add(
         &mut self,
         argument: &'static str,
-        shown: String,
+        shown: &str,
         identity: Option<Identity>,
         written: bool,
     ) {
         self.0.extend(identity.map(|identity| Named {
             argument,
-            shown,
+            told: format!("{argument} {shown}"),
             identity,
             written,
         }));
@@ -95,30 +96,19 @@ impl Files {
     /// [`CommandError::OneFile`].
     pub(crate) fn check(&self) -> Result<(), CommandError> {
         let streams = [
-            ("standard output", Identity::of_stream(&io::stdout())),
-            ("standard error", Identity::of_stream(&io::stderr())),
+            printed("standard output", &io::stdout()),
+            printed("standard error", &io::stderr()),
         ];
-        for (stream, identity) in &streams {
-            let clash = self
-                .0
-                .iter()
-                .find(|file| Some(&file.identity) == identity.as_ref());
-            if let Some(file) = clash {
-                return Err(CommandError::OneFile {
-                    first: file.named(),
-                    second: (*stream).to_owned(),
-                    written: stream,
-                });
-            }
-        }
-        for (index, second) in self.0.iter().enumerate() {
-            let clash = self.0[..index].iter().find(|first| {
+        // The streams themselves are often one file.
+        let all = self.0.iter().chain(streams.iter().flatten());
+        for (index, second) in all.enumerate() {
+            let clash = self.0.iter().take(index).find(|first| {
                 (first.written || second.written) && first.identity == second.identity
             });
             if let Some(first) = clash {
                 return Err(CommandError::OneFile {
-                    first: first.named(),
-                    second: second.named(),
+                    first: first.told.clone(),
+                    second: second.told.clone(),
                     written: if second.written { second } else { first }.argument,
                 });
             }
@@ -127,10 +117,14 @@ impl Files {
     }
 }
 
-impl Named {
-    fn named(&self) -> String {
-        format!("{} {}", self.argument, self.shown)
-    }
+/// A stream that is printed to, if it goes into a file.
+fn printed(name: &'static str, stream: &impl AsFd) -> Option<Named> {
+    Some(Named {
+        argument: name,
+        told: name.to_owned(),
+        identity: Identity::of_stream(stream)?,
+        written: true,
+    })
 }
 
 impl Identity {

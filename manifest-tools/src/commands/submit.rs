@@ -101,7 +101,9 @@ async fn submit(args: &SubmitArgs, stop: CancellationToken) -> Result<Exit, Comm
     let mut beginning = beginning(&begun.job, &plan);
     let plan = match (checkpoint.path(), unpinned) {
         (Some(path), Some(warnings)) => tokio::select! {
-            plan = pinned(args, (plan, warnings), path, report.as_ref(), &beginning, &mut begun) => plan?,
+            plan = pinned(
+                args, plan, warnings, path, report.as_ref(), &beginning, &mut begun
+            ) => plan?,
             () = stop.cancelled() => return Ok(Exit::Interrupted),
         },
         _ => plan,
@@ -166,7 +168,8 @@ async fn submit(args: &SubmitArgs, stop: CancellationToken) -> Result<Exit, Comm
 /// or, when it begins now, as they are.
 async fn pinned(
     args: &SubmitArgs,
-    (plan, warnings): (PlanReader<File>, Warnings),
+    plan: PlanReader<File>,
+    warnings: Warnings,
     checkpoint: &Path,
     report: Option<&ReportStore>,
     beginning: &JobRecord,

@@ -34,13 +34,7 @@ impl Bench {
     }
 
     pub(crate) fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_rebucket"));
-        command
-            .args(args)
-            .current_dir(&self.0)
-            .env_clear()
-            .stdin(Stdio::null());
-        command
+        rebucket(self.0.path(), args.iter().copied())
     }
 
     pub(crate) fn run(&self, args: &[&str]) -> Ended {
@@ -57,6 +51,17 @@ impl Bench {
         child.stdin.take().unwrap().write_all(input).unwrap();
         Ended::of(child.wait_with_output().unwrap())
     }
+}
+
+/// The program, to be run in a folder, with nothing in its environment.
+pub(crate) fn rebucket<'a>(folder: &Path, args: impl IntoIterator<Item = &'a str>) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_rebucket"));
+    command
+        .args(args)
+        .current_dir(folder)
+        .env_clear()
+        .stdin(Stdio::null());
+    command
 }
 
 /// The names of the files in a folder, sorted.

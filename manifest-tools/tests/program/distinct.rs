@@ -3,9 +3,11 @@
 use std::fs::{self, File};
 use std::os::unix::fs::symlink;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use tempfile::TempDir;
+
+use crate::bench::rebucket;
 
 const MANIFEST: &str = "source,destination\ns3://bkt/a,s3://new/a\n";
 const KEYS: &str = "a\nb\n";
@@ -47,13 +49,8 @@ fn folder() -> TempDir {
 }
 
 fn command(folder: &Path, args: &str) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_rebucket"));
-    command
-        .args(args.split(' '))
-        .current_dir(folder)
-        .env_clear()
-        .env("REBUCKET_QUEUE_URL", "http://127.0.0.1:9/q")
-        .stdin(Stdio::null());
+    let mut command = rebucket(folder, args.split(' '));
+    command.env("REBUCKET_QUEUE_URL", "http://127.0.0.1:9/q");
     command
 }
 

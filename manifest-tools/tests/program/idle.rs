@@ -2,18 +2,15 @@
 //! variable is not.
 
 use std::fs;
-use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
+use crate::bench::rebucket;
+
 fn run(folder: &TempDir, args: &str, variables: &[(&str, &str)]) -> (Option<i32>, String) {
-    let ended = Command::new(env!("CARGO_BIN_EXE_rebucket"))
-        .args(args.split(' '))
-        .current_dir(folder)
-        .env_clear()
+    let ended = rebucket(folder.path(), args.split(' '))
         .env("REBUCKET_QUEUE_URL", "http://127.0.0.1:9/q")
         .envs(variables.iter().copied())
-        .stdin(Stdio::null())
         .output()
         .unwrap();
     (

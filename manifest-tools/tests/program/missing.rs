@@ -4,8 +4,9 @@
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpListener;
-use std::process::{Command, Stdio};
 use std::thread;
+
+use crate::bench::rebucket;
 
 /// An endpoint that answers each request with this error.
 fn endpoint(status: u16, code: &'static str) -> String {
@@ -44,6 +45,16 @@ fn an_input_that_is_not_there_is_told_from_one_that_is_denied() {
         (403, "AccessDenied", 3),
     ] {
         let address = endpoint(status, code);
+        let run = |args: &str| {
+            let mut command = rebucket(folder.path(), args.split(' '));
+            command
+                .env("AWS_ENDPOINT_URL", &address)
+                .env("AWS_REGION", "us-east-1")
+                .env("AWS_ACCESS_KEY_ID", "key")
+                .env("AWS_SECRET_ACCESS_KEY", "secret")
+                .env("REBUCKET_QUEUE_URL", format!("{address}/q"));
+            command.output().unwrap()
+        };
         for args in [
             "plan s3://bkt/none.csv",
             "estimate s3://bkt/none.csv",
@@ -56,18 +67,7 @@ fn an_input_that_is_not_there_is_told_from_one_that_is_denied() {
             "report s3://bkt/none",
             "undo s3://bkt/none --out -",
         ] {
-            let ended = Command::new(env!("CARGO_BIN_EXE_rebucket"))
-                .args(args.split(' '))
-                .current_dir(&folder)
-                .env_clear()
-                .env("AWS_ENDPOINT_URL", &address)
-                .env("AWS_REGION", "us-east-1")
-                .env("AWS_ACCESS_KEY_ID", "key")
-                .env("AWS_SECRET_ACCESS_KEY", "secret")
-                .env("REBUCKET_QUEUE_URL", format!("{address}/q"))
-                .stdin(Stdio::null())
-                .output()
-                .unwrap();
+            let ended = run(args);
             let said = String::from_utf8(ended.stderr).unwrap();
             assert_eq!(ended.status.code(), Some(expected), "{args}: {said}");
             assert!(
@@ -76,17 +76,7 @@ fn an_input_that_is_not_there_is_told_from_one_that_is_denied() {
             );
         }
         // A queue is not one of the inputs.
-        let ended = Command::new(env!("CARGO_BIN_EXE_rebucket"))
-            .args(["submit", "m.csv", "--queue-url"])
-            .arg(format!("{address}/q"))
-            .current_dir(&folder)
-            .env_clear()
-            .env("AWS_ENDPOINT_URL", &address)
-            .env("AWS_REGION", "us-east-1")
-            .env("AWS_ACCESS_KEY_ID", "key")
-            .env("AWS_SECRET_ACCESS_KEY", "secret")
-            .output()
-            .unwrap();
+        let ended = run("submit m.csv");
         assert_eq!(ended.status.code(), Some(3), "{ended:?}");
     }
 }

@@ -78,14 +78,7 @@ impl Pinner {
                     part: None,
                 };
                 let head = store.head(rename, scope).await?;
-                Ok(head.map_or(Sight::Nothing, |head| {
-                    Sight::There(Found {
-                        etag: Some(head.etag),
-                        size: Some(head.size),
-                        modified: head.modified,
-                        storage_class: Some(head.storage_class),
-                    })
-                }))
+                Ok(head.map_or(Sight::Nothing, |head| Sight::There(found(head))))
             });
             let sights = stream::iter(sights).buffered(HEADS);
             sights.try_collect::<Vec<_>>().await
@@ -127,27 +120,31 @@ impl Store {
             return Ok(Insisted::Nothing);
         };
         let different = |what: String| Ok(Insisted::Different(what));
-        let pins = &row.pins;
-        if let Some(etag) = pins.etag.as_ref().filter(|etag| **etag != head.etag) {
-            return different(format!(
-                "has the ETag {}, and the row says {etag}",
-                head.etag
-            ));
+        let version = row.pins.version.as_ref();
+        let is_another = version.is_some_and(|version| Some(version) != head.version.as_ref());
+        let found = found(head);
+        if let Some(what) = found.difference(&row.pins) {
+            return different(what);
         }
-        if let Some(size) = pins.size.filter(|size| *size != head.size) {
-            return different(format!("has {} bytes, and the row says {size}", head.size));
-        }
-        let version = pins.version.as_ref();
-        if version.is_some_and(|version| Some(version) != head.version.as_ref()) {
+        if is_another {
             return different("has another version than the row says".to_owned());
         }
-        if head.modified.is_none() {
+        if found.modified.is_none() {
             return different("has no date on this endpoint".to_owned());
         }
-        row.pins.etag = Some(head.etag);
-        row.pins.size = Some(head.size);
-        row.pins.modified = head.modified;
-        row.pins.storage_class = Some(head.storage_class);
+        row.pins.etag = found.etag;
+        row.pins.size = found.size;
+        row.pins.modified = found.modified;
+        row.pins.storage_class = found.storage_class;
         Ok(Insisted::Pinned)
+    }
+}
+
+fn found(head: ObjectHead) -> Found {
+    Found {
+        etag: Some(head.etag),
+        size: Some(head.size),
+        modified: head.modified,
+        storage_class: Some(head.storage_class),
     }
 }
