@@ -13,6 +13,7 @@ mod progress;
 pub(crate) mod report;
 pub(crate) mod run;
 mod source;
+mod start;
 pub(crate) mod submit;
 pub(crate) mod undo;
 mod words;

@@ -69,9 +69,12 @@ reasons! {
     /// The source was written again after the job was submitted, perhaps with
     /// the same bytes, so it may not be the object that the task names.
     SourceRewritten = "source_rewritten",
-    /// Source and destination are one object to the endpoint, although their
-    /// keys differ.
+    /// Source and destination are, or may be, one object to the endpoint,
+    /// although their keys differ.
     KeysFold = "keys_fold",
+    /// Source and destination are, or may be, one object in one bucket that has
+    /// two names.
+    SameObject = "same_object",
     /// A purge without a version to purge, where an earlier delivery may have
     /// removed one already.
     VersionUnpinned = "version_unpinned",

@@ -88,6 +88,13 @@ impl Timestamp {
         Self(self.0.saturating_add(by).min(LATEST))
     }
 
+    /// How many seconds this time is after another, by whole seconds of both;
+    /// negative when it is before.
+    #[must_use]
+    pub fn seconds_since(&self, earlier: Self) -> i64 {
+        self.unix_seconds() - earlier.unix_seconds()
+    }
+
     /// How long until this time, by the machine's clock; zero when it has
     /// passed.
     #[must_use]

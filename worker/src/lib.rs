@@ -11,6 +11,7 @@
 
 pub mod admission;
 pub mod clients;
+pub mod clock;
 pub mod config;
 pub mod error;
 pub mod host;

@@ -7,10 +7,12 @@ use std::time::Duration;
 use clap::Parser as _;
 use rebucket_worker::admission::Admission;
 use rebucket_worker::clients::{Clients, is_aws_url};
+use rebucket_worker::clock::refuse_apart;
 use rebucket_worker::config::{AllowList, WorkerArgs};
 use rebucket_worker::host::Host;
 use rebucket_worker::http::{self, Readiness};
 use rebucket_worker::metrics::Metrics;
+use rebucket_worker::queue::Queue as _;
 use rebucket_worker::queue::lease::LeaseSettings;
 use rebucket_worker::queue::sqs::SqsQueue;
 use rebucket_worker::report::Recorder;
@@ -84,6 +86,7 @@ async fn run(args: WorkerArgs) -> Result<(), StartError> {
         Err(_) if shutdown.drain().is_cancelled() => return Ok(()),
         other => other?,
     };
+    refuse_apart(renamer.store_time(), "queue", queue.now())?;
 
     let (recorder, recording) = match args.report {
         None => (Recorder::log_only(), None),

@@ -9,6 +9,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::clients::Clients;
+use crate::clock::ClocksApart;
 use crate::config::{AllowList, Assume, EngineArgs, LogArgs, LogFormat};
 use crate::host::Host;
 use crate::metrics::Metrics;
@@ -45,6 +46,9 @@ pub enum StartError {
     /// The metrics contradict each other.
     #[error(transparent)]
     Metrics(#[from] prometheus::Error),
+    /// Times of the services cannot be compared.
+    #[error(transparent)]
+    Clocks(#[from] ClocksApart),
     /// No allowed prefix, or two scratch prefixes for one bucket.
     #[error("{0}")]
     Arguments(String),

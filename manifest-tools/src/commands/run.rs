@@ -13,6 +13,7 @@ use rebucket_planner::PlanReader;
 use rebucket_protocol::{BucketName, IfExists, JobId, JobOptions, S3Prefix, Timestamp, encode};
 use rebucket_worker::admission::Admission;
 use rebucket_worker::clients::Clients;
+use rebucket_worker::clock::refuse_apart;
 use rebucket_worker::config::AllowList;
 use rebucket_worker::host::Host;
 use rebucket_worker::metrics::Metrics;
@@ -32,6 +33,7 @@ use super::pinned::{PinnedPlan, Place};
 use super::progress::progress_bar;
 use super::report::summary;
 use super::source::{self, Source};
+use super::start::{JobStart, StoreTime};
 use super::{CommandError, complain, print};
 
 /// Deliveries of a task before a transient failure counts as a failure.
@@ -88,25 +90,25 @@ pub(crate) async fn run(args: RunArgs) -> Result<Exit, CommandError> {
         Err(_) if shutdown.drain().is_cancelled() => return Ok(Exit::Interrupted),
         other => other?,
     };
-    let (record, plan) = if let Some(record) = record {
-        (record, source.plan)
+    refuse_apart(renamer.store_time(), "machine", Some(Timestamp::now()))
+        .map_err(StartError::from)?;
+    let time = StoreTime {
+        clients: &clients,
+        metrics: &metrics,
+        bucket: places.first().map(|place| place.bucket.clone()),
+    };
+    let (record, plan, start) = if let Some(record) = record {
+        (record, source.plan, time.job_start(None).await)
     } else {
         // As late as can be: what is pinned must not change any more.
         tokio::select! {
-            begun = begin(&args, &store, &job, source) => begun?,
+            begun = begin(&args, &store, &job, source, &time) => begun?,
             () = shutdown.drain().cancelled() => return Ok(Exit::Interrupted),
         }
     };
-    let retried = args.retry_failed.then(|| Timestamp::now().ceil_second());
     // No task may start before the job does; see `RenameTask::submitted`.
-    // The wait is bounded, should the clock have been set back since.
-    tokio::time::sleep(
-        retried
-            .unwrap_or(record.started)
-            .until()
-            .min(Duration::from_secs(1)),
-    )
-    .await;
+    start.wait().await;
+    let retried = args.retry_failed.then_some(start.at);
 
     store.announce(host.name()).await?;
     let (recorder, recording) = Recorder::start(store.clone(), host.name(), metrics.clone());
@@ -245,7 +247,8 @@ async fn begin(
     store: &ReportStore,
     job: &JobId,
     source: Source,
-) -> Result<(JobRecord, PlanReader<File>), CommandError> {
+    time: &StoreTime<'_>,
+) -> Result<(JobRecord, PlanReader<File>, JobStart), CommandError> {
     let Source { mut plan, unpinned } = source;
     let mut record = beginning(job, &plan);
     if let Some(warnings) = unpinned {
@@ -259,11 +262,12 @@ async fn begin(
             return Err(ReportError::InUse(store.location().to_string()).into());
         }
         record.pinned = Some(pinned.digest().to_owned());
-        record.started = Timestamp::now().ceil_second();
         plan = pinned.into_plan(&args.manifest).await?;
     }
+    let start = time.job_start(None).await;
+    record.started = start.at;
     record.save(store).await?;
-    Ok((record, plan))
+    Ok((record, plan, start))
 }
 
 /// Every bucket that the plan names, as a whole.

@@ -22,6 +22,7 @@ use rebucket_planner::{PlanReader, Warnings};
 use rebucket_protocol::{JobId, Timestamp};
 use rebucket_worker::clients::Clients;
 use rebucket_worker::metrics::Metrics;
+use rebucket_worker::queue::Queue as _;
 use rebucket_worker::report::JobRecord;
 use rebucket_worker::report::location::ReportStore;
 use rebucket_worker::retry::Caller;
@@ -36,6 +37,7 @@ use super::estimate::Estimate;
 use super::pinned::{PinnedPlan, Place, path_beside};
 use super::progress::progress_bar;
 use super::source::{self, Source};
+use super::start::StoreTime;
 use super::{CommandError, complain, interrupted, print};
 use batches::{Letterhead, read_batches};
 pub(crate) use checkpoint::CheckpointError;
@@ -108,6 +110,15 @@ async fn submit(args: &SubmitArgs, stop: CancellationToken) -> Result<Exit, Comm
         },
         _ => plan,
     };
+    let time = StoreTime {
+        clients: &clients,
+        metrics: &metrics,
+        bucket: plan.resolution().totals.buckets.keys().next().cloned(),
+    };
+    let start = time.job_start(queue.now()).await;
+    if !begun.goes_on() {
+        begun.submitted = start.at;
+    }
     let mut letterhead = Letterhead::new(
         begun.job.clone(),
         begun.submitted,
@@ -128,9 +139,8 @@ async fn submit(args: &SubmitArgs, stop: CancellationToken) -> Result<Exit, Comm
         }
     }
     // No task may start before the time that its message names: it tells what
-    // this job wrote from what was there before. The wait is bounded, should
-    // the clock have been set back since.
-    tokio::time::sleep(letterhead.submitted.until().min(Duration::from_secs(1))).await;
+    // this job wrote from what was there before.
+    start.wait().await;
     let most = usize::from(args.send.max_sends);
     let caller = Caller::new(
         metrics,
@@ -187,7 +197,6 @@ async fn pinned(
     let pinned = PinnedPlan::take(&args.manifest, path_style, plan, warnings).await?;
     pinned.keep(&place).await?;
     begun.pinned = Some(pinned.digest().to_owned());
-    begun.submitted = Timestamp::now().ceil_second();
     pinned.into_plan(&args.manifest).await
 }
 

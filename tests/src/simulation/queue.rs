@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use rebucket_protocol::Timestamp;
 use rebucket_simulator::clock::Millis;
 use rebucket_simulator::sqs::{self, AttributeValue, Code, Outgoing, SqsError};
 use rebucket_worker::error::{ErrorClass, ServiceError};
@@ -66,7 +67,7 @@ fn delivered(message: &sqs::Received, deadline: Instant) -> Received {
         id: message.message_id.to_string(),
         receipt: ReceiptHandle(message.receipt_handle.clone()),
         body: message.body().to_owned(),
-        receive_count: message.receive_count,
+        receive_count: Some(message.receive_count),
         sent: Some(timestamp(message.sent_at)),
         deadline,
     }
@@ -222,5 +223,9 @@ impl Queue for SimQueue {
 
     fn max_receive_count(&self) -> u32 {
         self.max_receive_count
+    }
+
+    fn now(&self) -> Option<Timestamp> {
+        Some(timestamp(self.process.cloud().now()))
     }
 }

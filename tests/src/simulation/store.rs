@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use rebucket_protocol::{BucketName, ETag, ObjectUri, S3Prefix, VersionId};
+use rebucket_protocol::{BucketName, ETag, ObjectUri, S3Prefix, Timestamp, VersionId};
 use rebucket_simulator::clock::Millis;
 use rebucket_simulator::s3::{self, S3, S3Error, S3Result};
 use rebucket_worker::error::{ErrorClass, ServiceError};
@@ -18,7 +18,7 @@ use rebucket_worker::store::{
 };
 
 use super::audit::Place;
-use super::cloud::State;
+use super::cloud::{State, timestamp_seconds};
 use super::convert::{self, object_ref, to_algorithm, to_kind, to_new_object};
 use super::line::Process;
 use super::outsider::Trigger;
@@ -193,6 +193,10 @@ impl State {
 
 #[async_trait]
 impl ObjectStore for SimStore {
+    fn now(&self) -> Option<Timestamp> {
+        Some(timestamp_seconds(self.process.cloud().now()))
+    }
+
     async fn head(&self, object: &ObjectUri, scope: HeadScope<'_>) -> StoreResult<ObjectHead> {
         let request = s3::GetObjectRequest {
             object: object_ref(object, scope.version),

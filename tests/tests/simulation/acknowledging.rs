@@ -73,6 +73,10 @@ impl Queue for Hesitant {
     fn max_receive_count(&self) -> u32 {
         5
     }
+
+    fn now(&self) -> Option<rebucket_protocol::Timestamp> {
+        None
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -90,6 +90,10 @@ impl Queue for Extender {
     fn max_receive_count(&self) -> u32 {
         5
     }
+
+    fn now(&self) -> Option<rebucket_protocol::Timestamp> {
+        None
+    }
 }
 
 /// How long a request of a [`Script`] takes to arrive.

@@ -45,13 +45,23 @@ pub struct Received {
     pub receipt: ReceiptHandle,
     /// The body.
     pub body: String,
-    /// How often it was delivered, this time included.
-    pub receive_count: u32,
-    /// When it was first sent.
+    /// How often it was delivered, this time included; `None` where the queue
+    /// does not say.
+    pub receive_count: Option<u32>,
+    /// When it was first sent, by the queue's clock. A message that was moved
+    /// back from a dead-letter queue was sent anew.
     pub sent: Option<Timestamp>,
     /// When it becomes visible again. Stamped before the request that
     /// received it was sent, so it errs on the early side.
     pub deadline: Instant,
+}
+
+impl Received {
+    /// How often it was delivered, as far as that is known: once at least.
+    #[must_use]
+    pub fn deliveries(&self) -> u32 {
+        self.receive_count.unwrap_or(1)
+    }
 }
 
 /// How a single entry of a batch ended.
@@ -125,4 +135,8 @@ pub trait Queue: Send + Sync + 'static {
     /// How often a message is delivered before the queue itself moves it to
     /// the dead-letter queue.
     fn max_receive_count(&self) -> u32;
+
+    /// The time by the clock that stamps [`Received::sent`], or a little
+    /// earlier; `None` while it is not known. Sends nothing.
+    fn now(&self) -> Option<Timestamp>;
 }

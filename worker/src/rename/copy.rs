@@ -2,9 +2,10 @@
 
 use rebucket_protocol::{IfExists, ObjectUri, Reason, Waiver};
 
+use super::distinct::Distinct;
 use super::plan::CopyPlan;
 use super::recognise::Overwritten;
-use super::{Attempt, Copy, Original, RenameError, Source};
+use super::{Attempt, Copy, Finished, Original, RenameError, Source, VerifyMode};
 use crate::error::{ErrorClass, ServiceError};
 use crate::retry::{CallError, Policy};
 use crate::store::endpoint::Precondition;
@@ -18,15 +19,25 @@ pub(crate) struct Target<'a> {
     pub(crate) replaces: Replaces<'a>,
 }
 
+/// What became of the second step.
+pub(crate) enum Copied {
+    /// The copy is at the destination.
+    Made(Copy),
+    /// A condition did not hold: the source changed, or an object is at the
+    /// destination, perhaps our own from an attempt whose answer was lost.
+    Refused,
+    /// The task ends here, and nothing is deleted.
+    Settled(Finished),
+}
+
 impl Attempt<'_> {
-    /// Copies the source to the destination. `None` when a condition did not
-    /// hold: the source changed, or an object is at the destination, perhaps
-    /// our own from an attempt whose answer was lost.
-    pub(crate) async fn copy(&self, source: &Source) -> Result<Option<Copy>, RenameError> {
+    /// Copies the source to the destination.
+    pub(crate) async fn copy(&self, source: &Source) -> Result<Copied, RenameError> {
         let replaced = match self.task.if_exists {
             IfExists::Fail | IfExists::Skip => None,
             IfExists::Overwrite => match self.before_overwrite(source).await? {
-                Overwritten::Already(copy) => return Ok(Some(*copy)),
+                Overwritten::Already(copy) => return Ok(Copied::Made(*copy)),
+                Overwritten::Settled(finished) => return Ok(Copied::Settled(finished)),
                 Overwritten::NotYet(there) => there,
             },
         };
@@ -34,18 +45,28 @@ impl Attempt<'_> {
             object: self.task.destination(),
             replaces: replaced
                 .as_ref()
-                .map_or(Replaces::Nothing, Replaces::Object),
+                .map_or(Replaces::Nothing, |there| Replaces::Object(&there.etag)),
         };
         // Copying all parts only to hear at the end that the key is taken
         // would be a waste.
         let parts = matches!(source.plan, CopyPlan::Parts(_));
         let overwrites = self.task.if_exists == IfExists::Overwrite;
         if !overwrites && parts && self.is_taken(target.object).await? {
-            return Ok(None);
+            return Ok(Copied::Refused);
         }
-        let receipt = self.copy_to(source, target, source.plan).await?;
+        if replaced.as_ref().is_some_and(|there| there.etag == source.head.etag) {
+            self.pass_second().await?;
+        }
+        let Some(receipt) = self.copy_to(source, target, source.plan).await? else {
+            return Ok(Copied::Refused);
+        };
+        let distinct = match (Distinct::created(target.replaces), &replaced) {
+            (Some(created), _) => created,
+            (None, Some(there)) => self.tell_replaced_apart(source, there, &receipt).await?,
+            (None, None) => return Err(self.unsettled("the copy may have replaced any object")),
+        };
         let asked = &source.attributes.encryption;
-        Ok(receipt.map(|receipt| Copy::answered(receipt, asked)))
+        Ok(Copied::Made(Copy::answered(receipt, asked, distinct)))
     }
 
     /// Copies the source anywhere, by a plan.
@@ -145,12 +166,15 @@ impl Attempt<'_> {
         }
     }
 
-    fn replaces_conditionally(&self) -> bool {
+    pub(crate) fn replaces_conditionally(&self) -> bool {
         self.destination_bucket.abilities.replaces_conditionally
     }
 
-    /// Where the endpoint may ignore the condition that keeps a request from
-    /// replacing an object, a HEAD right before each attempt stands in for it.
+    /// Looks at the target right before each attempt where the endpoint may
+    /// ignore the condition that keeps a request from replacing an object.
+    /// Where its answers are not believed, that is so for every request: a
+    /// probe speaks for the node that answered it, and on some stores a copy
+    /// wins a race in spite of the condition.
     pub(crate) async fn not_taken(
         &self,
         operation: &'static str,
@@ -158,7 +182,7 @@ impl Attempt<'_> {
         condition: Precondition,
     ) -> StoreResult<()> {
         let expected = match target.replaces {
-            Replaces::Nothing if self.lacks(condition) => None,
+            Replaces::Nothing if self.looks_before_writes() || self.lacks(condition) => None,
             Replaces::Object(etag) if !self.replaces_conditionally() => Some(etag),
             _ => return Ok(()),
         };
@@ -175,6 +199,10 @@ impl Attempt<'_> {
         Err(ServiceError::local(
             operation, object, class, "Taken", message,
         ))
+    }
+
+    fn looks_before_writes(&self) -> bool {
+        self.verify_mode() != VerifyMode::Response && !self.destination_bucket.abilities.trusted
     }
 
     async fn is_taken(&self, object: &ObjectUri) -> Result<bool, RenameError> {

@@ -4,7 +4,7 @@
 //!    was made in this attempt, or was proven to be ours, and verified.
 //! 2. *Not cancelled*: neither shutdown nor a lost lease has stopped us. The
 //!    caller sends nothing once it is told to stop (`retry.rs`).
-//! 3. *Source unchanged*: where time passed, where an earlier answer to this
+//! 3. *Both unchanged*: where time passed, where an earlier answer to this
 //!    very delete was lost, or where the endpoint ignores the condition of
 //!    gate 5, the source is looked at once more. Where an object with the same
 //!    bytes takes its place, that is after whoever made the copy has had the
@@ -22,6 +22,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use rebucket_protocol::{Reason, VersionId, VersionPolicy};
 
+use super::distinct::Sighting;
 use super::inspect::Absence;
 use super::plan::CopyPlan;
 use super::verify::Verified;
@@ -31,6 +32,16 @@ use crate::retry::{CallError, Policy};
 use crate::store::endpoint::Precondition;
 use crate::store::object::ObjectHead;
 use crate::store::{DeleteRequest, HeadScope, StoreResult};
+
+/// What became of one attempt to delete the source.
+enum Attempted {
+    /// It is deleted.
+    Deleted,
+    /// It is not there, or another object is: nothing was sent.
+    Absent(Absence),
+    /// The copy is not what was compared any more: nothing was sent.
+    CopyChanged,
+}
 
 /// Whether an error says that the request was not carried out, and will not
 /// be.
@@ -59,11 +70,17 @@ impl Attempt<'_> {
             .caller
             .call(Policy::WRITE, || async {
                 // Gate 2 is the caller's.
-                // Gate 3.
+                // Gate 3: the copy first, so that its look lies between two
+                // at the source, and the source's is the last before gate 4.
+                if let Some(seen) = copy.distinct.sighting()
+                    && !self.is_still_there(seen).await?
+                {
+                    return Ok(Attempted::CopyChanged);
+                }
                 if look.swap(true, Ordering::SeqCst)
                     && let Some(absence) = self.look_again(source).await?
                 {
-                    return Ok(Some(absence));
+                    return Ok(Attempted::Absent(absence));
                 }
                 // Gate 4, for every attempt anew; gate 5 is in the request.
                 self.held_lease("DeleteObject", &source.pinned.object)?;
@@ -72,16 +89,19 @@ impl Attempt<'_> {
                 if deleted.as_ref().err().is_none_or(is_refusal) {
                     unanswered.fetch_sub(1, Ordering::SeqCst);
                 }
-                deleted.map(|()| None)
+                deleted.map(|()| Attempted::Deleted)
             })
             .await;
         let gone = || renamed(Others::Perhaps);
         match deleted {
-            Ok(None) => {
+            Ok(Attempted::Deleted) => {
                 let unanswered = unanswered.into_inner() > 0;
                 Ok(renamed(self.others(source, copy, unanswered)))
             }
-            Ok(Some(absence)) => self.source_is_not_there(&absence, gone()),
+            Ok(Attempted::Absent(absence)) => self.source_is_not_there(&absence, gone()),
+            Ok(Attempted::CopyChanged) => {
+                Err(self.unsettled("the copy was replaced or removed after it was compared"))
+            }
             Err(CallError::Failed(error)) => match error.class() {
                 // Gone: by an attempt of ours whose answer was lost, or by
                 // another worker that recognised this copy.
@@ -135,6 +155,8 @@ impl Attempt<'_> {
     /// would be a request that need not be made.
     fn needs_recheck(&self, source: &Original, copy: &Copy) -> bool {
         copy.origin == Origin::Recognised
+            // Only a source that is unchanged still is another object.
+            || copy.distinct.sighting().is_some()
             // Another object takes this one's place as soon as it is gone, and
             // another worker may just have done so.
             || !self.task.then().is_empty()
@@ -157,6 +179,17 @@ impl Attempt<'_> {
         HeadScope {
             version: self.purged_version(source),
             part: None,
+        }
+    }
+
+    /// Whether the copy that was found is still the object that was compared:
+    /// if it is another one by now, the comparison is worth nothing.
+    async fn is_still_there(&self, seen: &Sighting) -> StoreResult<bool> {
+        let object = self.task.destination();
+        match self.store.head(object, HeadScope::default()).await {
+            Ok(head) => Ok(Sighting::of(&head) == *seen),
+            Err(error) if error.class() == ErrorClass::NotFound => Ok(false),
+            Err(other) => Err(other),
         }
     }
 

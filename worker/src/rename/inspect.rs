@@ -44,7 +44,6 @@ impl Attempt<'_> {
         self.hold_to_statement(&head);
         let of_size = |error: RenameError| error.of_size(head.size);
         self.refuse(&head).map_err(of_size)?;
-        self.refuse_folded_keys(&head).await.map_err(of_size)?;
         let pinned = PinnedSource {
             object: object.clone(),
             etag: head.etag.clone(),
@@ -100,18 +99,13 @@ impl Attempt<'_> {
         if let Some(absence) = contradiction(&self.task.pins, head) {
             return Some(absence);
         }
-        // A duplicate need not look like a redelivery, and where the copy may
-        // replace an object, nothing else would stop it.
-        if self.delivery.redelivered || self.task.if_exists == IfExists::Overwrite {
-            self.rewritten(head)
-        } else {
-            None
-        }
+        // Every delivery may be a second one: what was moved back from the
+        // dead-letter queue, or sent again, looks like the first.
+        self.rewritten(head)
     }
 
-    /// Written since the task was first sent: on a redelivery, or where the
-    /// destination holds the same bytes already, it may be another object
-    /// that somebody put where an earlier delivery took ours away.
+    /// Written since the task was first sent, it may be another object that
+    /// somebody put where an earlier delivery took ours away.
     pub(crate) fn rewritten(&self, head: &ObjectHead) -> Option<Absence> {
         if self.task.pins.modified.is_some() {
             return None;
@@ -155,46 +149,13 @@ impl Attempt<'_> {
                 || head
                     .lock
                     .retain_until
-                    .is_some_and(|at| at > self.settings.host.now())
+                    .is_some_and(|at| at > self.now())
             {
                 let detail = "Object Lock keeps the version that would be purged";
                 return refuse(Reason::Locked, detail.to_owned());
             }
         }
         Ok(())
-    }
-
-    /// Some endpoints fold keys: `a//b`, `a\b` and `a/b` are one object there,
-    /// and renaming it to itself would delete it. Where two keys look alike,
-    /// an object under both that is the same to the second is taken for one.
-    async fn refuse_folded_keys(&self, head: &ObjectHead) -> Result<(), RenameError> {
-        if !self.may_be_one_object() {
-            return Ok(());
-        }
-        let (source, destination) = (self.task.source(), self.task.destination());
-        let there = self.head_if_there(destination, HeadScope::default());
-        match there.await? {
-            Some(other)
-                if other.etag == head.etag
-                    && other.modified == head.modified
-                    && other.size == head.size
-                    && other.version == head.version =>
-            {
-                let detail = format!(
-                    "{source} and {destination} are one object to this endpoint, which folds keys"
-                );
-                Err(RenameError::failed(Reason::KeysFold, detail))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// Whether the endpoint may take both keys for one.
-    pub(crate) fn may_be_one_object(&self) -> bool {
-        let (source, destination) = (self.task.source(), self.task.destination());
-        let alike = source.bucket == destination.bucket
-            && look_alike(source.key.as_str(), destination.key.as_str());
-        alike && !self.destination_bucket.abilities.trusted
     }
 
     /// Reads the properties that HEAD does not show, as far as the copy needs
@@ -227,7 +188,7 @@ impl Attempt<'_> {
         if read.acl.is_some() {
             self.contradicted(Waiver::Acl);
         }
-        let mut attributes = carried(read, &self.task.options, self.settings.host.now());
+        let mut attributes = carried(read, &self.task.options, self.now());
         let able = self.destination_bucket.abilities.upload_checksum;
         if let (CopyPlan::Parts(_), Some((_, kind))) = (plan, &mut attributes.checksum)
             && able != Some(ChecksumKind::FullObject)
@@ -302,34 +263,4 @@ pub(super) fn contradiction(pins: &Pins, head: &ObjectHead) -> Option<Absence> {
         return (!same).then(|| changed("date", at, text(head.modified.as_ref().map(|m| m as _))));
     }
     None
-}
-
-/// True when two keys differ at most in what endpoints are known to fold:
-/// slashes, backslashes, dots and the case of letters. Wider than any of them,
-/// since it only costs a HEAD.
-fn look_alike(a: &str, b: &str) -> bool {
-    let bare = |key: &str| -> String {
-        let kept = key.chars().filter(char::is_ascii_alphanumeric);
-        kept.map(|c| c.to_ascii_lowercase()).collect()
-    };
-    bare(a) == bare(b)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::look_alike;
-
-    #[test]
-    fn keys_that_some_endpoint_folds_look_alike() {
-        for (a, b) in [
-            ("x//a.txt", "x/a.txt"),
-            ("x\\a", "x/a"),
-            ("./x", "x"),
-            ("x/", "x"),
-            ("Photo.JPG", "photo.jpg"),
-        ] {
-            assert!(look_alike(a, b), "{a} {b}");
-        }
-        assert!(!look_alike("old/1", "new/1"));
-    }
 }

@@ -13,6 +13,7 @@ pub mod attributes;
 pub mod compare;
 pub mod copy;
 pub mod delete;
+pub mod distinct;
 pub mod ended;
 pub mod inspect;
 pub(crate) mod look;
@@ -23,6 +24,7 @@ pub mod recognise;
 pub mod same_bytes;
 pub mod settle;
 pub mod states;
+mod tell_apart;
 pub mod unseen;
 pub mod verify;
 
@@ -45,6 +47,7 @@ use crate::retry::Caller;
 use crate::store::endpoint::{Abilities, Precondition};
 use crate::store::{BucketFacts, ObjectStore};
 pub use ended::{Finished, Others, RenameError};
+use copy::Copied;
 use plan::PartSettings;
 pub use states::{Copy, Origin, Original, Source, Written};
 use unseen::Statement;
@@ -103,10 +106,13 @@ pub struct Renamer {
 pub struct Delivery {
     /// How often the task was delivered, this time included.
     pub receive_count: u32,
-    /// True when an earlier delivery may have begun: the receive count says
-    /// so, or the job was started before.
+    /// True when an earlier delivery is known to have begun: the receive count
+    /// says so, or does not say, or the job was started before. It shows what
+    /// may be spared, never which object is meant: a message that was moved
+    /// back or sent again looks like a first delivery.
     pub redelivered: bool,
-    /// When the task was first sent, as well as that is known.
+    /// When the message was sent, by the store's clock, as well as that is
+    /// known.
     pub first_sent: Option<Timestamp>,
     /// The message's lease.
     pub lease: Lease,
@@ -185,6 +191,12 @@ impl Renamer {
             statement: self.statements.get(&task.source().bucket),
         };
         attempt.run().await
+    }
+
+    /// The store's own time, or a little earlier, if that is known.
+    #[must_use]
+    pub fn store_time(&self) -> Option<Timestamp> {
+        self.store.now()
     }
 
     fn caller(&self, delivery: &Delivery) -> Caller {
@@ -274,8 +286,9 @@ impl Attempt<'_> {
 
     async fn carry(&self, source: Source) -> Result<Finished, RenameError> {
         let copy = match self.copy(&source).await? {
-            Some(copy) => copy,
-            None => match self.recognise(&source).await? {
+            Copied::Made(copy) => copy,
+            Copied::Settled(finished) => return Ok(finished),
+            Copied::Refused => match self.recognise(&source).await? {
                 recognise::Recognised::Ours(copy) => copy,
                 recognise::Recognised::Settled(finished) => return Ok(finished),
             },
@@ -283,6 +296,13 @@ impl Attempt<'_> {
         self.carry_annotations(&source, &copy).await?;
         let verified = self.verify(source, copy).await?;
         self.delete_source(verified).await
+    }
+
+    /// The time by the clock that objects are dated with, rather too early
+    /// than too late.
+    pub(crate) fn now(&self) -> Timestamp {
+        let own = self.settings.host.now();
+        self.store.now().unwrap_or(own)
     }
 
     /// True when either endpoint ignores this condition.

@@ -2,32 +2,24 @@
 //! attempt that died or whose answer was lost (facts 1.5)? "The object exists"
 //! is no proof that we wrote it.
 
-use rebucket_protocol::{ETag, IfExists, Reason};
+use rebucket_protocol::{IfExists, Reason};
 
 use super::compare::{Comparison, Fingerprint};
+use super::distinct::Sighting;
 use super::inspect::Absence;
 use super::{Attempt, Copy, Finished, Origin, RenameError, Source};
 use crate::error::{ErrorClass, ServiceError};
 use crate::store::HeadScope;
 use crate::store::object::ObjectHead;
 
-/// What lies at the destination, taken for a copy of ours.
-fn recognised(head: &ObjectHead) -> Copy {
-    Copy {
-        etag: head.etag.clone(),
-        version: head.version.clone(),
-        checksums: head.checksums.clone(),
-        encryption: head.encryption.clone(),
-        origin: Origin::Recognised,
-    }
-}
-
 /// What is at the destination of a task that overwrites.
 pub(crate) enum Overwritten {
     /// The copy, by an earlier delivery.
     Already(Box<Copy>),
-    /// What is to be replaced, by its entity tag, if anything is there.
-    NotYet(Option<ETag>),
+    /// What is to be replaced, if anything is there.
+    NotYet(Option<Sighting>),
+    /// The task ends here, and nothing is deleted.
+    Settled(Finished),
 }
 
 /// What a refused copy means.
@@ -36,6 +28,15 @@ pub(crate) enum Recognised {
     Ours(Copy),
     /// The task ends here, and nothing is deleted.
     Settled(Finished),
+}
+
+impl From<Recognised> for Overwritten {
+    fn from(recognised: Recognised) -> Self {
+        match recognised {
+            Recognised::Ours(copy) => Self::Already(Box::new(copy)),
+            Recognised::Settled(finished) => Self::Settled(finished),
+        }
+    }
 }
 
 impl Attempt<'_> {
@@ -51,7 +52,9 @@ impl Attempt<'_> {
                 self.in_the_way("there is none any more"),
             ));
         };
-        let copy = recognised(&head);
+        if let Some(ended) = self.refuse_one_object(source, &head) {
+            return ended;
+        }
         match self.compare(Fingerprint::of(&source.head), Fingerprint::of(&head)) {
             Comparison::Match => {}
             Comparison::Mismatch(what) => {
@@ -75,7 +78,9 @@ impl Attempt<'_> {
                 }
             },
         }
-        let missing = self.missing_properties(source, &copy, &head).await?;
+        let missing = self
+            .missing_properties(source, Origin::Recognised, &head)
+            .await?;
         if !missing.is_empty() {
             let why = format!("it has the same bytes, but other properties: {missing}");
             return self.conflict(source, &head, &why);
@@ -85,7 +90,7 @@ impl Attempt<'_> {
         // delivery took ours away. It is not ours to delete.
         let newer = self.newer_than_its_copy(&source.head, &head);
         match (self.rewritten(&source.head).or(newer), self.task.if_exists) {
-            (None, _) => Ok(Recognised::Ours(copy)),
+            (None, _) => self.take_for_ours(source, &head).await,
             (Some(absence), IfExists::Skip) => Ok(Recognised::Settled(Finished::Skipped {
                 bytes: source.head.size,
                 detail: absence.detail,
@@ -125,12 +130,14 @@ impl Attempt<'_> {
         // Dated before the task was sent, it is what the task is to replace;
         // what follows tells the exceptions. A duplicate of a message need not
         // look like a redelivery, so a later date is always looked into.
-        let since = self.first_sent().zip(head.modified);
+        let since = self.earliest_sent().zip(head.modified);
         let later = since.filter(|(sent, at)| at >= sent);
-        if later.is_none() && !self.delivery.redelivered {
-            return Ok(Overwritten::NotYet(Some(head.etag)));
+        if let Some(ended) = self.refuse_one_object(source, &head) {
+            return ended.map(Overwritten::from);
         }
-        let copy = recognised(&head);
+        if later.is_none() && !self.delivery.redelivered {
+            return Ok(Overwritten::NotYet(Some(Sighting::of(&head))));
+        }
         let same = match self.compare(Fingerprint::of(&source.head), Fingerprint::of(&head)) {
             Comparison::NotComparable => match self.prove(source, &head).await? {
                 Some(proven) => proven,
@@ -141,14 +148,14 @@ impl Attempt<'_> {
         let ours = same == Comparison::Match
             && self.newer_than_its_copy(&source.head, &head).is_none()
             && self
-                .missing_properties(source, &copy, &head)
+                .missing_properties(source, Origin::Recognised, &head)
                 .await?
                 .is_empty();
         if ours {
-            return Ok(Overwritten::Already(Box::new(copy)));
+            return Ok(self.take_for_ours(source, &head).await?.into());
         }
         match later {
-            None => Ok(Overwritten::NotYet(Some(head.etag))),
+            None => Ok(Overwritten::NotYet(Some(Sighting::of(&head)))),
             Some((sent, at)) => {
                 let detail = format!(
                     "{destination} was written at {at}, after the task was first sent at {sent}, \

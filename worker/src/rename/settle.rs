@@ -74,6 +74,14 @@ impl Attempt<'_> {
         }
     }
 
+    /// Whether a copy by an earlier delivery of this task can have this date.
+    pub(crate) fn may_be_of_this_job(&self, head: &ObjectHead) -> bool {
+        match (self.earliest_sent(), head.modified) {
+            (Some(sent), Some(modified)) => modified.unix_seconds() >= sent.unix_seconds(),
+            _ => true,
+        }
+    }
+
     /// Dated after the job began. Without pins this is all that is left of an
     /// earlier delivery that died between its delete and its record; being
     /// wrong costs a line of the report, never an object.

@@ -2,6 +2,7 @@
 
 use rebucket_protocol::{ETag, Timestamp, VersionId};
 
+use super::distinct::Distinct;
 use super::plan::CopyPlan;
 use crate::store::CopyReceipt;
 use crate::store::object::{Attributes, Checksums, Encryption, ObjectHead, PinnedSource};
@@ -69,7 +70,7 @@ pub enum Origin {
     Recognised,
 }
 
-/// A copy of the source at the destination.
+/// A copy of the source at the destination, which is not the source itself.
 #[derive(Debug, Clone)]
 pub struct Copy {
     /// Its entity tag.
@@ -82,12 +83,14 @@ pub struct Copy {
     pub encryption: Encryption,
     /// Who made it.
     pub origin: Origin,
+    /// What shows that it is another object than the source.
+    pub distinct: Distinct,
 }
 
 impl Copy {
     /// What a success response of this attempt has made. A key that was asked
     /// for is used, and answered by most.
-    pub(crate) fn answered(receipt: CopyReceipt, asked: &Encryption) -> Self {
+    pub(crate) fn answered(receipt: CopyReceipt, asked: &Encryption, distinct: Distinct) -> Self {
         Self {
             etag: receipt.etag,
             version: receipt.version,
@@ -97,6 +100,7 @@ impl Copy {
                 stated => stated,
             },
             origin: Origin::ThisAttempt,
+            distinct,
         }
     }
 }

@@ -18,6 +18,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use rebucket_protocol::{BucketName, ETag, IfExists, Pins, StorageClass, TaskId, Waiver};
 
 use super::copy::Target;
+use super::distinct::Distinct;
 use super::plan::CopyPlan;
 use super::verify::Verified;
 use super::{Attempt, Bucket, Copy, Original, RenameError, VerifyMode, Written};
@@ -132,10 +133,13 @@ impl Attempt<'_> {
             // Not the pinned object, or one is there: perhaps our own copy, of
             // which the answer was lost.
             Ok(None) => return Ok(None),
-            Ok(Some(receipt)) => {
-                let copy = Copy::answered(receipt, &attributes.encryption);
-                self.verify_unseen(original, copy)
-            }
+            Ok(Some(receipt)) => match Distinct::created(target.replaces) {
+                Some(created) => {
+                    let copy = Copy::answered(receipt, &attributes.encryption, created);
+                    self.verify_unseen(original, copy)
+                }
+                None => return Ok(None),
+            },
             Err(error) => Err(error),
         };
         match verified {
@@ -176,8 +180,6 @@ impl Attempt<'_> {
         // What copies lose can only be refused where it is seen.
         let keeps_tags =
             self.destination_bucket.abilities.copy_keeps_tags || task.options.waives(Waiver::Tags);
-        // A look tells two objects from one.
-        let two_keys = !self.may_be_one_object();
         // Whether the statement is true, somebody has to see.
         let sampled = is_sampled(task.id());
 
@@ -189,7 +191,6 @@ impl Attempt<'_> {
             && believed
             && conditional
             && keeps_tags
-            && two_keys
             && !sampled;
         spared.then(|| self.described(etag, size, storage_class))
     }

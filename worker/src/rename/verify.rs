@@ -120,7 +120,7 @@ impl Attempt<'_> {
         copy: &Copy,
         head: &ObjectHead,
     ) -> Result<(), RenameError> {
-        let missing = self.missing_properties(source, copy, head).await?;
+        let missing = self.missing_properties(source, copy.origin, head).await?;
         if missing.is_empty() {
             return Ok(());
         }
@@ -138,13 +138,13 @@ impl Attempt<'_> {
     pub(crate) async fn missing_properties(
         &self,
         source: &Source,
-        copy: &Copy,
+        origin: Origin,
         head: &ObjectHead,
     ) -> Result<String, RenameError> {
         let pinned = PinnedSource {
             object: self.task.destination().clone(),
-            etag: copy.etag.clone(),
-            version: copy.version.clone(),
+            etag: head.etag.clone(),
+            version: head.version.clone(),
         };
         let options = &self.task.options;
         // What a single copy did not need to know was not read yet.
@@ -154,11 +154,11 @@ impl Attempt<'_> {
             let read = self
                 .read_attributes(&source.pinned, &source.head, Need::EVERYTHING)
                 .await?;
-            carried(read, options, self.settings.host.now())
+            carried(read, options, self.now())
         };
         // What this attempt made has no grants that it was not given; of what
         // was found there, that is not known.
-        let need = match copy.origin {
+        let need = match origin {
             Origin::ThisAttempt => Need::to_compare(&expected),
             Origin::Recognised => Need::EVERYTHING,
         };

@@ -14,7 +14,7 @@ pub mod probe;
 pub mod s3;
 
 use async_trait::async_trait;
-use rebucket_protocol::{BucketName, ETag, ObjectUri, S3Prefix, VersionId};
+use rebucket_protocol::{BucketName, ETag, ObjectUri, S3Prefix, Timestamp, VersionId};
 
 use crate::error::ServiceError;
 use object::{Acl, Attributes, Checksums, Encryption, ObjectHead, ObjectLock, PinnedSource, Tags};
@@ -170,6 +170,10 @@ pub struct BucketFacts {
 /// The requests that a rename makes.
 #[async_trait]
 pub trait ObjectStore: Send + Sync + 'static {
+    /// The store's own time, by which objects are dated, or a little earlier;
+    /// `None` while no answer had a date. Sends nothing.
+    fn now(&self) -> Option<Timestamp>;
+
     /// `HeadObject` with checksums.
     async fn head(&self, object: &ObjectUri, scope: HeadScope<'_>) -> StoreResult<ObjectHead>;
 

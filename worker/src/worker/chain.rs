@@ -105,7 +105,7 @@ impl Context {
                 )),
                 bytes: 0,
                 etag: None,
-                attempts: message.receive_count,
+                attempts: message.deliveries(),
                 started,
                 ended: shared.settings.host.now(),
                 worker: shared.settings.host.name().to_owned(),

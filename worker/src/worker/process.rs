@@ -14,6 +14,7 @@ use tokio_util::task::TaskTracker;
 use super::verdict::{End, Verdict, exhausted, redelivery_delay};
 use super::{Shared, Worker};
 use crate::admission::Refusal;
+use crate::clock::translated;
 use crate::queue::ack::Acknowledger;
 use crate::queue::lease::{Kept, LeaseKeeper};
 use crate::queue::receiver::Admitted;
@@ -89,7 +90,7 @@ impl Context {
                 self.hand_back(&message, kept, Duration::ZERO).await;
             }
             Verdict::Retry { detail } => {
-                let delay = redelivery_delay(message.receive_count);
+                let delay = redelivery_delay(message.deliveries());
                 tracing::warn!(message = message.id, ?delay, detail, "handed back");
                 shared.metrics.handed_back("transient");
                 self.hand_back(&message, kept, delay).await;
@@ -112,10 +113,12 @@ impl Context {
     }
 
     fn delivery(&self, message: &Received, kept: &Kept) -> Delivery {
+        let shared = &*self.worker.shared;
+        let (queue, store) = (shared.queue.now(), shared.renamer.store_time());
         Delivery {
-            receive_count: message.receive_count,
-            redelivered: message.receive_count > 1 || self.worker.shared.settings.resumed,
-            first_sent: message.sent,
+            receive_count: message.deliveries(),
+            redelivered: message.receive_count != Some(1) || shared.settings.resumed,
+            first_sent: message.sent.map(|sent| translated(sent, queue, store)),
             lease: kept.lease().clone(),
             stop: kept.lease().stop().clone(),
         }
@@ -177,7 +180,7 @@ impl Context {
                 tracing::error!(%error, task = %task.id(), "not recorded; handed back");
                 shared.metrics.handed_back("unrecorded");
                 return self
-                    .hand_back(message, kept, redelivery_delay(message.receive_count))
+                    .hand_back(message, kept, redelivery_delay(message.deliveries()))
                     .await;
             }
             if end.is_done()
@@ -188,7 +191,7 @@ impl Context {
                 tracing::warn!(%error, task = %task.id(), "could not send what waits for it");
                 shared.metrics.handed_back("unsent");
                 return self
-                    .hand_back(message, kept, redelivery_delay(message.receive_count))
+                    .hand_back(message, kept, redelivery_delay(message.deliveries()))
                     .await;
             }
         }
@@ -200,7 +203,7 @@ impl Context {
             if !self.park(message, &ParkReason { reason, detail }).await {
                 // The queue's own redrive policy will move it in the end.
                 return self
-                    .hand_back(message, kept, redelivery_delay(message.receive_count))
+                    .hand_back(message, kept, redelivery_delay(message.deliveries()))
                     .await;
             }
             shared.metrics.parked(reason);

@@ -101,7 +101,7 @@ impl End {
             detail: self.detail.clone(),
             bytes: self.bytes,
             etag: self.etag.clone(),
-            attempts: message.receive_count,
+            attempts: message.deliveries(),
             started,
             ended: host.now(),
             worker: host.name().to_owned(),
@@ -113,7 +113,7 @@ impl End {
 /// the queue would move the message to the dead-letter queue without a word.
 pub(super) fn exhausted(verdict: Verdict, message: &Received, max_receive_count: u32) -> Verdict {
     match verdict {
-        Verdict::Interrupted if message.receive_count >= max_receive_count => {
+        Verdict::Interrupted if message.deliveries() >= max_receive_count => {
             let detail = "interrupted on the last delivery that the queue permits".to_owned();
             Verdict::Failed {
                 reason: Reason::RetriesExhausted,
@@ -121,10 +121,10 @@ pub(super) fn exhausted(verdict: Verdict, message: &Received, max_receive_count:
                 bytes: 0,
             }
         }
-        Verdict::Retry { detail } if message.receive_count >= max_receive_count => {
+        Verdict::Retry { detail } if message.deliveries() >= max_receive_count => {
             let detail = format!(
                 "given up after {} deliveries: {detail}",
-                message.receive_count
+                message.deliveries()
             );
             Verdict::Failed {
                 reason: Reason::RetriesExhausted,

@@ -21,9 +21,11 @@ use aws_sdk_sqs::types::{
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use rebucket_protocol::Timestamp;
 use tokio::time::Instant;
 
 use super::{Depth, EntryResult, FifoOrder, Outgoing, ParkReason, Queue, ReceiptHandle, Received};
+use crate::clock::ServiceClock;
 use crate::error::{ErrorClass, Fault, ServiceError};
 use crate::metrics::Metrics;
 use crate::store::classify::classify;
@@ -43,6 +45,7 @@ pub struct SqsQueue {
     url: String,
     dead_letter_url: String,
     max_receive_count: u32,
+    clock: ServiceClock,
 }
 
 /// Sends one request within `limit` and classifies its failure.
@@ -336,5 +339,9 @@ impl Queue for SqsQueue {
 
     fn max_receive_count(&self) -> u32 {
         self.max_receive_count
+    }
+
+    fn now(&self) -> Option<Timestamp> {
+        self.clock.now()
     }
 }

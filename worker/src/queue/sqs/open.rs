@@ -9,6 +9,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use super::{REQUEST_LIMIT, SqsQueue, send};
+use crate::clock::ServiceClock;
 use crate::metrics::Metrics;
 use crate::retry::{CallError, Caller, Policy};
 
@@ -72,6 +73,9 @@ impl SqsQueue {
         metrics: Metrics,
         stop: &CancellationToken,
     ) -> Result<Self, OpenError> {
+        let clock = ServiceClock::default();
+        let config = client.config().to_builder().interceptor(clock.clone());
+        let client = Client::from_conf(config.build());
         let caller = Caller::new(metrics.clone(), Arc::new(Semaphore::new(1)), stop.clone());
         let attributes = || {
             let request = client
@@ -110,6 +114,7 @@ impl SqsQueue {
             url: url.to_owned(),
             dead_letter_url,
             max_receive_count,
+            clock,
         })
     }
 }

@@ -43,9 +43,7 @@ pub(super) fn received(message: Message, deadline: Instant) -> Option<Received> 
         id: message.message_id.unwrap_or_default(),
         receipt: ReceiptHandle(message.receipt_handle?),
         body: message.body.unwrap_or_default(),
-        receive_count: receive_count
-            .and_then(|n| u32::try_from(n).ok())
-            .unwrap_or(1),
+        receive_count: receive_count.and_then(|n| u32::try_from(n).ok()),
         sent: sent.and_then(Timestamp::from_unix_millis),
         deadline,
     })

@@ -1,7 +1,7 @@
 //! What a bucket settles for all of its objects.
 
 use aws_sdk_s3::types::{ObjectLockEnabled, ObjectOwnership};
-use rebucket_protocol::{BucketName, S3Prefix};
+use rebucket_protocol::{BucketName, S3Prefix, Timestamp};
 
 use super::S3Store;
 use crate::error::ErrorClass;
@@ -21,6 +21,15 @@ impl S3Store {
             has_lock: self.has_lock(&place.bucket).await?,
             has_versions: true,
         })
+    }
+
+    /// What the store's clock shows, by an answer to a request about this
+    /// bucket: a refusal is dated as well. `None` where no answer comes, or
+    /// none with a date.
+    pub async fn ask_time(&self, bucket: &BucketName) -> Option<Timestamp> {
+        let request = self.client.head_bucket().bucket(bucket.as_str());
+        drop(self.send("HeadBucket", bucket, request.send()).await);
+        self.clock.now()
     }
 
     /// A bucket that never had versioning answers without a status (API

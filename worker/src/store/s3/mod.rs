@@ -14,7 +14,7 @@ use aws_sdk_s3::Client;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
-use rebucket_protocol::{BucketName, ETag, ObjectUri, S3Prefix, VersionId};
+use rebucket_protocol::{BucketName, ETag, ObjectUri, S3Prefix, Timestamp, VersionId};
 use tokio::time::Instant;
 
 use super::classify::classify;
@@ -23,6 +23,7 @@ use super::{
     BucketFacts, CompleteRequest, CopyReceipt, CopyRequest, DeleteRequest, HeadScope, ObjectStore,
     PartRange, PartReceipt, StoreResult, UploadId,
 };
+use crate::clock::ServiceClock;
 use crate::error::{ErrorClass, ServiceError};
 use crate::metrics::Metrics;
 use answer::AnswerCheck;
@@ -32,6 +33,7 @@ use answer::AnswerCheck;
 pub struct S3Store {
     client: Client,
     metrics: Metrics,
+    clock: ServiceClock,
 }
 
 /// The same client, with every answer checked: one that stops early is an
@@ -47,8 +49,14 @@ impl S3Store {
     /// every answer checked.
     #[must_use]
     pub fn new(client: &Client, metrics: Metrics) -> Self {
-        let client = checked(client);
-        Self { client, metrics }
+        let clock = ServiceClock::default();
+        let config = checked(client).config().to_builder();
+        let client = Client::from_conf(config.interceptor(clock.clone()).build());
+        Self {
+            client,
+            metrics,
+            clock,
+        }
     }
 
     /// Sends one request, counts it, and classifies its failure.
@@ -96,6 +104,10 @@ fn required_etag(
 
 #[async_trait]
 impl ObjectStore for S3Store {
+    fn now(&self) -> Option<Timestamp> {
+        self.clock.now()
+    }
+
     async fn head(&self, object: &ObjectUri, scope: HeadScope<'_>) -> StoreResult<ObjectHead> {
         self.head_object(object, scope).await
     }

@@ -1,0 +1,96 @@
+//! When a job begins, by the clock that objects are dated with.
+//!
+//! Each message carries that time. It tells what the job wrote, and what others
+//! wrote since, from what was there before: so it is compared with dates of
+//! objects, which are by the store's clock, and must be by that clock, too.
+
+use std::time::Duration;
+
+use rebucket_protocol::{BucketName, Timestamp};
+use rebucket_worker::clients::Clients;
+use rebucket_worker::metrics::Metrics;
+use rebucket_worker::store::s3::S3Store;
+use tokio::time::Instant;
+
+/// How long the store's time is waited for. It can do without.
+const ASKED_FOR: Duration = Duration::from_secs(5);
+
+/// Whom to ask for the time.
+pub(super) struct StoreTime<'a> {
+    /// Clients of the store.
+    pub(super) clients: &'a Clients,
+    /// Where its requests are counted.
+    pub(super) metrics: &'a Metrics,
+    /// A bucket of the job, for there is no request without one.
+    pub(super) bucket: Option<BucketName>,
+}
+
+/// The beginning of a job.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct JobStart {
+    /// The time that its messages carry, a whole second: what was written
+    /// before is dated earlier.
+    pub(super) at: Timestamp,
+    /// From then on, what is written is dated at that time or later.
+    ready: Instant,
+}
+
+impl StoreTime<'_> {
+    /// The beginning of a job that begins now. A submitter that cannot reach
+    /// the store takes `otherwise`, the queue's time; and without that its own.
+    pub(super) async fn job_start(&self, otherwise: Option<Timestamp>) -> JobStart {
+        let store = S3Store::new(&self.clients.s3, self.metrics.clone());
+        let asked = async {
+            match &self.bucket {
+                Some(bucket) => store.ask_time(bucket).await,
+                None => None,
+            }
+        };
+        let told = tokio::time::timeout(ASKED_FOR, asked).await;
+        match told.ok().flatten().or(otherwise) {
+            Some(now) => JobStart::after(now),
+            None => JobStart::by_own_clock(),
+        }
+    }
+}
+
+impl JobStart {
+    /// After a time that was read just now, and that the answer cut to a whole
+    /// second.
+    fn after(now: Timestamp) -> Self {
+        let second = Duration::from_secs(1);
+        let whole = Timestamp::from_unix(now.unix_seconds(), 0).unwrap_or(now);
+        Self {
+            at: whole.saturating_add(second),
+            ready: Instant::now() + second,
+        }
+    }
+
+    fn by_own_clock() -> Self {
+        let at = Timestamp::now().ceil_second();
+        Self {
+            at,
+            ready: Instant::now() + at.until(),
+        }
+    }
+
+    /// Waits until the job may begin.
+    pub(super) async fn wait(&self) {
+        tokio::time::sleep_until(self.ready).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_job_begins_with_the_next_second() {
+        let read = Timestamp::from_unix(1_790_000_000, 400_000_000).unwrap();
+        let start = JobStart::after(read);
+        assert_eq!(start.at, Timestamp::from_unix(1_790_000_001, 0).unwrap());
+        let before = Instant::now();
+        start.wait().await;
+        assert_eq!(before.elapsed(), Duration::from_secs(1));
+    }
+}

@@ -1,0 +1,193 @@
+//! Shows that a copy which was not created by this attempt is another object
+//! than its source ([`super::distinct`]), or ends the rename.
+
+use std::time::Duration;
+
+use rebucket_protocol::{IfExists, Reason};
+
+use super::copy::Target;
+use super::distinct::{Apart, Distinct, Sighting, tell_apart};
+use super::recognise::Recognised;
+use super::{Attempt, Copy, Finished, Origin, RenameError, Source};
+use crate::error::{ErrorClass, ServiceError};
+use crate::store::object::ObjectHead;
+use crate::store::{CopyReceipt, HeadScope, Replaces};
+
+/// Dates of objects have whole seconds, and the service's clock is known to
+/// the second: after this long, what is written has a later date.
+const NEXT_SECOND: Duration = Duration::from_secs(2);
+
+impl Attempt<'_> {
+    /// Ends a task whose destination is its source, as far as two looks can
+    /// tell, and holds nothing that this job can have made. `None` where the
+    /// two differ, or a copy of ours could look like this.
+    pub(crate) fn refuse_one_object(
+        &self,
+        source: &Source,
+        head: &ObjectHead,
+    ) -> Option<Result<Recognised, RenameError>> {
+        match tell_apart(&source.sighting(), &Sighting::of(head)) {
+            Apart::Shown(_) => None,
+            Apart::Unknown if self.may_be_of_this_job(head) => None,
+            Apart::Unknown => Some(self.not_told_apart(source, "they have one date")),
+            Apart::One => Some(self.not_told_apart(source, "they have one version")),
+        }
+    }
+
+    /// The object at the destination, which has all that a copy of ours has,
+    /// as that copy. Where it may be the source itself, the copy is made once
+    /// more over it: if that moves the source's date, it is.
+    pub(crate) async fn take_for_ours(
+        &self,
+        source: &Source,
+        head: &ObjectHead,
+    ) -> Result<Recognised, RenameError> {
+        match tell_apart(&source.sighting(), &Sighting::of(head)) {
+            Apart::Shown(distinct) => Ok(Recognised::Ours(Copy::found(head, distinct))),
+            Apart::One => self.not_told_apart(source, "they have one version"),
+            Apart::Unknown if !self.replaces_conditionally() => {
+                self.not_told_apart(source, "they have one date")
+            }
+            // Copies in parts come without annotations, and a source that goes
+            // away meanwhile could not give them once more.
+            Apart::Unknown if source.annotations.as_ref().is_some_and(|a| !a.is_empty()) => {
+                self.not_told_apart(source, "they have one date")
+            }
+            Apart::Unknown => self.copy_once_more(source, head).await,
+        }
+    }
+
+    async fn copy_once_more(
+        &self,
+        source: &Source,
+        head: &ObjectHead,
+    ) -> Result<Recognised, RenameError> {
+        self.pass_second().await?;
+        let target = Target {
+            object: self.task.destination(),
+            replaces: Replaces::Object(&head.etag),
+        };
+        let Some(receipt) = self.copy_to(source, target, source.plan).await? else {
+            return Err(self.unsettled("it changed while it was looked at"));
+        };
+        // The source's date, should it have been the copy's.
+        let seen = self.head(self.task.source(), self.source_scope()).await?;
+        if seen.modified != source.head.modified {
+            return self.not_told_apart(source, "what is written to one is at the other");
+        }
+        let (again, distinct) = self.seen_after(source, &receipt).await?;
+        Ok(Recognised::Ours(Copy::found(&again, distinct)))
+    }
+
+    /// Whether a copy that replaced `there` is another object than the source:
+    /// known by the request alone where their bytes differed.
+    pub(crate) async fn tell_replaced_apart(
+        &self,
+        source: &Source,
+        there: &Sighting,
+        receipt: &CopyReceipt,
+    ) -> Result<Distinct, RenameError> {
+        let by_request = Distinct::replaced(&source.sighting(), there);
+        match by_request.filter(|_| self.replaces_conditionally()) {
+            Some(distinct) => Ok(distinct),
+            None => Ok(self.seen_after(source, receipt).await?.1),
+        }
+    }
+
+    /// Looks at a copy that this attempt has made, and holds it against the
+    /// source.
+    async fn seen_after(
+        &self,
+        source: &Source,
+        receipt: &CopyReceipt,
+    ) -> Result<(ObjectHead, Distinct), RenameError> {
+        let scope = HeadScope {
+            version: receipt.version.as_ref(),
+            part: None,
+        };
+        let head = self.head_if_there(self.task.destination(), scope).await?;
+        let Some(head) = head.filter(|head| head.etag == receipt.etag) else {
+            return Err(self.unsettled("the copy is not there any more"));
+        };
+        match tell_apart(&source.sighting(), &Sighting::of(&head)) {
+            Apart::Shown(distinct) => Ok((head, distinct)),
+            Apart::One | Apart::Unknown => {
+                Err(self.one_object_error("a copy of one has the other's date"))
+            }
+        }
+    }
+
+    /// Waits until what is written has another date than what was written
+    /// before.
+    pub(crate) async fn pass_second(&self) -> Result<(), RenameError> {
+        tokio::select! {
+            biased;
+            () = self.delivery.stop.cancelled() => Err(RenameError::Interrupted),
+            () = tokio::time::sleep(NEXT_SECOND) => Ok(()),
+        }
+    }
+
+    fn not_told_apart(&self, source: &Source, why: &str) -> Result<Recognised, RenameError> {
+        match self.task.if_exists {
+            IfExists::Skip => Ok(Recognised::Settled(Finished::Skipped {
+                bytes: source.head.size,
+                detail: self.one_object_detail(why),
+            })),
+            IfExists::Fail | IfExists::Overwrite => Err(self.one_object_error(why)),
+        }
+    }
+
+    fn one_object_error(&self, why: &str) -> RenameError {
+        let one_bucket = self.task.source().bucket == self.task.destination().bucket;
+        let reason = if one_bucket {
+            Reason::KeysFold
+        } else {
+            Reason::SameObject
+        };
+        RenameError::failed(reason, self.one_object_detail(why))
+    }
+
+    fn one_object_detail(&self, why: &str) -> String {
+        let (source, destination) = (self.task.source(), self.task.destination());
+        format!(
+            "{source} and {destination} hold the same bytes, and {why}: they are, or may be, one \
+             object with two names, for this endpoint may take two keys, or two buckets' names, \
+             for one; nothing was deleted. If they are two objects, delete the one that is not \
+             needed"
+        )
+    }
+
+    /// The destination is changing: another delivery looks at it afresh.
+    pub(crate) fn unsettled(&self, why: &str) -> RenameError {
+        let (object, class) = (self.task.destination(), ErrorClass::Transient);
+        RenameError::Retry(ServiceError::local(
+            "HeadObject",
+            object,
+            class,
+            "Unsettled",
+            why,
+        ))
+    }
+}
+
+impl Source {
+    /// Which object the inspection saw.
+    pub(crate) fn sighting(&self) -> Sighting {
+        Sighting::of(&self.head)
+    }
+}
+
+impl Copy {
+    /// What lies at the destination, and was shown to be another object than
+    /// the source, and its copy.
+    fn found(head: &ObjectHead, distinct: Distinct) -> Self {
+        Self {
+            etag: head.etag.clone(),
+            version: head.version.clone(),
+            checksums: head.checksums.clone(),
+            encryption: head.encryption.clone(),
+            origin: Origin::Recognised,
+            distinct,
+        }
+    }
+}
