@@ -118,6 +118,8 @@ pub struct Bucket {
     /// The answers already given to client tokens of `RenameObject`.
     pub(super) renamed: BTreeMap<String, Renamed>,
     private: Arc<Acl>,
+    /// Whether somebody has set the encryption, be it to what it was.
+    pub(super) encryption_set: bool,
 }
 
 /// Reading for auditors: nothing here depends on conditions, keys or time.
@@ -164,6 +166,7 @@ impl Bucket {
             uploads: BTreeMap::new(),
             renamed: BTreeMap::new(),
             private: Arc::new(Acl::default()),
+            encryption_set: false,
         }
     }
 
@@ -340,7 +343,9 @@ impl S3 {
         encryption: Encryption,
         _now: Millis,
     ) -> S3Result<()> {
-        self.bucket_mut(name)?.settings.encryption = encryption;
+        let bucket = self.bucket_mut(name)?;
+        bucket.settings.encryption = encryption;
+        bucket.encryption_set = true;
         Ok(())
     }
 

@@ -6,8 +6,8 @@ use super::checksum::{bad_digest, base64, composite};
 use super::limits::{MAX_OBJECT, MIN_PART};
 use super::put::Draft;
 use super::{
-    ChecksumType, CompletePart, CompleteUploadRequest, Content, ETag, ErrorCode, ObjectPart, S3,
-    S3Error, S3Result, Upload, WriteResponse,
+    ChecksumType, CompletePart, CompleteUploadRequest, Completed, Content, ETag, ErrorCode,
+    ObjectPart, S3, S3Error, S3Result, Upload, WriteResponse,
 };
 use crate::clock::Millis;
 
@@ -25,12 +25,18 @@ impl S3 {
             Ok(upload) => upload,
             Err(gone) => {
                 return match self.completed.get(&request.upload_id) {
-                    Some(done) if !quirks.forgets_completed_uploads => Ok(done.clone()),
+                    Some(done)
+                        if !quirks.forgets_completed_uploads
+                            && done.bucket == self.own_name(&request.bucket)
+                            && done.key == *bucket.keys.fold(&request.key) =>
+                    {
+                        Ok(done.answer.clone())
+                    }
                     _ => Err(gone),
                 };
             }
         };
-        let parts = chosen_parts(upload, &request.parts)?;
+        let parts = chosen_parts(&request.upload_id, upload, &request.parts)?;
         let content = Content::concat(parts.iter().map(|p| &p.content));
         if content.size() > MAX_OBJECT {
             return Err(S3Error::new(
@@ -59,10 +65,11 @@ impl S3 {
             }
         }
 
+        let key = upload.key.clone();
         let properties = upload.properties.clone();
         let draft = Draft {
             parts: Some(parts),
-            checksum: Some(upload.kept()),
+            checksum: upload.stored(),
             origin: upload.origin(request.parts.iter().map(|p| p.number)),
             ..Draft::new(&properties, content, upload.initiated)
         };
@@ -70,10 +77,21 @@ impl S3 {
         self.bucket_mut(&request.bucket)?
             .uploads
             .remove(&request.upload_id);
-        self.completed
-            .insert(request.upload_id.clone(), written.clone());
+        let done = Completed {
+            bucket: self.own_name(&request.bucket).to_owned(),
+            key,
+            answer: written.clone(),
+        };
+        self.completed.insert(request.upload_id.clone(), done);
         Ok(written)
     }
+}
+
+fn wrong_type(own: &str) -> S3Error {
+    S3Error::request(format!(
+        "The upload was created using the {own} checksum mode. The complete request must use the \
+         same checksum mode."
+    ))
 }
 
 fn overtaken(header: &str, key: &str) -> S3Error {
@@ -88,7 +106,7 @@ fn overtaken(header: &str, key: &str) -> S3Error {
 
 /// The parts that the object is made of, each there, of the right ETag, in
 /// order, and none but the last too small.
-fn chosen_parts(upload: &Upload, wanted: &[CompletePart]) -> S3Result<Arc<[ObjectPart]>> {
+fn chosen_parts(id: &str, upload: &Upload, wanted: &[CompletePart]) -> S3Result<Arc<[ObjectPart]>> {
     if wanted.is_empty() {
         return Err(S3Error::new(
             ErrorCode::InvalidRequest,
@@ -100,7 +118,8 @@ fn chosen_parts(upload: &Upload, wanted: &[CompletePart]) -> S3Result<Arc<[Objec
             ErrorCode::InvalidPartOrder,
             "The list of parts was not in ascending order. The parts list must be specified in \
              order by part number.",
-        ));
+        )
+        .with("UploadId", id));
     }
     let mut parts = Vec::with_capacity(wanted.len());
     for part in wanted {
@@ -108,27 +127,34 @@ fn chosen_parts(upload: &Upload, wanted: &[CompletePart]) -> S3Result<Arc<[Objec
             .parts
             .get(&part.number)
             .filter(|stored| ETag::new(&part.etag) == stored.etag)
-            .ok_or_else(|| {
-                S3Error::new(
-                    ErrorCode::InvalidPart,
-                    "One or more of the specified parts could not be found. The part may not have \
-                     been uploaded, or the specified entity tag may not match the part's entity \
-                     tag.",
-                )
-            })?;
+            .ok_or_else(|| invalid_part(id, part))?;
         parts.push(ObjectPart {
             number: part.number,
             content: stored.content.clone(),
         });
     }
     let but_last = &parts[..parts.len() - 1];
-    if but_last.iter().any(|p| p.content.size() < MIN_PART) {
+    if let Some(small) = but_last.iter().find(|p| p.content.size() < MIN_PART) {
         return Err(S3Error::new(
             ErrorCode::EntityTooSmall,
             "Your proposed upload is smaller than the minimum allowed size",
-        ));
+        )
+        .with("ProposedSize", small.content.size())
+        .with("MinSizeAllowed", MIN_PART)
+        .with("PartNumber", small.number));
     }
     Ok(parts.into())
+}
+
+fn invalid_part(id: &str, part: &CompletePart) -> S3Error {
+    S3Error::new(
+        ErrorCode::InvalidPart,
+        "One or more of the specified parts could not be found. The part may not have been \
+         uploaded, or the specified entity tag may not match the part's entity tag.",
+    )
+    .with("UploadId", id)
+    .with("PartNumber", part.number)
+    .with("ETag", ETag::new(&part.etag).as_str())
 }
 
 fn check_checksums(
@@ -138,17 +164,19 @@ fn check_checksums(
     content: &Content,
 ) -> S3Result<()> {
     let kept = upload.kept();
+    if upload.checksum.is_none() && request.checksum_type.is_some() {
+        return Err(wrong_type("null"));
+    }
     for (wanted, part) in request.parts.iter().zip(parts) {
         match &wanted.checksum {
+            Some((algorithm, _)) if upload.checksum.is_some_and(|c| c.algorithm != *algorithm) => {
+                return Err(bad_digest(algorithm.as_str()));
+            }
             Some((algorithm, value))
-                if *algorithm != kept.algorithm
+                if upload.checksum.is_none()
                     || *value != base64(part.content.digest(*algorithm)) =>
             {
-                return Err(S3Error::new(
-                    ErrorCode::InvalidPart,
-                    "One or more of the specified parts could not be found. The part may not have \
-                     been uploaded, or the specified checksum may not match the part's checksum.",
-                ));
+                return Err(invalid_part(&request.upload_id, wanted));
             }
             None if kept.kind == ChecksumType::Composite => {
                 return Err(S3Error::request(format!(
@@ -169,9 +197,7 @@ fn check_checksums(
         ));
     }
     if request.checksum_type.is_some_and(|kind| kind != kept.kind) {
-        return Err(S3Error::request(
-            "The checksum type of the request is not that of the upload.",
-        ));
+        return Err(wrong_type(kept.kind.as_str()));
     }
     if let Some((algorithm, value)) = &request.checksum {
         if *algorithm != kept.algorithm {

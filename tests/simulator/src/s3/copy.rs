@@ -5,8 +5,9 @@ use std::sync::Arc;
 use super::limits::{MAX_SINGLE, check_key};
 use super::put::{Draft, check_properties};
 use super::{
-    ChecksumAlgorithm, ChecksumKept, Content, CustomerKey, ErrorCode, Found, NewObject, Object,
-    ObjectRef, ReadConditions, S3, S3Error, S3Result, VersionId, WriteConditions, WriteResponse,
+    ChecksumAlgorithm, ChecksumKept, Content, CustomerKey, Encryption, ErrorCode, Found, NewObject,
+    Object, ObjectRef, ReadConditions, S3, S3Error, S3Result, VersionId, WriteConditions,
+    WriteResponse,
 };
 use crate::clock::Millis;
 
@@ -150,7 +151,12 @@ impl S3 {
         if source.content.size() > MAX_SINGLE {
             return Err(too_large_a_source());
         }
-        if !quirks.accept_self_copies && self.is_onto_itself(&request) && request.changes_nothing()
+        if !quirks.accept_self_copies
+            && self.is_onto_itself(&request)
+            && request.changes_nothing(&source)
+            && self
+                .bucket(&request.bucket)
+                .is_none_or(|b| !b.encryption_set)
         {
             return Err(S3Error::request(
                 "This copy request is illegal because it is trying to copy an object to itself \
@@ -215,9 +221,12 @@ impl S3 {
 }
 
 impl CopyObjectRequest {
-    fn changes_nothing(&self) -> bool {
+    /// Whatever is sent counts as a change, also when the object has it already;
+    /// and so does an encryption that would not be sent again.
+    fn changes_nothing(&self, source: &Object) -> bool {
         let new = &self.properties;
-        self.source.object.version.is_none()
+        source.encryption == Encryption::Aes256
+            && self.source.object.version.is_none()
             && self.metadata_directive == Directive::Copy
             && new.storage_class.is_none()
             && new.encryption.is_none()

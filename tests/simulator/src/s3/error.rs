@@ -159,6 +159,16 @@ impl S3Error {
         found.map(|(_, text)| text.as_str())
     }
 
+    /// What a delete marker that was asked for is answered with.
+    pub(super) fn of_marker(marker: VersionId) -> Self {
+        Self::new(
+            ErrorCode::MethodNotAllowed,
+            "The specified method is not allowed against this resource.",
+        )
+        .with("ResourceType", "DeleteMarker")
+        .at_marker(marker)
+    }
+
     /// The same error, met at a delete marker.
     #[must_use]
     pub fn at_marker(mut self, marker: VersionId) -> Self {
@@ -199,6 +209,17 @@ impl S3Error {
 
     pub(crate) fn argument(message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(ErrorCode::InvalidArgument, message)
+    }
+
+    /// A header or parameter with a value that it cannot have.
+    pub(crate) fn argument_of(
+        name: &str,
+        value: &str,
+        message: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        Self::argument(message)
+            .with("ArgumentName", name)
+            .with("ArgumentValue", value)
     }
 
     pub(crate) fn request(message: impl Into<Cow<'static, str>>) -> Self {

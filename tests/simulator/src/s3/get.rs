@@ -269,7 +269,8 @@ impl S3 {
             return Err(S3Error::new(
                 ErrorCode::InvalidObjectState,
                 "The operation is not valid for the object's storage class",
-            ));
+            )
+            .with("StorageClass", found.object.storage_class.as_str()));
         }
         let content = match &head.range {
             Some(range) => found.object.content.slice(range.clone()),

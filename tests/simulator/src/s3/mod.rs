@@ -119,7 +119,7 @@ pub struct S3 {
     origins: u64,
     uploads: u64,
     /// What finished uploads were answered: when asked again, the same.
-    completed: BTreeMap<String, WriteResponse>,
+    completed: BTreeMap<String, Completed>,
 }
 
 /// An object as a request names it.
@@ -150,6 +150,14 @@ impl ObjectRef {
         self.version = Some(version);
         self
     }
+}
+
+/// An upload that was completed.
+#[derive(Debug, Clone)]
+struct Completed {
+    bucket: String,
+    key: String,
+    answer: WriteResponse,
 }
 
 /// An object that was found.
@@ -228,12 +236,7 @@ impl Bucket {
         match (found.is_marker(), version) {
             (false, _) => Ok(found),
             (true, None) => Err(S3Error::no_such_key(key).at_marker(found.id)),
-            (true, Some(_)) => Err(S3Error::new(
-                ErrorCode::MethodNotAllowed,
-                "The specified method is not allowed against this resource.",
-            )
-            .with("ResourceType", "DeleteMarker")
-            .at_marker(found.id)),
+            (true, Some(_)) => Err(S3Error::of_marker(found.id)),
         }
     }
 

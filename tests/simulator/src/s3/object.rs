@@ -68,13 +68,12 @@ impl fmt::Display for ETag {
     }
 }
 
-/// An entity tag without its quotes and weakness mark.
+/// An entity tag without its quotes and weakness mark. One of the quotes may be
+/// missing: S3 does not mind.
 pub(super) fn bare(text: &str) -> &str {
     let text = text.trim();
     let text = text.strip_prefix("W/").unwrap_or(text);
-    text.strip_prefix('"')
-        .and_then(|t| t.strip_suffix('"'))
-        .unwrap_or(text)
+    text.trim_matches('"')
 }
 
 /// The headers and user metadata that a COPY directive keeps together.

@@ -59,6 +59,13 @@ impl Upload {
         self.checksum.unwrap_or(FULL_CRC64)
     }
 
+    /// The checksum that the object will have: under a customer's key none but
+    /// one that was asked for.
+    pub(super) fn stored(&self) -> Option<ChecksumKept> {
+        let customers = matches!(self.properties.encryption, Some(Encryption::Customer(_)));
+        self.checksum.or((!customers).then_some(FULL_CRC64))
+    }
+
     /// The origin of the object that these parts make: that of their source
     /// when they all are of one version, else none yet.
     pub(super) fn origin(&self, numbers: impl Iterator<Item = u32>) -> Option<u64> {
@@ -75,6 +82,10 @@ impl Upload {
             Some(Encryption::Customer(own)) if Some(own) != key => Err(S3Error::request(
                 "The multipart upload initiate requested encryption. Subsequent part requests \
                  must include the appropriate encryption parameters.",
+            )),
+            Some(Encryption::Customer(_)) => Ok(()),
+            _ if key.is_some() => Err(S3Error::request(
+                "The multipart upload initiate did not request encryption with a customer's key.",
             )),
             _ => Ok(()),
         }

@@ -90,7 +90,7 @@ pub(super) fn get_setting(s3: &mut S3, call: &Call) -> Option<S3Result<Reply>> {
     } else if has("encryption") {
         encryption(&settings.encryption)
     } else if has("object-lock") {
-        return Some(object_lock(settings));
+        return Some(object_lock(&call.bucket, settings));
     } else if NOT_SIMULATED.iter().any(|name| has(name)) {
         return Some(Err(unknown()));
     } else {
@@ -135,12 +135,13 @@ fn encryption(default: &Encryption) -> Reply {
     })
 }
 
-fn object_lock(settings: &BucketSettings) -> S3Result<Reply> {
+fn object_lock(bucket: &str, settings: &BucketSettings) -> S3Result<Reply> {
     if !settings.object_lock {
         return Err(S3Error::new(
             ErrorCode::ObjectLockConfigurationNotFound,
             "Object Lock configuration does not exist for this bucket",
-        ));
+        )
+        .with("BucketName", bucket));
     }
     Ok(Reply::xml("ObjectLockConfiguration", |xml| {
         xml.text("ObjectLockEnabled", "Enabled");

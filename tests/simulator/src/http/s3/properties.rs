@@ -66,14 +66,15 @@ pub(super) fn tagging(s3: &mut S3, call: &Call) -> S3Result<Reply> {
         }
         Method::PUT => {
             let sent = body::<Tagging>(call)?.tag_set.tags;
-            let count = sent.len();
-            let tags: std::collections::BTreeMap<_, _> =
-                sent.into_iter().map(|tag| (tag.key, tag.value)).collect();
-            if tags.len() != count {
-                return Err(S3Error::new(
-                    ErrorCode::InvalidTag,
-                    "Cannot provide multiple Tags with the same key",
-                ));
+            let mut tags = std::collections::BTreeMap::new();
+            for Tag { key, value } in sent {
+                if tags.insert(key.clone(), value).is_some() {
+                    return Err(S3Error::new(
+                        ErrorCode::InvalidTag,
+                        "Cannot provide multiple Tags with the same key",
+                    )
+                    .with("TagKey", key));
+                }
             }
             let version = s3.put_object_tagging(&object, Arc::new(tags), call.now)?;
             Ok(Reply::ok().version(version))
@@ -259,8 +260,7 @@ pub(super) fn restore(s3: &mut S3, call: &Call) -> S3Result<Reply> {
 }
 
 pub(super) fn attributes(s3: &mut S3, call: &Call) -> S3Result<Reply> {
-    let asked = call.header("x-amz-object-attributes").unwrap_or_default();
-    let asked = |name: &str| asked.split(',').any(|a| a.trim() == name);
+    let asked = |name: &str| call.listed("x-amz-object-attributes").any(|a| a == name);
     let key = call.customer_key("x-amz-");
     let found = s3.get_object_attributes(&call.object()?, key.as_ref(), call.now)?;
     let after: u32 = call
@@ -278,7 +278,12 @@ pub(super) fn attributes(s3: &mut S3, call: &Call) -> S3Result<Reply> {
         }
         if asked("Checksum") && found.checksum.is_some() {
             xml.element("Checksum", |xml| {
-                checksum_elements(xml, found.checksum.as_ref(), true);
+                // Without the number of parts that ends it elsewhere.
+                let bare = found.checksum.clone().map(|c| Checksum {
+                    value: c.value.split('-').next().unwrap_or_default().to_owned(),
+                    ..c
+                });
+                checksum_elements(xml, bare.as_ref(), true);
             });
         }
         if asked("ObjectParts") && found.parts.is_some() {

@@ -8,8 +8,8 @@ use super::body::ContentBody;
 use super::request::{Call, checksum_header};
 use super::{dates, xml::Xml};
 use crate::s3::{
-    ArchiveTier, Checksum, Content, Encryption, ObjectHead, RestoreStatus, S3Error, VersionId,
-    WriteResponse,
+    ArchiveTier, Checksum, Content, Encryption, ErrorCode, ObjectHead, RestoreStatus, S3Error,
+    VersionId, WriteResponse,
 };
 
 #[derive(Debug)]
@@ -229,6 +229,9 @@ pub(super) fn refusal(error: &S3Error, call: &Call) -> Reply {
     let xml = Xml::bare("Error", |xml| {
         xml.text("Code", error.code.as_str());
         xml.text("Message", &error.message);
+        if error.code == ErrorCode::MethodNotAllowed {
+            xml.text("Method", &call.method);
+        }
         for (name, text) in &error.details {
             xml.text(name, text);
         }

@@ -121,6 +121,15 @@ impl Call {
             .filter(|text| !text.is_empty())
     }
 
+    /// All the words of a header, which may come in several lines.
+    pub(super) fn listed(&self, name: &str) -> impl Iterator<Item = &str> {
+        let lines = self.headers.get_all(name).into_iter();
+        lines
+            .filter_map(|line| line.to_str().ok())
+            .flat_map(|line| line.split(','))
+            .map(str::trim)
+    }
+
     fn owned(&self, name: &str) -> Option<String> {
         self.header(name).map(str::to_owned)
     }
@@ -184,8 +193,18 @@ impl Call {
     }
 
     fn encryption(&self) -> S3Result<Option<Encryption>> {
-        if let Some(key) = self.customer_key("x-amz-") {
-            return Ok(Some(Encryption::Customer(key)));
+        let name = "x-amz-server-side-encryption";
+        match (self.customer_key("x-amz-"), self.header(name)) {
+            (Some(_), Some(other)) => {
+                return Err(S3Error::argument_of(
+                    name,
+                    other,
+                    "Server Side Encryption with Customer provided key is incompatible with the \
+                     encryption method specified",
+                ));
+            }
+            (Some(key), None) => return Ok(Some(Encryption::Customer(key))),
+            (None, _) => {}
         }
         let kms = |dual_layer| Encryption::Kms {
             key: self.owned("x-amz-server-side-encryption-aws-kms-key-id"),
@@ -193,7 +212,7 @@ impl Call {
             context: self.owned("x-amz-server-side-encryption-context"),
             dual_layer,
         };
-        self.choice("x-amz-server-side-encryption", |name| match name {
+        self.choice(name, |name| match name {
             "AES256" => Some(Encryption::Aes256),
             "aws:kms" => Some(kms(false)),
             "aws:kms:dsse" => Some(kms(true)),
@@ -212,7 +231,7 @@ impl Call {
                     S3Error::new(ErrorCode::InvalidStorageClass, message)
                 })?,
             encryption: self.encryption()?,
-            tags: Arc::new(self.header("x-amz-tagging").map(tags).unwrap_or_default()),
+            tags: Arc::new(self.tags()?),
             acl: self.acl()?,
             retention: self.retention()?,
             legal_hold: self.choice("x-amz-object-lock-legal-hold", on_off)?,
@@ -257,6 +276,23 @@ impl Call {
         }
     }
 
+    /// The tags in a header. One key twice, and what is not encoded, is refused.
+    fn tags(&self) -> S3Result<BTreeMap<String, String>> {
+        let name = "x-amz-tagging";
+        let text = self.header(name).unwrap_or_default();
+        let pairs = text.split('&').filter(|pair| !pair.is_empty()).count();
+        let tags = tags(text);
+        if tags.len() == pairs && !text.contains(',') {
+            return Ok(tags);
+        }
+        Err(S3Error::argument_of(
+            name,
+            text,
+            "The header 'x-amz-tagging' shall be encoded as UTF-8 then URLEncoded URL query \
+             parameters without tag name duplicates.",
+        ))
+    }
+
     /// The ACL that headers ask for.
     pub(super) fn acl(&self) -> S3Result<AclRequest> {
         let canned = self.choice("x-amz-acl", CannedAcl::parse)?;
@@ -287,6 +323,16 @@ impl Call {
         }
     }
 
+    /// The algorithm that a header names.
+    pub(super) fn algorithm(&self, name: &str) -> S3Result<Option<ChecksumAlgorithm>> {
+        self.choice(name, ChecksumAlgorithm::parse).map_err(|_| {
+            S3Error::request(
+                "Checksum algorithm provided is unsupported. Please try again with any of the \
+                 valid types: [CRC32, CRC32C, CRC64NVME, SHA1, SHA256]",
+            )
+        })
+    }
+
     /// The checksum in headers or trailers.
     pub(super) fn checksum_value(&self) -> Option<(ChecksumAlgorithm, String)> {
         ChecksumAlgorithm::ALL.into_iter().find_map(|algorithm| {
@@ -301,7 +347,7 @@ impl Call {
 
     pub(super) fn checksum(&self) -> S3Result<ChecksumRequest> {
         Ok(ChecksumRequest {
-            algorithm: self.choice("x-amz-sdk-checksum-algorithm", ChecksumAlgorithm::parse)?,
+            algorithm: self.algorithm("x-amz-sdk-checksum-algorithm")?,
             expected: self.checksum_value(),
             content_md5: self.owned("content-md5"),
         })
@@ -315,7 +361,9 @@ impl Call {
             .split_once('?')
             .map_or((text, None), |(path, query)| (path, Some(query)));
         let wrong = || {
-            S3Error::argument(
+            S3Error::argument_of(
+                "x-amz-copy-source",
+                "x-amz-copy-source",
                 "Copy Source must mention the source bucket and key: sourcebucket/sourcekey",
             )
         };
@@ -348,7 +396,8 @@ pub(super) fn checksum_header(algorithm: ChecksumAlgorithm) -> String {
 }
 
 pub(super) fn version(text: &str) -> S3Result<VersionId> {
-    VersionId::parse(text).ok_or_else(|| S3Error::argument("Invalid version id specified"))
+    VersionId::parse(text)
+        .ok_or_else(|| S3Error::argument_of("versionId", text, "Invalid version id specified"))
 }
 
 pub(super) fn on_off(text: &str) -> Option<bool> {
