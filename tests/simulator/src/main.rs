@@ -44,7 +44,7 @@ struct Options {
     /// One more name for a bucket; can be repeated.
     #[arg(long, value_name = "NAME=BUCKET", value_parser = named)]
     alias: Vec<(String, String)>,
-    /// The same, as the alias of an access point: HeadBucket says so.
+    /// The same, as the alias of an access point: `HeadBucket` says so.
     #[arg(long, value_name = "NAME=BUCKET", value_parser = named)]
     access_point_alias: Vec<(String, String)>,
     /// How all buckets fold the keys that they are sent: nfc, percent, folder,
