@@ -183,10 +183,19 @@ impl State {
         now: Millis,
         write: impl FnOnce(&mut S3) -> S3Result<T>,
     ) -> S3Result<T> {
+        let newest = |s3: &S3| {
+            let bucket = s3.bucket(&place.bucket)?;
+            Some(bucket.versions(&place.key).last()?.sequence)
+        };
         let before = place.current(&self.s3).cloned();
+        let earlier = newest(&self.s3);
         let written = write(&mut self.s3)?;
-        self.audit.written(worker, place, before.as_ref(), &self.s3);
-        self.spring(place, Trigger::Written, now);
+        // A Complete that comes again after its success is answered again, and
+        // writes nothing: what is there then may be another's.
+        if newest(&self.s3) != earlier {
+            self.audit.written(worker, place, before.as_ref(), &self.s3);
+            self.spring(place, Trigger::Written, now);
+        }
         Ok(written)
     }
 }
