@@ -10,6 +10,7 @@ pub mod estimate;
 mod given;
 pub mod submit;
 pub mod undo;
+mod which;
 
 use std::fs::File;
 use std::path::PathBuf;
@@ -24,6 +25,7 @@ use rebucket_worker::report::ReportLocation;
 use rebucket_planner::{JobChoices, ManifestOptions};
 
 pub use given::Given;
+pub use which::Which;
 
 const MANIFEST: &str = "The manifest: a CSV file, - for standard input, or s3://bucket/key. A .gz \
      or .zst is decompressed";
@@ -271,6 +273,11 @@ pub struct ReportArgs {
     /// Only this job.
     #[arg(long, env = "REBUCKET_JOB", value_name = "ID", value_parser = |id: &str| JobId::new(id))]
     pub job: Option<JobId>,
+
+    /// Only this submission, where several have one job name: its id, or none
+    /// for tasks whose messages named no submission.
+    #[arg(long, env = "REBUCKET_SUBMISSION", value_name = "ID")]
+    pub submission: Option<Which>,
 
     /// How to print it.
     #[arg(long, env = "REBUCKET_FORMAT", value_enum, default_value_t = ReportFormat::Text)]

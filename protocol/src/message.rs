@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     BucketName, ChainError, ETag, Hop, IfExists, JobId, JobOptions, Leg, ObjectKey, ObjectUri,
-    Pins, RenameTask, SelfRename, Step, StorageClass, TaskId, Timestamp, VersionId, VersionPolicy,
-    Waiver,
+    Pins, RenameTask, SelfRename, Step, StorageClass, SubmissionId, TaskId, Timestamp, VersionId,
+    VersionPolicy, Waiver,
 };
 
 /// The largest message body: 1 MiB (SQS limit, API reference of `SendMessage`).
@@ -66,6 +66,8 @@ struct WireMessage<'a> {
     if_exists: IfExists,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     submitted: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    submission: Option<SubmissionId>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     storage_class: Option<Cow<'a, StorageClass>>,
     #[serde(default, skip_serializing_if = "is_default")]
@@ -150,6 +152,7 @@ pub fn encode(task: &RenameTask) -> Result<String, MessageError> {
         if_exists: first.if_exists,
         hop: first.hop,
         submitted: task.submitted,
+        submission: task.submission,
         storage_class: task.options.storage_class.as_ref().map(Cow::Borrowed),
         waive: Cow::Borrowed(&task.options.waive),
         versioned: task.options.versioned,
@@ -203,6 +206,7 @@ pub fn decode(body: &str) -> Result<RenameTask, MessageError> {
     let then = then.collect::<Result<Vec<_>, _>>()?;
     let mut task = RenameTask::chain(job, first, then)?;
     task.submitted = wire.submitted;
+    task.submission = wire.submission;
     task.options = JobOptions {
         storage_class: wire.storage_class.map(Cow::into_owned),
         waive: wire.waive.into_owned(),

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ETag, ObjectUri, TaskId, Timestamp};
+use crate::{ETag, ObjectUri, SubmissionId, TaskId, Timestamp};
 
 /// The four ways in which a task can end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -64,6 +64,9 @@ macro_rules! reasons {
 reasons! {
     /// No object at the source, and none of ours at the destination.
     SourceMissing = "source_missing",
+    /// The object was at its temporary key, between the two legs of its rename,
+    /// and is not there any more.
+    TemporaryObjectGone = "temporary_object_gone",
     /// The source does not match the pins, or was replaced while we copied.
     SourceChanged = "source_changed",
     /// The source was written again after the job was submitted, perhaps with
@@ -136,6 +139,10 @@ impl fmt::Display for Reason {
 pub struct OutcomeRecord {
     /// The task.
     pub task: TaskId,
+    /// The submission that the task belongs to. `None` where its message did
+    /// not say, or a build before there were submissions wrote the line.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub submission: Option<SubmissionId>,
     /// The old name.
     pub source: ObjectUri,
     /// The new name.

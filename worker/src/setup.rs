@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use rebucket_protocol::places::{Own, SCRATCH};
 use rebucket_protocol::{BucketName, S3Prefix};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -121,8 +122,8 @@ pub async fn engine(
 /// The scratch prefix that was chosen for each bucket, of those that are used.
 ///
 /// # Errors
-/// [`StartError::Arguments`] when there are two for a bucket, or one for a
-/// bucket that is not used.
+/// [`StartError::Arguments`] when there are two for a bucket, one for a bucket
+/// that is not used, or one where the only copies of objects may be.
 pub fn chosen_scratch(
     chosen: &[S3Prefix],
     is_used: impl Fn(&BucketName) -> bool,
@@ -132,6 +133,13 @@ pub fn chosen_scratch(
         let bucket = &prefix.bucket;
         if scratch.insert(bucket.clone(), prefix.as_folder()).is_some() {
             let message = format!("--scratch names more than one prefix for the bucket {bucket}");
+            return Err(StartError::Arguments(message));
+        }
+        if Own::of(&prefix.as_folder().prefix) == Some(Own::InTransit) {
+            let message = format!(
+                "--scratch {prefix} is where objects are between the two legs of their renames; what \
+                 is scratch may be swept, and these may not: give another prefix"
+            );
             return Err(StartError::Arguments(message));
         }
         if !is_used(bucket) {
@@ -163,7 +171,7 @@ fn scratch_places(
         all.entry(place.bucket.clone()).or_insert_with(|| {
             scratch.get(&place.bucket).cloned().unwrap_or_else(|| {
                 let mut default = place.as_folder();
-                default.prefix.push_str(".rebucket/");
+                default.prefix.push_str(SCRATCH);
                 default
             })
         });
@@ -225,6 +233,13 @@ mod tests {
         assert_eq!(chosen[&bucket("bkt")].to_string(), "s3://bkt/tmp/");
         assert!(scratch_places(&places, &prefixes(&["s3://bkt/x", "s3://bkt/y"])).is_err());
         assert!(scratch_places(&places, &prefixes(&["s3://elsewhere/x"])).is_err());
+        for sole in [
+            "s3://bkt/.rebucket-in-transit",
+            "s3://bkt/a/.rebucket-in-transit/x/",
+        ] {
+            let error = scratch_places(&places, &prefixes(&[sole])).unwrap_err();
+            assert!(error.to_string().contains("give another prefix"), "{error}");
+        }
         assert!(scratch_places(&prefixes(&["s3://fast--use1-az4--x-s3"]), &[]).is_err());
     }
 }

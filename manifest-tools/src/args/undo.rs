@@ -12,6 +12,8 @@ use rebucket_protocol::JobId;
 use rebucket_worker::config::S3Args;
 use rebucket_worker::report::ReportLocation;
 
+use super::Which;
+
 /// `rebucket undo`.
 #[derive(Debug, Clone, Args)]
 pub struct UndoArgs {
@@ -23,6 +25,11 @@ pub struct UndoArgs {
     /// The job to take back, where the report has several.
     #[arg(long, env = "REBUCKET_JOB", value_name = "ID", value_parser = |id: &str| JobId::new(id))]
     pub job: Option<JobId>,
+
+    /// The submission to take back, where several have the job's name: its id,
+    /// or none for tasks whose messages named no submission.
+    #[arg(long, env = "REBUCKET_SUBMISSION", value_name = "ID")]
+    pub submission: Option<Which>,
 
     /// Write the manifest here; - for standard output.
     #[arg(long, env = "REBUCKET_OUT", value_name = "MANIFEST.csv", value_hint = ValueHint::FilePath)]

@@ -12,12 +12,12 @@ use rebucket_worker::report::location::ReportStore;
 use rebucket_worker::report::{ReportError, ReportLocation, Tally, read};
 use tokio::task::spawn_blocking;
 
-use super::{CommandError, WriteError, print_with};
+use super::{CommandError, WriteError, complain, print_with, submissions};
 
 /// Failures that the text format lists one by one.
 const FAILURES_SHOWN: u64 = 20;
 
-const COLUMNS: [&str; 13] = [
+const COLUMNS: [&str; 14] = [
     "task",
     "source",
     "destination",
@@ -31,6 +31,7 @@ const COLUMNS: [&str; 13] = [
     "ended",
     "worker",
     "job",
+    "submission",
 ];
 
 /// Runs the command.
@@ -45,7 +46,11 @@ pub(crate) async fn run(args: ReportArgs) -> Result<Exit, CommandError> {
         }
     }
     let scratch = Scratch::new(args.temp_dir.clone());
-    let report = Report::read(&store, jobs, &scratch).await?;
+    let mut report = Report::read(&store, jobs, &scratch).await?;
+    submissions::select(&mut report, args.submission, &args.report)?;
+    if let Some(note) = submissions::note(&report) {
+        complain(&note);
+    }
     spawn_blocking(move || print_report(&report, &args)).await?
 }
 
@@ -55,8 +60,8 @@ fn print_report(report: &Report, args: &ReportArgs) -> Result<Exit, CommandError
     for sums in &sums {
         total.absorb(&sums.tally);
     }
-    let folders = report.jobs().iter().map(|job| job.folder.as_str());
-    let jobs: Jobs = folders.zip(sums.iter().map(|sums| &sums.tally)).collect();
+    let names = submissions::names(report, &sums).into_iter();
+    let jobs: Jobs = names.zip(sums.iter().map(|sums| &sums.tally)).collect();
     print_with(|out| match args.format {
         ReportFormat::Text => text(report, &jobs, &total, &args.report, out),
         ReportFormat::Json => json_line(&total, out),
@@ -71,8 +76,8 @@ fn print_report(report: &Report, args: &ReportArgs) -> Result<Exit, CommandError
     })
 }
 
-/// The sums of each job, and its folder.
-type Jobs<'a> = Vec<(&'a str, &'a Tally)>;
+/// The sums of each submission, and how it is called.
+type Jobs<'a> = Vec<(String, &'a Tally)>;
 
 /// One job's sums, for people.
 pub(crate) fn summary(name: &str, tally: &Tally) -> String {
@@ -132,12 +137,7 @@ fn text(
     location: &ReportLocation,
     out: &mut impl Write,
 ) -> Result<(), WriteError> {
-    for (folder, tally) in jobs {
-        let name = if folder.is_empty() {
-            "(this folder)"
-        } else {
-            folder
-        };
+    for (name, tally) in jobs {
         write!(out, "{}", summary(name, tally))?;
     }
     if jobs.len() > 1 {
@@ -179,6 +179,7 @@ fn csv(report: &Report, out: &mut impl Write) -> Result<(), WriteError> {
     for record in report.outcomes()? {
         let record = record?;
         let etag = record.etag.as_ref().map(ToString::to_string);
+        let submission = record.submission.as_ref().map(ToString::to_string);
         let row = [
             record.task.to_string(),
             record.source.to_string(),
@@ -196,6 +197,7 @@ fn csv(report: &Report, out: &mut impl Write) -> Result<(), WriteError> {
             record.ended.to_string(),
             record.worker,
             record.task.job().to_owned(),
+            submission.unwrap_or_default(),
         ];
         rows.write_record(&row)?;
     }
@@ -216,8 +218,8 @@ fn html(
          text-align:left;overflow-wrap:anywhere}}td.n{{text-align:right}}</style>\n<h1>rebucket report</h1>\n\
          <table>\n<tr><th>job<th>submitted<th>renamed<th>already renamed<th>skipped<th>failed<th>pending<th>bytes\n",
     )?;
-    let all = (jobs.len() > 1).then_some(("all", total));
-    for (name, tally) in jobs.iter().copied().chain(all) {
+    let all = (jobs.len() > 1).then(|| ("all".to_owned(), total));
+    for (name, tally) in jobs.iter().chain(&all) {
         write!(out, "<tr><td>{}", escape(name))?;
         let counts = [
             tally.submitted,

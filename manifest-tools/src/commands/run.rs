@@ -9,8 +9,10 @@ use std::time::Duration;
 use rebucket_manifest::Exit;
 use rebucket_manifest::args::RunArgs;
 use rebucket_manifest::outcomes::{Report, RowEnd, RowEnds, Scratch};
-use rebucket_planner::PlanReader;
-use rebucket_protocol::{BucketName, IfExists, JobId, JobOptions, S3Prefix, Timestamp, encode};
+use rebucket_planner::{PlanReader, Submission};
+use rebucket_protocol::{
+    BucketName, IfExists, JobId, JobOptions, S3Prefix, SubmissionId, Timestamp, encode,
+};
 use rebucket_worker::admission::Admission;
 use rebucket_worker::clients::Clients;
 use rebucket_worker::config::AllowList;
@@ -25,7 +27,7 @@ use rebucket_worker::shutdown::Shutdown;
 use rebucket_worker::worker::{DrainCheck, Worker, WorkerSettings};
 use tokio::sync::mpsc;
 
-use super::begun::{beginning, begun};
+use super::begun::{beginning, begun, new_submission};
 use super::distinct::Files;
 use super::messages::walk;
 use super::pinned::{PinnedPlan, Place};
@@ -65,8 +67,8 @@ pub(crate) async fn run(args: RunArgs) -> Result<Exit, CommandError> {
     let record = take_up(&args, &store, &job, &mut source).await?;
     let resumed = record.is_some();
     let scratch = Scratch::new(args.manifest.temp_dir.clone());
-    let earlier = if resumed {
-        let report = Report::of_job(&store, &job, &scratch).await?;
+    let earlier = if let Some(record) = &record {
+        let report = Report::of_submission(&store, &job, record.submission, &scratch).await?;
         let job = job.clone();
         tokio::task::spawn_blocking(move || report.row_ends(&job)).await??
     } else {
@@ -130,6 +132,7 @@ pub(crate) async fn run(args: RunArgs) -> Result<Exit, CommandError> {
     );
     let feeder = Feeder {
         job: job.clone(),
+        submission: record.submission,
         options: plan.choices().job_options(),
         if_exists: plan.choices().if_exists.unwrap_or_default(),
         submitted: record.started,
@@ -151,18 +154,19 @@ pub(crate) async fn run(args: RunArgs) -> Result<Exit, CommandError> {
     drop(worker);
     recording.await?;
     fed.await??;
-    conclude(&store, &job, &scratch, interrupted).await
+    conclude(&store, &job, record.submission, &scratch, interrupted).await
 }
 
 /// Says what became of the job.
 async fn conclude(
     store: &ReportStore,
     job: &JobId,
+    submission: Option<SubmissionId>,
     scratch: &Scratch,
     interrupted: bool,
 ) -> Result<Exit, CommandError> {
     complain(&format!("report: {}", store.location()));
-    let report = Report::of_job(store, job, scratch).await?;
+    let report = Report::of_submission(store, job, submission, scratch).await?;
     let sums = tokio::task::spawn_blocking(move || report.sums()).await??;
     let tally = sums.into_iter().next().unwrap_or_default().tally;
     print(&summary(job.as_str(), &tally))?;
@@ -229,7 +233,7 @@ async fn take_up(
     job: &JobId,
     source: &mut Source,
 ) -> Result<Option<JobRecord>, CommandError> {
-    let record = begun(store, &beginning(job, &source.plan)).await?;
+    let record = begun(store, &beginning(job, None, &source.plan)).await?;
     if let (Some(record), true) = (&record, source.unpinned.is_some()) {
         let pinned = record.pinned.as_deref();
         let place = Place::Report(store, job);
@@ -247,7 +251,7 @@ async fn begin(
     source: Source,
 ) -> Result<(JobRecord, PlanReader<File>), CommandError> {
     let Source { mut plan, unpinned } = source;
-    let mut record = beginning(job, &plan);
+    let mut record = beginning(job, Some(new_submission()?), &plan);
     if let Some(warnings) = unpinned {
         let path_style = args.engine.s3.s3_path_style;
         let pinned = PinnedPlan::take(&args.manifest, path_style, plan, warnings).await?;
@@ -279,6 +283,9 @@ fn places(plan: &PlanReader<File>) -> Vec<S3Prefix> {
 /// Turns rows into tasks, but for those that have ended.
 struct Feeder {
     job: JobId,
+    /// Also of what is tried once more: its object may be at a temporary key,
+    /// which carries this id.
+    submission: Option<SubmissionId>,
     options: JobOptions,
     if_exists: IfExists,
     submitted: Timestamp,
@@ -286,7 +293,7 @@ struct Feeder {
     /// When this run began, if it tries what failed once more: to a task that
     /// failed it is a new submission, of whatever is at the source now.
     retried: Option<Timestamp>,
-    /// Where the temporary keys of chains go.
+    /// Beside which the temporary keys of chains go.
     scratch: Vec<S3Prefix>,
 }
 
@@ -318,8 +325,12 @@ impl Feeder {
             if submitted.is_none() {
                 return Ok(ControlFlow::Continue(()));
             }
+            let submission = Submission {
+                id: self.submission,
+                at: submitted,
+            };
             let planned = planned.resumed(|row| self.is_done(row));
-            let task = planned.into_task(job, options, if_exists, submitted, &self.scratch)?;
+            let task = planned.into_task(job, options, if_exists, submission, &self.scratch)?;
             let body = encode(&task)
                 .map_err(|error| CommandError::Usage(format!("line {line}: {error}")))?;
             // Nobody may listen any more.

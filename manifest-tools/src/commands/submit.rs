@@ -30,7 +30,7 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::begun::beginning;
+use super::begun::{beginning, new_submission};
 use super::distinct::Files;
 use super::estimate::Estimate;
 use super::pinned::{PinnedPlan, Place, path_beside};
@@ -98,7 +98,7 @@ async fn submit(args: &SubmitArgs, stop: CancellationToken) -> Result<Exit, Comm
         .report
         .clone()
         .map(|location| ReportStore::new(location, &clients.s3));
-    let mut beginning = beginning(&begun.job, &plan);
+    let mut beginning = beginning(&begun.job, begun.submission, &plan);
     let plan = match (checkpoint.path(), unpinned) {
         (Some(path), Some(warnings)) => tokio::select! {
             plan = pinned(
@@ -110,7 +110,7 @@ async fn submit(args: &SubmitArgs, stop: CancellationToken) -> Result<Exit, Comm
     };
     let mut letterhead = Letterhead::new(
         begun.job.clone(),
-        begun.submitted,
+        begun.submission(),
         plan.choices(),
         args.send.scratch.clone(),
         &attributes,
@@ -121,16 +121,17 @@ async fn submit(args: &SubmitArgs, stop: CancellationToken) -> Result<Exit, Comm
     checkpoint.begin(&wanted, &begun)?;
     if let Some(store) = &report {
         (beginning.started, beginning.pinned) = (begun.submitted, begun.pinned.clone());
-        letterhead.submitted = record(store, &beginning).await?;
-        if letterhead.submitted != begun.submitted {
-            begun.submitted = letterhead.submitted;
+        let known = record(store, &beginning).await?;
+        (begun.submitted, begun.submission) = (known.started, known.submission);
+        if letterhead.submission != begun.submission() {
+            letterhead.submission = begun.submission();
             checkpoint.begin(&wanted, &begun)?;
         }
     }
     // No task may start before the time that its message names: it tells what
     // this job wrote from what was there before. The wait is bounded, should
     // the clock have been set back since.
-    tokio::time::sleep(letterhead.submitted.until().min(Duration::from_secs(1))).await;
+    tokio::time::sleep(begun.submitted.until().min(Duration::from_secs(1))).await;
     let most = usize::from(args.send.max_sends);
     let caller = Caller::new(
         metrics,
@@ -230,6 +231,7 @@ fn take_up(
             Begun {
                 job,
                 named: wanted.job.clone().filter(|_| is_taken),
+                submission: Some(new_submission()?),
                 submitted: now,
                 pinned: None,
                 arrived: Confirmed::default(),
@@ -276,9 +278,15 @@ fn how_to_go_on(args: &SubmitArgs, checkpoint: &Checkpoint, begun: &Begun) -> St
             path_beside(path).display()
         );
     }
-    let twice = format!(
-        "submit the same manifest with --job {job}: what was submitted twice counts once in the report"
-    );
+    let again = format!("submit the same manifest with --job {job}");
+    let twice = match &args.report {
+        Some(report) => {
+            format!("{again} and --report {report}: what was submitted twice counts once there")
+        }
+        None => format!(
+            "{again}: what was submitted twice is renamed once, but counts in two submissions"
+        ),
+    };
     match checkpoint.path() {
         Some(path) => format!(
             "{same} goes on from here, by the checkpoint {}; without that, {twice}",

@@ -21,7 +21,7 @@ use tokio::task::spawn_blocking;
 
 use super::beside::create_beside;
 use super::distinct::{Files, refuse_part_of};
-use super::{CommandError, WriteError, complain, interrupted, print_with};
+use super::{CommandError, WriteError, complain, interrupted, print_with, submissions};
 
 /// The columns of the manifest.
 const COLUMNS: [&str; 4] = ["source", "destination", "etag", "size"];
@@ -43,12 +43,17 @@ pub(crate) async fn run(args: UndoArgs) -> Result<Exit, CommandError> {
         let store = ReportStore::new(args.report.clone(), &clients.s3);
         let files = find(&store, args.job.as_ref()).await?;
         let scratch = Scratch::new(args.temp_dir.clone());
-        let report = Report::read(&store, files, &scratch).await?;
-        let (report, sums) = spawn_blocking(move || {
-            let sums = report.sums()?.into_iter().next().unwrap_or_default();
+        let mut report = Report::read(&store, files, &scratch).await?;
+        submissions::select(&mut report, args.submission, &args.report)?;
+        let (report, mut sums) = spawn_blocking(move || {
+            let sums = report.sums()?;
             Ok::<_, OutcomesError>((report, sums))
         })
         .await??;
+        if sums.len() > 1 {
+            return Err(submissions::several(&report, &sums));
+        }
+        let sums = sums.pop().unwrap_or_default();
         if let Some(job) = args.job.as_ref().filter(|job| !is_job(&report, &sums, job)) {
             return Err(missing(&store, Some(job)));
         }
@@ -169,7 +174,7 @@ fn write_rows(report: &Report, out: impl Write) -> Result<(), WriteError> {
 
 /// What the manifest has, and what it leaves out.
 fn summary(report: &Report, sums: &Sums, args: &UndoArgs) -> String {
-    let Sums { name, tally } = sums;
+    let Sums { name, tally, .. } = sums;
     let rows = tally.renamed + tally.already_renamed;
     let job = name
         .as_ref()

@@ -81,7 +81,8 @@ impl RowEnds {
 }
 
 impl Report {
-    /// How the rows of a job's manifest have ended.
+    /// How the rows of a job's manifest have ended, in the one submission that
+    /// was read.
     ///
     /// # Errors
     /// [`OutcomesError`].

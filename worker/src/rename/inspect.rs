@@ -94,8 +94,8 @@ impl Attempt<'_> {
     fn contradiction(&self, head: &ObjectHead) -> Option<Absence> {
         if self.task.leg() == Some(Leg::In) {
             // The copy at the temporary key has a date, and perhaps a tag, of
-            // its own. Nobody else writes there.
-            return None;
+            // its own.
+            return self.not_put_there(head);
         }
         if let Some(absence) = contradiction(&self.task.pins, head) {
             return Some(absence);

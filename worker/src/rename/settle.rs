@@ -33,7 +33,7 @@ impl Attempt<'_> {
             head = found.filter(moved_in);
         }
         let Some(head) = head else {
-            return Err(RenameError::failed(absence.reason, absence.detail));
+            return Err(self.nowhere(absence));
         };
         let gone = absence.reason == Reason::SourceMissing;
         let known = match seen {
@@ -54,6 +54,7 @@ impl Attempt<'_> {
                 etag: head.etag,
             });
         }
+        let absence = self.on_its_way(absence);
         let detail = format!(
             "{}; the object at {destination} is not known to be its copy",
             absence.detail

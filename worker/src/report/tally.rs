@@ -83,7 +83,8 @@ impl Tally {
 
 /// The terminal outcome of every task, out of lines that may name a task more
 /// than once: a worker that dies between its record and its acknowledgement
-/// leaves a line, and the next delivery writes another.
+/// leaves a line, and the next delivery writes another. All of them are of one
+/// submission: another one may have tasks of the same names.
 #[derive(Debug, Default)]
 pub struct Outcomes {
     by_task: HashMap<TaskId, OutcomeRecord>,
@@ -150,6 +151,7 @@ mod tests {
         let at = Timestamp::from_unix(ended, 0).unwrap();
         OutcomeRecord {
             task: TaskId::for_row(&JobId::new("j").unwrap(), row),
+            submission: None,
             source: "s3://bkt/a".parse().unwrap(),
             destination: "s3://bkt/b".parse().unwrap(),
             outcome,

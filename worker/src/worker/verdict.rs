@@ -94,6 +94,7 @@ impl End {
     ) -> OutcomeRecord {
         OutcomeRecord {
             task: task.id().clone(),
+            submission: task.submission,
             source: task.row_source().clone(),
             destination: task.row_destination().clone(),
             outcome: self.outcome,
