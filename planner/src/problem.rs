@@ -57,6 +57,8 @@ pub enum ProblemKind {
     /// A warning: a destination that some endpoints take for a key of another
     /// row.
     FoldedKeys,
+    /// A warning: a source that is a temporary key of some job.
+    InTransit,
     /// A warning: nothing is at a row's source.
     SourceNotThere,
     /// A warning: what is at a row's source is not what the row says.
@@ -88,9 +90,11 @@ impl ProblemKind {
     #[must_use]
     pub fn severity(self) -> Severity {
         match self {
-            Self::UnusualKey | Self::FoldedKeys | Self::SourceNotThere | Self::SourceDiffers => {
-                Severity::Warning
-            }
+            Self::UnusualKey
+            | Self::FoldedKeys
+            | Self::InTransit
+            | Self::SourceNotThere
+            | Self::SourceDiffers => Severity::Warning,
             Self::WaitsFor | Self::Cycle => Severity::Note,
             _ => Severity::Error,
         }

@@ -6,7 +6,8 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 use rebucket_protocol::{
     BucketName, ETag, IfExists, JobId, JobOptions, ObjectKey, ObjectUri, Outcome, OutcomeRecord,
-    Pins, Reason, RenameTask, StorageClass, TaskId, Timestamp, VersionId, VersionPolicy, Waiver,
+    Pins, Reason, RenameTask, StorageClass, SubmissionId, TaskId, Timestamp, VersionId,
+    VersionPolicy, Waiver,
 };
 
 /// A piece of text that means something to a URL, an XML answer, a CSV field,
@@ -119,6 +120,10 @@ pub(crate) fn task_id(job: &JobId) -> impl Strategy<Value = TaskId> + use<> {
     prop_oneof![by_row, named]
 }
 
+pub(crate) fn submission() -> impl Strategy<Value = Option<SubmissionId>> {
+    prop::option::of(any::<u128>().prop_map(SubmissionId::from_bits))
+}
+
 fn pins() -> impl Strategy<Value = Pins> {
     let each = (
         prop::option::of(version()),
@@ -160,6 +165,7 @@ pub(crate) fn task() -> impl Strategy<Value = RenameTask> {
         prop::sample::select(exists),
         pins(),
         prop::option::of(timestamp()),
+        submission(),
         options(),
     );
     (ids, uri(), uri(), rest)
@@ -167,11 +173,17 @@ pub(crate) fn task() -> impl Strategy<Value = RenameTask> {
             source != destination
         })
         .prop_map(
-            |((id, job), source, destination, (if_exists, pins, submitted, options))| {
+            |(
+                (id, job),
+                source,
+                destination,
+                (if_exists, pins, submitted, submission, options),
+            )| {
                 let mut task = RenameTask::new(job, id, source, destination).unwrap();
                 task.if_exists = if_exists;
                 task.pins = pins;
                 task.submitted = submitted;
+                task.submission = submission;
                 task.options = options;
                 task
             },
@@ -195,11 +207,14 @@ pub(crate) fn record() -> impl Strategy<Value = OutcomeRecord> {
     );
     let when = (any::<u32>(), timestamp(), timestamp(), text());
     let job = JobId::new("job").unwrap();
-    (task_id(&job), uri(), uri(), how, when).prop_map(
-        |(task, source, destination, (outcome, reason, detail, bytes, etag), when)| {
+    let task = (task_id(&job), submission());
+    (task, uri(), uri(), how, when).prop_map(
+        |((task, submission), source, destination, how, when)| {
+            let (outcome, reason, detail, bytes, etag) = how;
             let (attempts, started, ended, worker) = when;
             OutcomeRecord {
                 task,
+                submission,
                 source,
                 destination,
                 outcome,

@@ -14,5 +14,6 @@ mod large;
 mod messages;
 mod properties;
 mod stage;
+mod submissions;
 mod unseen;
 mod versions;

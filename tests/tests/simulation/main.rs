@@ -23,6 +23,7 @@ mod settling;
 mod statement;
 mod table;
 mod tapped;
+mod temporary;
 mod told;
 mod unseen;
 mod wire;
