@@ -25,7 +25,7 @@ pub use job::{JobId, TaskId};
 pub use key::{CopySource, ObjectKey};
 pub use message::{MAX_MESSAGE_BYTES, MessageError, decode, encode};
 pub use options::{IfExists, JobOptions, StorageClass, VersionPolicy, Waiver};
-pub use outcome::{Outcome, OutcomeRecord, Reason};
+pub use outcome::{Evidence, Outcome, OutcomeRecord, Reason};
 pub use task::{Pins, RenameTask, SelfRename};
 pub use timestamp::Timestamp;
 pub use uri::{ObjectUri, S3Prefix};

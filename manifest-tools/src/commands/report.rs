@@ -17,7 +17,7 @@ use super::{CommandError, WriteError, print_with};
 /// Failures that the text format lists one by one.
 const FAILURES_SHOWN: u64 = 20;
 
-const COLUMNS: [&str; 13] = [
+const COLUMNS: [&str; 16] = [
     "task",
     "source",
     "destination",
@@ -31,6 +31,9 @@ const COLUMNS: [&str; 13] = [
     "ended",
     "worker",
     "job",
+    "version",
+    "modified",
+    "evidence",
 ];
 
 /// Runs the command.
@@ -178,24 +181,24 @@ fn csv(report: &Report, out: &mut impl Write) -> Result<(), WriteError> {
     rows.write_record(COLUMNS)?;
     for record in report.outcomes()? {
         let record = record?;
-        let etag = record.etag.as_ref().map(ToString::to_string);
+        let or_nothing = |value: Option<String>| value.unwrap_or_default();
         let row = [
             record.task.to_string(),
             record.source.to_string(),
             record.destination.to_string(),
             record.outcome.to_string(),
-            record
-                .reason
-                .map(|reason| reason.to_string())
-                .unwrap_or_default(),
-            record.detail.unwrap_or_default(),
+            or_nothing(record.reason.map(|reason| reason.to_string())),
+            or_nothing(record.detail),
             record.bytes.to_string(),
-            etag.unwrap_or_default(),
+            or_nothing(record.etag.map(|etag| etag.to_string())),
             record.attempts.to_string(),
             record.started.to_string(),
             record.ended.to_string(),
             record.worker,
             record.task.job().to_owned(),
+            or_nothing(record.version.map(String::from)),
+            or_nothing(record.modified.map(|modified| modified.to_string())),
+            or_nothing(record.evidence.map(|evidence| evidence.to_string())),
         ];
         rows.write_record(&row)?;
     }

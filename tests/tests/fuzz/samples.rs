@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 use rebucket_protocol::{
-    BucketName, ETag, IfExists, JobId, JobOptions, ObjectKey, ObjectUri, Outcome, OutcomeRecord,
-    Pins, Reason, RenameTask, StorageClass, TaskId, Timestamp, VersionId, VersionPolicy, Waiver,
+    BucketName, ETag, Evidence, IfExists, JobId, JobOptions, ObjectKey, ObjectUri, Outcome,
+    OutcomeRecord, Pins, Reason, RenameTask, StorageClass, TaskId, Timestamp, VersionId,
+    VersionPolicy, Waiver,
 };
 
 /// A piece of text that means something to a URL, an XML answer, a CSV field,
@@ -193,10 +194,17 @@ pub(crate) fn record() -> impl Strategy<Value = OutcomeRecord> {
         any::<u64>(),
         prop::option::of(etag()),
     );
+    let landed = (
+        prop::option::of(version()),
+        prop::option::of(timestamp()),
+        prop::option::of(Just(Evidence::Date)),
+    );
     let when = (any::<u32>(), timestamp(), timestamp(), text());
     let job = JobId::new("job").unwrap();
-    (task_id(&job), uri(), uri(), how, when).prop_map(
-        |(task, source, destination, (outcome, reason, detail, bytes, etag), when)| {
+    (task_id(&job), uri(), uri(), (how, landed), when).prop_map(
+        |(task, source, destination, (how, landed), when)| {
+            let (outcome, reason, detail, bytes, etag) = how;
+            let (version, modified, evidence) = landed;
             let (attempts, started, ended, worker) = when;
             OutcomeRecord {
                 task,
@@ -207,6 +215,9 @@ pub(crate) fn record() -> impl Strategy<Value = OutcomeRecord> {
                 detail,
                 bytes,
                 etag,
+                version,
+                modified,
+                evidence,
                 attempts,
                 started,
                 ended,

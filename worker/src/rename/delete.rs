@@ -25,7 +25,7 @@ use rebucket_protocol::{Reason, VersionId, VersionPolicy};
 use super::inspect::Absence;
 use super::plan::CopyPlan;
 use super::verify::Verified;
-use super::{Attempt, Copy, Finished, Origin, Original, Others, RenameError, Written};
+use super::{Attempt, Copy, Finished, Landed, Origin, Original, Others, RenameError, Written};
 use crate::error::{ErrorClass, ServiceError};
 use crate::retry::{CallError, Policy};
 use crate::store::endpoint::Precondition;
@@ -42,10 +42,9 @@ impl Attempt<'_> {
     /// Deletes the source of a verified copy, and nothing else.
     pub(crate) async fn delete_source(&self, verified: Verified) -> Result<Finished, RenameError> {
         let (source, copy) = (verified.original(), verified.copy());
-        let bytes = source.size;
+        let landed = Landed::copied(copy, source.size);
         let renamed = |others| Finished::Renamed {
-            bytes,
-            etag: copy.etag.clone(),
+            landed: landed.clone(),
             others,
         };
         self.let_others_finish(copy).await?;

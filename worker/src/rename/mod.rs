@@ -44,7 +44,7 @@ use crate::queue::lease::Lease;
 use crate::retry::Caller;
 use crate::store::endpoint::{Abilities, Precondition};
 use crate::store::{BucketFacts, ObjectStore};
-pub use ended::{Finished, Others, RenameError};
+pub use ended::{Finished, Landed, Others, RenameError};
 use plan::PartSettings;
 pub use states::{Copy, Origin, Original, Source, Written};
 use unseen::Statement;

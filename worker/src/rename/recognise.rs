@@ -16,6 +16,7 @@ fn recognised(head: &ObjectHead) -> Copy {
     Copy {
         etag: head.etag.clone(),
         version: head.version.clone(),
+        modified: head.modified,
         checksums: head.checksums.clone(),
         encryption: head.encryption.clone(),
         origin: Origin::Recognised,

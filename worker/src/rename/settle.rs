@@ -1,8 +1,9 @@
 //! Nothing to rename under the source's key: was it us, earlier?
 
-use rebucket_protocol::{Leg, Pins, Reason};
+use rebucket_protocol::{Evidence, Leg, Pins, Reason};
 
 use super::compare::{Comparison, Fingerprint, compare_etags};
+use super::ended::Landed;
 use super::inspect::{Absence, contradiction};
 use super::{Attempt, Finished, RenameError, Source};
 use crate::store::HeadScope;
@@ -49,9 +50,11 @@ impl Attempt<'_> {
             Comparison::NotComparable => gone && self.written_by_this_job(&head),
         };
         if ours {
+            // What only its date speaks for may be somebody else's.
+            let by_date = known == Comparison::NotComparable;
             return Ok(Finished::AlreadyRenamed {
-                bytes: head.size,
-                etag: head.etag,
+                landed: Landed::found(head),
+                evidence: by_date.then_some(Evidence::Date),
             });
         }
         let detail = format!(
@@ -76,7 +79,8 @@ impl Attempt<'_> {
 
     /// Dated after the job began. Without pins this is all that is left of an
     /// earlier delivery that died between its delete and its record; being
-    /// wrong costs a line of the report, never an object.
+    /// wrong costs a line of the report, never an object, and the line says
+    /// what it rests on.
     fn written_by_this_job(&self, head: &ObjectHead) -> bool {
         match (self.first_sent(), head.modified) {
             // Dates of objects are cut to the second.

@@ -76,6 +76,8 @@ pub struct Copy {
     pub etag: ETag,
     /// Its version, in a versioned bucket.
     pub version: Option<VersionId>,
+    /// Its date as S3 gives it, in whole seconds, where it is known.
+    pub modified: Option<Timestamp>,
     /// Its checksums, as far as the response had them.
     pub checksums: Checksums,
     /// Its encryption, if the response says: its bucket may have chosen it.
@@ -91,6 +93,7 @@ impl Copy {
         Self {
             etag: receipt.etag,
             version: receipt.version,
+            modified: None,
             checksums: receipt.checksums,
             encryption: match receipt.encryption {
                 Encryption::Unstated => asked.clone(),
