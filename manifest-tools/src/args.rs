@@ -33,7 +33,7 @@ const MANIFEST_OR_PLAN: &str = "The manifest: a CSV file, - for standard input, 
 
 const COLUMNS: &str = "The first row names the columns: source,destination (s3://bucket/key URIs, \
      taken literally) or source_bucket,source_key,destination_bucket,destination_key; and \
-     optionally version_id, etag, size (the source is renamed only if it matches them), \
+     optionally version_id, etag, size, modified (the source is renamed only if it matches them), \
      storage_class (what is known of it) and if_exists.";
 
 /// How a manifest is read, and what is chosen for its job.

@@ -160,8 +160,9 @@ impl Report {
             let Some(sums) = sums.get_mut(job) else {
                 continue;
             };
-            let (bytes, reason) = (outcome.bytes, outcome.reason);
-            sums.tally.add(outcome.outcome, reason, bytes);
+            let (ended, evidence) = (outcome.outcome, outcome.evidence);
+            sums.tally
+                .add(ended, evidence, outcome.reason, outcome.bytes);
             if sums.name.is_none() {
                 sums.name = Some(outcome.task.job().to_owned());
             }

@@ -49,6 +49,11 @@ impl Found {
         {
             return Some(format!("has the ETag {is}, and the row says {said}"));
         }
+        if let (Some(said), Some(is)) = (pins.modified, self.modified)
+            && whole_second(said) != whole_second(is)
+        {
+            return Some(format!("was written at {is}, and the row says {said}"));
+        }
         match (pins.size, self.size) {
             (Some(said), Some(is)) if said != is => {
                 Some(format!("has {is} bytes, and the row says {said}"))

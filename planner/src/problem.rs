@@ -44,6 +44,8 @@ pub enum ProblemKind {
     BadEtag,
     /// Not a number of bytes.
     BadSize,
+    /// Not a time.
+    BadModified,
     /// Not a storage class's name.
     BadStorageClass,
     /// Not one of `fail`, `skip` and `overwrite`.

@@ -131,6 +131,14 @@ pub enum VersionPolicy {
     Purge,
 }
 
+impl VersionPolicy {
+    /// True for the default.
+    #[must_use]
+    pub fn is_marker(&self) -> bool {
+        *self == Self::Marker
+    }
+}
+
 impl FromStr for VersionPolicy {
     type Err = UnknownChoice;
 

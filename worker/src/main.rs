@@ -138,6 +138,7 @@ async fn run(args: WorkerArgs) -> Result<(), StartError> {
     tracing::info!(
         renamed = tally.renamed,
         already_renamed = tally.already_renamed,
+        already_renamed_by_date = tally.already_renamed_by_date,
         skipped = tally.skipped,
         failed = tally.failed,
         bytes = tally.bytes,

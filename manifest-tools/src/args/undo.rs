@@ -7,6 +7,7 @@
 
 use std::path::PathBuf;
 
+use clap::builder::BoolishValueParser;
 use clap::{Args, ValueHint};
 use rebucket_protocol::JobId;
 use rebucket_worker::config::S3Args;
@@ -27,6 +28,11 @@ pub struct UndoArgs {
     /// Write the manifest here; - for standard output.
     #[arg(long, env = "REBUCKET_OUT", value_name = "MANIFEST.csv", value_hint = ValueHint::FilePath)]
     pub out: PathBuf,
+
+    /// Take back as well what counts as renamed by its date alone. Somebody
+    /// else may have put those objects at the new names; look at them first.
+    #[arg(long, env = "REBUCKET_INCLUDE_BY_DATE", value_parser = BoolishValueParser::new())]
+    pub include_by_date: bool,
 
     /// Where to keep temporary files: as much as the report has, once that is
     /// more than 64 MiB. [default: the system's folder, $TMPDIR]

@@ -19,6 +19,7 @@ pub(crate) fn beginning(job: &JobId, plan: &PlanReader<File>) -> JobRecord {
         plan: Some(resolution.digest.to_string()),
         pinned: None,
         linked: resolution.totals.linked_rows > 0,
+        versioned: plan.choices().versioned.unwrap_or_default(),
     }
 }
 

@@ -83,6 +83,7 @@ pub(crate) fn summary(name: &str, tally: &Tally) -> String {
     let rows = [
         ("renamed", tally.renamed),
         ("already renamed", tally.already_renamed),
+        ("  by date alone", tally.already_renamed_by_date),
         ("skipped", tally.skipped),
         ("failed", tally.failed),
         ("pending", tally.pending),
@@ -217,7 +218,8 @@ fn html(
          <style>body{{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:72rem;padding:0 1rem}}\
          table{{border-collapse:collapse;margin:1rem 0}}td,th{{border:1px solid #8886;padding:.3rem .7rem;\
          text-align:left;overflow-wrap:anywhere}}td.n{{text-align:right}}</style>\n<h1>rebucket report</h1>\n\
-         <table>\n<tr><th>job<th>submitted<th>renamed<th>already renamed<th>skipped<th>failed<th>pending<th>bytes\n",
+         <table>\n<tr><th>job<th>submitted<th>renamed<th>already renamed<th>skipped<th>failed<th>pending<th>bytes\
+         <th>already renamed by date alone\n",
     )?;
     let all = (jobs.len() > 1).then_some(("all", total));
     for (name, tally) in jobs.iter().copied().chain(all) {
@@ -230,6 +232,7 @@ fn html(
             tally.failed,
             tally.pending,
             tally.bytes,
+            tally.already_renamed_by_date,
         ];
         for count in counts {
             write!(out, "<td class=n>{count}")?;

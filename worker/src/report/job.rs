@@ -1,6 +1,6 @@
 //! What is recorded of a job when it is submitted.
 
-use rebucket_protocol::{JobId, Timestamp};
+use rebucket_protocol::{JobId, Timestamp, VersionPolicy};
 use serde::{Deserialize, Serialize};
 
 use super::location::{ReportError, ReportStore};
@@ -27,6 +27,10 @@ pub struct JobRecord {
     /// Some of its renames wait for others, and may go through temporary keys.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub linked: bool,
+    /// How its sources in versioned buckets are deleted. What an undo needs to
+    /// know: a purge shows the version before.
+    #[serde(default, skip_serializing_if = "VersionPolicy::is_marker")]
+    pub versioned: VersionPolicy,
 }
 
 impl JobRecord {

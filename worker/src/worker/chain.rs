@@ -114,7 +114,7 @@ impl Context {
                 worker: shared.settings.host.name().to_owned(),
             };
             shared.recorder.record(record).await?;
-            shared.count(Outcome::Failed, Some(Reason::BlockedBy), 0);
+            shared.count(Outcome::Failed, None, Some(Reason::BlockedBy), 0);
         }
         Ok(())
     }

@@ -206,7 +206,7 @@ impl Context {
             shared.metrics.parked(reason);
         }
         if !task.is_some_and(|task| end.is_half(task)) {
-            shared.count(end.outcome, end.reason, end.bytes);
+            shared.count(end.outcome, end.evidence, end.reason, end.bytes);
         }
         shared
             .metrics
