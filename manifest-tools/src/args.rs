@@ -251,6 +251,13 @@ pub struct RunArgs {
     #[arg(long, env = "REBUCKET_RETRY_FAILED", value_parser = BoolishValueParser::new())]
     pub retry_failed: bool,
 
+    /// Begin a new job, whatever the report says of earlier ones: in a folder
+    /// of its own in the report, named after the manifest, or --job, and the
+    /// time.
+    #[arg(long, env = "REBUCKET_AGAIN", value_parser = BoolishValueParser::new(),
+          conflicts_with = "retry_failed")]
+    pub again: bool,
+
     /// How to rename.
     #[command(flatten)]
     pub engine: EngineArgs,

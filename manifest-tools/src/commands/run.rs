@@ -65,13 +65,12 @@ pub(crate) async fn run(args: RunArgs) -> Result<Exit, CommandError> {
     let record = take_up(&args, &store, &job, &mut source).await?;
     let resumed = record.is_some();
     let scratch = Scratch::new(args.manifest.temp_dir.clone());
-    let earlier = if resumed {
-        let report = Report::of_job(&store, &job, &scratch).await?;
-        let job = job.clone();
-        tokio::task::spawn_blocking(move || report.row_ends(&job)).await??
-    } else {
-        RowEnds::default()
-    };
+    let earlier = ends(&store, &job, &scratch, resumed).await?;
+    let rows = source.plan.resolution().totals.rows;
+    if resumed && is_complete(&earlier, rows, args.retry_failed) {
+        complain(&nothing_done(&store, &job, &earlier));
+        return conclude(&store, &job, &scratch, None).await;
+    }
 
     let metrics = Metrics::new().map_err(StartError::from)?;
     let host = Host::this_process();
@@ -119,7 +118,6 @@ pub(crate) async fn run(args: RunArgs) -> Result<Exit, CommandError> {
         exit_when_empty: Some(DRAINED),
         resumed,
     };
-    let rows = plan.resolution().totals.rows;
     let worker = Worker::new(
         Arc::clone(&queue) as _,
         renamer,
@@ -151,23 +149,69 @@ pub(crate) async fn run(args: RunArgs) -> Result<Exit, CommandError> {
     drop(worker);
     recording.await?;
     fed.await??;
-    conclude(&store, &job, &scratch, interrupted).await
+    let how = interrupted.then(|| how_to_go_on(&args, &job));
+    conclude(&store, &job, &scratch, how).await
 }
 
-/// Says what became of the job.
+/// How the rows have ended so far, of a job that goes on.
+async fn ends(
+    store: &ReportStore,
+    job: &JobId,
+    scratch: &Scratch,
+    resumed: bool,
+) -> Result<RowEnds, CommandError> {
+    if !resumed {
+        return Ok(RowEnds::default());
+    }
+    let report = Report::of_job(store, job, scratch).await?;
+    let job = job.clone();
+    Ok(tokio::task::spawn_blocking(move || report.row_ends(&job)).await??)
+}
+
+/// Whether an earlier run has left nothing to do. The report of a job is not
+/// the job: that must be said, and not look like a run.
+fn is_complete(earlier: &RowEnds, rows: u64, retry_failed: bool) -> bool {
+    earlier.ended() >= rows && !(retry_failed && earlier.failed() > 0)
+}
+
+fn nothing_done(store: &ReportStore, job: &JobId, earlier: &RowEnds) -> String {
+    let since = earlier
+        .last()
+        .map_or_else(String::new, |last| format!(" since {last}"));
+    let failed = match earlier.failed() {
+        0 => String::new(),
+        failed => format!("; --retry-failed tries the {failed} that failed once more"),
+    };
+    format!(
+        "rebucket: nothing was done: the job {job} is complete{since}, as the report {} says, and what \
+         follows is that report; to carry out the manifest once more, begin a new job with \
+         --again{failed}",
+        store.location()
+    )
+}
+
+fn how_to_go_on(args: &RunArgs, job: &JobId) -> String {
+    if args.again {
+        format!("the same command with --job {job}, and without --again, goes on where it stopped")
+    } else {
+        "the same command goes on where it stopped".to_owned()
+    }
+}
+
+/// Says what became of the job, and how it goes on if it was interrupted.
 async fn conclude(
     store: &ReportStore,
     job: &JobId,
     scratch: &Scratch,
-    interrupted: bool,
+    interrupted: Option<String>,
 ) -> Result<Exit, CommandError> {
     complain(&format!("report: {}", store.location()));
     let report = Report::of_job(store, job, scratch).await?;
     let sums = tokio::task::spawn_blocking(move || report.sums()).await??;
     let tally = sums.into_iter().next().unwrap_or_default().tally;
     print(&summary(job.as_str(), &tally))?;
-    if interrupted {
-        complain("rebucket: interrupted; the same command goes on where it stopped");
+    if let Some(how) = interrupted {
+        complain(&format!("rebucket: interrupted; {how}"));
         return Ok(Exit::Interrupted);
     }
     Ok(if tally.failed > 0 || tally.pending > 0 {
@@ -211,9 +255,14 @@ fn location(args: &RunArgs) -> Result<ReportLocation, CommandError> {
         })
 }
 
-/// As given, or after the manifest: the same for every run of it.
+/// As given, or after the manifest: the same for every run of it, unless a new
+/// job is to begin.
 fn job_name(args: &RunArgs, plan: &PlanReader<File>) -> Result<JobId, CommandError> {
     let manifest = &args.manifest.manifest;
+    if args.again {
+        let now = Timestamp::now().ceil_second();
+        return source::job_named_anew(manifest, plan.choices().job.as_ref(), now);
+    }
     plan.choices()
         .job
         .clone()

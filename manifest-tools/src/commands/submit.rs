@@ -19,7 +19,7 @@ use rebucket_manifest::Exit;
 use rebucket_manifest::args::SubmitArgs;
 use rebucket_manifest::args::estimate::AssumeArgs;
 use rebucket_planner::{PlanReader, Warnings};
-use rebucket_protocol::{JobId, Timestamp};
+use rebucket_protocol::Timestamp;
 use rebucket_worker::clients::Clients;
 use rebucket_worker::metrics::Metrics;
 use rebucket_worker::report::JobRecord;
@@ -225,7 +225,7 @@ fn take_up(
             let is_taken = wanted.again && wanted.plan_has_name;
             let job = match &wanted.job {
                 Some(job) if !is_taken => job.clone(),
-                earlier => new_job(args, earlier.as_ref(), now)?,
+                earlier => source::job_named_anew(&args.manifest.manifest, earlier.as_ref(), now)?,
             };
             Begun {
                 job,
@@ -323,25 +323,6 @@ fn checkpoint_path(args: &SubmitArgs) -> Option<PathBuf> {
     }
     let is_file = manifest != "-" && !manifest.starts_with("s3://");
     is_file.then(|| PathBuf::from(format!("{manifest}.checkpoint")))
-}
-
-/// A name that no job had before: after an earlier one, or the manifest, and
-/// the time.
-fn new_job(
-    args: &SubmitArgs,
-    earlier: Option<&JobId>,
-    submitted: Timestamp,
-) -> Result<JobId, CommandError> {
-    let named = source::job_named_after(&args.manifest.manifest);
-    let stem = earlier.or(named.as_ref()).map_or("job", JobId::as_str);
-    // Of ASCII characters, and with room for the time.
-    let stem = stem.get(..100).unwrap_or(stem);
-    let stamp: String = submitted
-        .to_string()
-        .chars()
-        .filter(char::is_ascii_alphanumeric)
-        .collect();
-    JobId::new(format!("{stem}-{stamp}")).map_err(|error| CommandError::Usage(error.to_string()))
 }
 
 async fn send_plan(
