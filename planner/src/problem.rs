@@ -68,6 +68,9 @@ pub enum ProblemKind {
     /// What is at the source of such a row is not what the row says, or cannot
     /// be pinned.
     LinkedSourceDiffers,
+    /// The key of such a row would not be free for the next one: its source
+    /// has an earlier version, which a purge shows.
+    LinkedKeyNotFreed,
     /// A note: a destination that is another row's source.
     WaitsFor,
     /// A note: rows that wait for one another in a circle.

@@ -112,6 +112,13 @@ pub(crate) async fn read(args: &ManifestArgs, path_style: bool) -> Result<Source
             });
         }
         let chains = plan.resolution().totals.linked_rows > 0;
+        let versioned = plan.choices().versioned.unwrap_or_default();
+        if chains && !manifest && !versioned.is_marker() && !plan.is_for_purge() {
+            return Err(CommandError::Usage(format!(
+                "{name} was not made for --versioned purge: whether that frees the keys of its chains was \
+                 not looked at; make the plan again with --versioned purge"
+            )));
+        }
         let further = warnings.map(|warnings| {
             warn(&warnings);
             warnings.further()
