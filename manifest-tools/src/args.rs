@@ -18,7 +18,7 @@ use bytesize::ByteSize;
 use clap::builder::BoolishValueParser;
 use clap::{Args, ValueEnum, ValueHint};
 use rebucket_protocol::{BucketName, IfExists, JobId, StorageClass, VersionPolicy, Waiver};
-use rebucket_worker::config::{EngineArgs, LogArgs, S3Args};
+use rebucket_worker::config::{EngineArgs, LogArgs, OwnerArgs, S3Args};
 use rebucket_worker::report::ReportLocation;
 
 use rebucket_planner::{JobChoices, ManifestOptions};
@@ -231,6 +231,10 @@ pub struct SubmitArgs {
     /// For a manifest or a report on S3.
     #[command(flatten)]
     pub s3: S3Args,
+
+    /// Whose buckets are meant.
+    #[command(flatten)]
+    pub owner: OwnerArgs,
 }
 
 /// `rebucket run`.

@@ -5,6 +5,7 @@
 //! value that exists is a value that is valid; wire types are separate from
 //! domain types and are converted in one place ([`message`]).
 
+pub mod account;
 pub mod bucket;
 pub mod chain;
 pub mod etag;
@@ -18,6 +19,7 @@ pub mod timestamp;
 pub mod uri;
 pub mod version;
 
+pub use account::AccountId;
 pub use bucket::BucketName;
 pub use chain::{ChainError, Hop, Leg, Step};
 pub use etag::ETag;

@@ -9,9 +9,9 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    BucketName, ChainError, ETag, Hop, IfExists, JobId, JobOptions, Leg, ObjectKey, ObjectUri,
-    Pins, RenameTask, SelfRename, Step, StorageClass, TaskId, Timestamp, VersionId, VersionPolicy,
-    Waiver,
+    AccountId, BucketName, ChainError, ETag, Hop, IfExists, JobId, JobOptions, Leg, ObjectKey,
+    ObjectUri, Pins, RenameTask, SelfRename, Step, StorageClass, TaskId, Timestamp, VersionId,
+    VersionPolicy, Waiver,
 };
 
 /// The largest message body: 1 MiB (SQS limit, API reference of `SendMessage`).
@@ -72,6 +72,8 @@ struct WireMessage<'a> {
     waive: Cow<'a, BTreeSet<Waiver>>,
     #[serde(default, skip_serializing_if = "is_default")]
     versioned: VersionPolicy,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    owner: Option<AccountId>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     hop: Option<WireHop<'a>>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -153,6 +155,7 @@ pub fn encode(task: &RenameTask) -> Result<String, MessageError> {
         storage_class: task.options.storage_class.as_ref().map(Cow::Borrowed),
         waive: Cow::Borrowed(&task.options.waive),
         versioned: task.options.versioned,
+        owner: task.options.owner,
         then: task.then().iter().map(WireStep::from).collect(),
     };
     let body = serde_json::to_string(&wire).map_err(MessageError::Malformed)?;
@@ -207,6 +210,7 @@ pub fn decode(body: &str) -> Result<RenameTask, MessageError> {
         storage_class: wire.storage_class.map(Cow::into_owned),
         waive: wire.waive.into_owned(),
         versioned: wire.versioned,
+        owner: wire.owner,
     };
     Ok(task)
 }

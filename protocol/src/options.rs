@@ -6,6 +6,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::AccountId;
+
 /// What to do when the destination holds an object that is not our copy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -243,6 +245,9 @@ pub struct JobOptions {
     pub waive: BTreeSet<Waiver>,
     /// How a source in a versioned bucket is deleted.
     pub versioned: VersionPolicy,
+    /// The account that owns the buckets, where the submitter knows it. No
+    /// request is made to those of another one.
+    pub owner: Option<AccountId>,
 }
 
 impl JobOptions {

@@ -90,6 +90,8 @@ reasons! {
     TagsDenied = "tags_denied",
     /// A bucket does not exist.
     BucketMissing = "bucket_missing",
+    /// The message is for buckets of another account than the worker's.
+    WrongStore = "wrong_store",
     /// The bucket or prefix is not on the worker's `--allow` list.
     NotAllowed = "not_allowed",
     /// Source and destination are the same object.

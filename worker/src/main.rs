@@ -106,7 +106,7 @@ async fn run(args: WorkerArgs) -> Result<(), StartError> {
         exit_when_empty: args.exit_when_empty.then_some(drained),
         resumed: false,
     };
-    let admission = Admission::new(allow);
+    let admission = Admission::new(allow).for_owner(args.engine.owner.bucket_owner);
     let worker = Worker::new(
         Arc::new(queue),
         renamer,

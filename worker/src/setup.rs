@@ -78,7 +78,11 @@ pub async fn engine(
     host: &Host,
     stop: &CancellationToken,
 ) -> Result<Renamer, StartError> {
-    let store: Arc<dyn ObjectStore> = Arc::new(S3Store::new(&clients.s3, metrics.clone()));
+    let store: Arc<dyn ObjectStore> = Arc::new(S3Store::of_owner(
+        &clients.s3,
+        metrics.clone(),
+        args.owner.bucket_owner,
+    ));
     let requests = Arc::new(Semaphore::new(usize::from(args.max_requests)));
     let caller = Caller::new(metrics.clone(), Arc::clone(&requests), stop.clone());
     let scratch = scratch_places(places, &AllowList::flatten(&args.scratch))?;

@@ -115,6 +115,7 @@ async fn submit(args: &SubmitArgs, stop: CancellationToken) -> Result<Exit, Comm
         args.send.scratch.clone(),
         &attributes,
     );
+    letterhead.options.owner = args.owner.bucket_owner;
     let plan = fitting(plan, &letterhead, &attributes).await?;
     // First the checkpoint, then the report: a job that is recorded must be
     // found again under its name.
@@ -293,7 +294,8 @@ fn wanted(args: &SubmitArgs, plan: &PlanReader<File>) -> Wanted {
     let report = args.report.as_ref().map(ToString::to_string);
     let digest = resolution.digest.to_string();
     Wanted {
-        identity: Identity::new(digest, args.queue_url.clone(), report, choices),
+        identity: Identity::new(digest, args.queue_url.clone(), report, choices)
+            .of_owner(args.owner.bucket_owner),
         rows: resolution.totals.messages(),
         unit: match resolution.totals.linked_rows {
             0 => "renames",

@@ -40,6 +40,7 @@ fn choices_travel_only_when_they_are_not_the_defaults() {
         "storage_class",
         "then",
         "submitted",
+        "owner",
     ] {
         assert!(!plain.contains(field), "{field} in {plain}");
     }
@@ -47,6 +48,7 @@ fn choices_travel_only_when_they_are_not_the_defaults() {
     chosen.if_exists = IfExists::Skip;
     chosen.options.waive.insert(Waiver::Acl);
     chosen.options.versioned = VersionPolicy::Purge;
+    chosen.options.owner = Some("123456789012".parse().unwrap());
     chosen.options.storage_class = Some(StorageClass::new("GLACIER_IR").unwrap());
     chosen.submitted = Timestamp::from_unix(1_700_000_000, 0);
     assert_eq!(decode(&encode(&chosen).unwrap()).unwrap(), chosen);

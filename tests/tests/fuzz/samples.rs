@@ -144,11 +144,13 @@ fn storage_class() -> impl Strategy<Value = StorageClass> {
 fn options() -> impl Strategy<Value = JobOptions> {
     let waive = prop::sample::subsequence(Waiver::ALL.to_vec(), 0..=Waiver::ALL.len());
     let versioned = prop::sample::select(vec![VersionPolicy::Marker, VersionPolicy::Purge]);
-    (prop::option::of(storage_class()), waive, versioned).prop_map(
-        |(storage_class, waive, versioned)| JobOptions {
+    let owner = prop::option::of("[0-9]{12}".prop_map(|digits| digits.parse().unwrap()));
+    (prop::option::of(storage_class()), waive, versioned, owner).prop_map(
+        |(storage_class, waive, versioned, owner)| JobOptions {
             storage_class,
             waive: waive.into_iter().collect::<BTreeSet<_>>(),
             versioned,
+            owner,
         },
     )
 }

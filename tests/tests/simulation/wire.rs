@@ -8,6 +8,7 @@ use rebucket_worker::store::object::{
     Acl, Attributes, ChecksumAlgorithm, ChecksumKind, Checksums, ContentHeaders, Encryption,
     Grantee, ObjectLock, Permission, PinnedSource, Tags,
 };
+use rebucket_worker::store::s3::expecting_owner;
 use rebucket_worker::store::{
     CompleteRequest, CopyRequest, DeleteRequest, HeadScope, ObjectStore as _, PartRange,
     PartReceipt, Replaces, UploadId,
@@ -146,6 +147,55 @@ fn a_copy_is_pinned_and_creates_only() {
             ("x-amz-metadata-directive", "COPY"),
             ("x-amz-tagging-directive", "COPY"),
         ],
+    );
+}
+
+/// All that is asked for about objects, and whose they must be.
+#[test]
+fn a_request_names_the_owner_that_its_task_names() {
+    let owner = "123456789012";
+    let (source, destination) = (pinned(), uri("s3://bkt/new"));
+    let attributes = bare();
+    let request = CopyRequest {
+        source: &source,
+        destination: &destination,
+        replaces: Replaces::Nothing,
+        attributes: &attributes,
+        keep_tags: true,
+    };
+    let (object, etag) = (&source.object, &source.etag);
+    let (sent, ()) = send(
+        vec![answer(&[], COPIED), answer(&[], ""), answer(&[], COPIED)],
+        async |store| {
+            let named = async {
+                store.copy(request).await.unwrap();
+                store
+                    .delete(DeleteRequest::IfMatch { object, etag })
+                    .await
+                    .unwrap();
+            };
+            expecting_owner(Some(owner.parse().unwrap()), named).await;
+            expecting_owner(None, store.copy(request)).await.unwrap();
+        },
+    );
+    let (of, of_source) = (
+        "x-amz-expected-bucket-owner",
+        "x-amz-source-expected-bucket-owner",
+    );
+    let named = sent
+        .iter()
+        .map(|sent| [sent.header(of), sent.header(of_source)]);
+    let expected = [
+        [Some(owner), Some(owner)],
+        [Some(owner), None],
+        [None, None],
+    ];
+    assert!(named.eq(expected), "{sent:#?}");
+    // A header that is not signed could be taken away on the way.
+    let signed = sent[0].header("authorization").unwrap();
+    assert!(
+        signed.contains(of) && signed.contains(of_source),
+        "{signed}"
     );
 }
 

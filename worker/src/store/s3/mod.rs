@@ -3,6 +3,7 @@
 mod answer;
 mod bucket;
 mod convert;
+mod owner;
 mod read;
 mod write;
 
@@ -14,7 +15,7 @@ use aws_sdk_s3::Client;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
-use rebucket_protocol::{BucketName, ETag, ObjectUri, S3Prefix, VersionId};
+use rebucket_protocol::{AccountId, BucketName, ETag, ObjectUri, S3Prefix, VersionId};
 use tokio::time::Instant;
 
 use super::classify::classify;
@@ -26,6 +27,8 @@ use super::{
 use crate::error::{ErrorClass, ServiceError};
 use crate::metrics::Metrics;
 use answer::AnswerCheck;
+use owner::ExpectedOwner;
+pub use owner::expecting_owner;
 
 /// S3, or a store that speaks its protocol.
 #[derive(Debug, Clone)]
@@ -47,8 +50,19 @@ impl S3Store {
     /// every answer checked.
     #[must_use]
     pub fn new(client: &Client, metrics: Metrics) -> Self {
+        Self::of_owner(client, metrics, None)
+    }
+
+    /// The same for buckets that belong to this account, where that is known.
+    #[must_use]
+    pub fn of_owner(client: &Client, metrics: Metrics, owner: Option<AccountId>) -> Self {
         let client = checked(client);
-        Self { client, metrics }
+        let config = client.config().to_builder();
+        let config = config.interceptor(ExpectedOwner(owner)).build();
+        Self {
+            client: Client::from_conf(config),
+            metrics,
+        }
     }
 
     /// Sends one request, counts it, and classifies its failure.
