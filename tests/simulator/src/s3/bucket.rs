@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::names::Keys;
 use super::rename::Renamed;
 use super::{
-    Acl, Encryption, ErrorCode, NewObject, Object, RetentionMode, S3, S3Error, S3Result, Upload,
-    Version, VersionId,
+    Acl, Encryption, ErrorCode, Folding, NewObject, Object, RetentionMode, S3, S3Error, S3Result,
+    Upload, Version, VersionId,
 };
 use crate::clock::Millis;
 
@@ -86,6 +87,8 @@ pub struct BucketSettings {
     pub directory: bool,
     /// The region it lies in.
     pub region: String,
+    /// How it folds keys; Amazon's do not. `None` is [`super::Quirks::fold_keys`].
+    pub folding: Option<Folding>,
 }
 
 impl Default for BucketSettings {
@@ -98,6 +101,7 @@ impl Default for BucketSettings {
             encryption: Encryption::default(),
             directory: false,
             region: "us-east-1".to_owned(),
+            folding: None,
         }
     }
 }
@@ -109,8 +113,7 @@ pub struct Bucket {
     pub settings: BucketSettings,
     /// When it was made.
     pub created: Millis,
-    /// The history of each key, oldest first, never empty: the last is current.
-    pub(super) keys: BTreeMap<String, Vec<Version>>,
+    pub(super) keys: Keys,
     pub(super) uploads: BTreeMap<String, Upload>,
     /// The answers already given to client tokens of `RenameObject`.
     pub(super) renamed: BTreeMap<String, Renamed>,
@@ -121,7 +124,7 @@ pub struct Bucket {
 impl Bucket {
     /// Every key that has a version or a delete marker, in order.
     pub fn keys(&self) -> impl Iterator<Item = &str> {
-        self.keys.keys().map(String::as_str)
+        self.keys.iter().map(|(key, _)| key.as_str())
     }
 
     /// The current object under a key; none where a delete marker is current.
@@ -155,9 +158,9 @@ impl Bucket {
 impl Bucket {
     fn new(settings: BucketSettings, created: Millis) -> Self {
         Self {
+            keys: Keys::new(settings.folding),
             settings,
             created,
-            keys: BTreeMap::new(),
             uploads: BTreeMap::new(),
             renamed: BTreeMap::new(),
             private: Arc::new(Acl::default()),
@@ -211,7 +214,7 @@ impl Bucket {
     pub(super) fn store(&mut self, key: &str, version: Version) {
         match self.keys.get_mut(key) {
             None => {
-                self.keys.insert(key.to_owned(), vec![version]);
+                self.keys.insert(key, vec![version]);
             }
             Some(versions) => {
                 if version.id == VersionId::Null {
@@ -240,12 +243,13 @@ impl S3 {
         mut settings: BucketSettings,
         now: Millis,
     ) -> S3Result<()> {
-        if self.buckets.contains_key(name) {
+        if self.buckets.contains_key(name) || self.aliases.contains_key(name) {
             return Err(S3Error::new(
                 ErrorCode::BucketAlreadyOwnedByYou,
                 "Your previous request to create the named bucket succeeded and you already own it.",
             ));
         }
+        settings.folding = settings.folding.or(self.quirks.fold_keys);
         if settings.object_lock {
             settings.versioning = Versioning::Enabled;
         }
@@ -262,7 +266,8 @@ impl S3 {
                 "The bucket you tried to delete is not empty",
             ));
         }
-        self.buckets.remove(name);
+        let name = self.own_name(name).to_owned();
+        self.buckets.remove(&name);
         Ok(())
     }
 

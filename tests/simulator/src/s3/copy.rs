@@ -142,7 +142,8 @@ impl S3 {
         if source.content.size() > MAX_SINGLE {
             return Err(too_large_a_source());
         }
-        if request.changes_nothing() {
+        if !quirks.accept_self_copies && self.is_onto_itself(&request) && request.changes_nothing()
+        {
             return Err(S3Error::request(
                 "This copy request is illegal because it is trying to copy an object to itself \
                  without changing the object's metadata, storage class, website redirect location \
@@ -192,13 +193,21 @@ impl S3 {
     }
 }
 
+impl S3 {
+    /// Whether source and destination are one object, whatever they are called.
+    fn is_onto_itself(&self, request: &CopyObjectRequest) -> bool {
+        let source = &request.source.object;
+        self.own_name(&source.bucket) == self.own_name(&request.bucket)
+            && self
+                .bucket(&request.bucket)
+                .is_some_and(|b| b.keys.fold(&source.key) == b.keys.fold(&request.key))
+    }
+}
+
 impl CopyObjectRequest {
     fn changes_nothing(&self) -> bool {
-        let source = &self.source.object;
         let new = &self.properties;
-        source.bucket == self.bucket
-            && source.key == self.key
-            && source.version.is_none()
+        self.source.object.version.is_none()
             && self.metadata_directive == Directive::Copy
             && new.storage_class.is_none()
             && new.encryption.is_none()

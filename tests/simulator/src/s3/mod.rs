@@ -54,6 +54,7 @@ pub mod limits;
 mod list;
 mod lock;
 mod multipart;
+mod names;
 mod object;
 mod put;
 mod quirks;
@@ -90,6 +91,7 @@ pub use list::{
     ListVersionsRequest, ListVersionsResponse, ListedObject, ListedUpload, ListedVersion,
 };
 pub use lock::{Retention, RetentionMode};
+pub use names::{AliasKind, Folding};
 pub use object::{
     ArchiveTier, CustomerKey, ETag, Encryption, Metadata, NewObject, Object, ObjectPart, Restore,
     StorageClass, Version, VersionId,
@@ -108,6 +110,7 @@ pub use upload::{
 #[derive(Debug, Clone, Default)]
 pub struct S3 {
     buckets: BTreeMap<String, Bucket>,
+    aliases: BTreeMap<String, names::Alias>,
     /// Where this server departs from Amazon's.
     pub quirks: Quirks,
     /// How long a restore takes when the request does not say.
@@ -164,22 +167,23 @@ impl S3 {
         Self::default()
     }
 
-    /// A bucket, for auditors.
+    /// A bucket by any of its names, for auditors.
     #[must_use]
     pub fn bucket(&self, name: &str) -> Option<&Bucket> {
-        self.buckets.get(name)
+        self.buckets.get(self.own_name(name))
     }
 
-    /// Every bucket by name, for auditors.
+    /// Every bucket by its own name, for auditors.
     pub fn buckets(&self) -> impl Iterator<Item = (&str, &Bucket)> {
         self.buckets.iter().map(|(name, b)| (name.as_str(), b))
     }
 
     fn bucket_or_err(&self, name: &str) -> S3Result<&Bucket> {
-        self.buckets.get(name).ok_or_else(no_such_bucket)
+        self.bucket(name).ok_or_else(no_such_bucket)
     }
 
     fn bucket_mut(&mut self, name: &str) -> S3Result<&mut Bucket> {
+        let name = self.aliases.get(name).map_or(name, names::Alias::bucket);
         self.buckets.get_mut(name).ok_or_else(no_such_bucket)
     }
 

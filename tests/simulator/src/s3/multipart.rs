@@ -60,13 +60,14 @@ impl S3 {
         if quirks.drop_tags_on_create {
             request.properties.tags = Tags::default();
         }
+        let key = bucket.keys.fold(&request.key).into_owned();
         self.uploads += 1;
         let upload_id = format!("upload-{:08}", self.uploads);
         let checksum = checksum.filter(|_| !quirks.no_checksums);
         self.bucket_mut(&request.bucket)?.uploads.insert(
             upload_id.clone(),
             Upload {
-                key: request.key,
+                key,
                 initiated: now,
                 properties: request.properties,
                 checksum,

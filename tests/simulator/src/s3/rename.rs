@@ -82,7 +82,7 @@ impl S3 {
     fn relocate(&mut self, request: RenameObjectRequest) -> S3Result<()> {
         let sequence = self.next_sequence();
         let bucket = self.bucket_mut(&request.bucket)?;
-        if request.source != request.destination {
+        if bucket.keys.fold(&request.source) != bucket.keys.fold(&request.destination) {
             let versions = bucket.keys.remove(&request.source).unwrap_or_default();
             if let Some(mut version) = versions.into_iter().next_back() {
                 version.sequence = sequence;

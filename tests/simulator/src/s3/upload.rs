@@ -206,7 +206,7 @@ impl Bucket {
     pub(super) fn upload(&self, key: &str, id: &str) -> S3Result<&Upload> {
         self.uploads
             .get(id)
-            .filter(|upload| upload.key == key)
+            .filter(|upload| upload.key == *self.keys.fold(key))
             .ok_or_else(S3Error::no_such_upload)
     }
 

@@ -32,8 +32,11 @@ pub(super) fn list(s3: &S3, call: &Call) -> Reply {
 }
 
 pub(super) fn head(s3: &mut S3, call: &Call) -> S3Result<Reply> {
+    let alias = s3.is_access_point_alias(&call.bucket);
     let settings = s3.head_bucket(&call.bucket, call.now)?;
-    Ok(Reply::ok().header("x-amz-bucket-region", &settings.region))
+    Ok(Reply::ok()
+        .header("x-amz-bucket-region", &settings.region)
+        .header("x-amz-access-point-alias", alias))
 }
 
 pub(super) fn delete(s3: &mut S3, call: &Call) -> S3Result<Reply> {
