@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use clap::Parser;
 use rebucket_simulator::clock::{Clock, Millis};
@@ -73,6 +73,15 @@ struct Options {
     /// The clock stands still and moves by `POST /clock/advance` only.
     #[arg(long)]
     manual_clock: bool,
+    /// How many seconds the clock is ahead of the machine's at the start; behind
+    /// it, if negative.
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        default_value_t = 0,
+        allow_negative_numbers = true
+    )]
+    clock_offset_s: i64,
     /// A file to write the endpoints to once everything listens.
     #[arg(long, value_name = "FILE")]
     ready_file: Option<PathBuf>,
@@ -129,13 +138,11 @@ async fn run(options: &Options) -> Result<(), Failure> {
 }
 
 fn builder(options: &Options) -> Result<Builder, Failure> {
+    let system = Clock::system_ahead(options.clock_offset_s);
     let clock = if options.manual_clock {
-        let now = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
-        Clock::manual(Millis::default() + now)
+        Clock::manual(system.now())
     } else {
-        Clock::system()
+        system
     };
     let now = clock.now();
     let mut builder = Simulator::builder()

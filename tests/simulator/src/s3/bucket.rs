@@ -209,9 +209,19 @@ impl Bucket {
         Ok(())
     }
 
+    /// Marks the uploads under way that a write or a delete of their key has
+    /// come before.
+    pub(super) fn overtake(&mut self, key: &str) {
+        let key = self.keys.fold(key);
+        for upload in self.uploads.values_mut().filter(|u| u.key == *key) {
+            upload.overtaken = true;
+        }
+    }
+
     /// Makes a version the current one. Without versions it replaces all there
     /// is; in a suspended bucket it replaces the `null` version.
     pub(super) fn store(&mut self, key: &str, version: Version) {
+        self.overtake(key);
         match self.keys.get_mut(key) {
             None => {
                 self.keys.insert(key, vec![version]);

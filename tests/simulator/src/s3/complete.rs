@@ -12,7 +12,8 @@ use super::{
 use crate::clock::Millis;
 
 impl S3 {
-    /// `CompleteMultipartUpload`. When refused, the upload stays.
+    /// `CompleteMultipartUpload`. When refused, the upload stays. When repeated
+    /// after its success, it answers the same, whatever its conditions are.
     pub fn complete_multipart_upload(
         &mut self,
         request: &CompleteUploadRequest,
@@ -24,7 +25,7 @@ impl S3 {
             Ok(upload) => upload,
             Err(gone) => {
                 return match self.completed.get(&request.upload_id) {
-                    Some(done) if quirks.repeated_complete_ok => Ok(done.clone()),
+                    Some(done) if !quirks.forgets_completed_uploads => Ok(done.clone()),
                     _ => Err(gone),
                 };
             }
@@ -50,7 +51,12 @@ impl S3 {
             check_checksums(upload, request, &parts, &content)?;
         }
         if !quirks.ignore_conditions_on_complete {
-            request.conditions.check(bucket.latest(&request.key))?;
+            request
+                .conditions
+                .check(&request.key, bucket.latest(&request.key))?;
+            if let Some(header) = request.conditions.header().filter(|_| upload.overtaken) {
+                return Err(overtaken(header, &request.key));
+            }
         }
 
         let properties = upload.properties.clone();
@@ -64,12 +70,20 @@ impl S3 {
         self.bucket_mut(&request.bucket)?
             .uploads
             .remove(&request.upload_id);
-        if quirks.repeated_complete_ok {
-            self.completed
-                .insert(request.upload_id.clone(), written.clone());
-        }
+        self.completed
+            .insert(request.upload_id.clone(), written.clone());
         Ok(written)
     }
+}
+
+fn overtaken(header: &str, key: &str) -> S3Error {
+    S3Error::new(
+        ErrorCode::ConditionalRequestConflict,
+        "The conditional request cannot succeed due to a conflicting operation against this \
+         resource.",
+    )
+    .with("Condition", header)
+    .with("Key", key)
 }
 
 /// The parts that the object is made of, each there, of the right ETag, in
@@ -77,7 +91,7 @@ impl S3 {
 fn chosen_parts(upload: &Upload, wanted: &[CompletePart]) -> S3Result<Arc<[ObjectPart]>> {
     if wanted.is_empty() {
         return Err(S3Error::new(
-            ErrorCode::MalformedXml,
+            ErrorCode::InvalidRequest,
             "You must specify at least one part",
         ));
     }

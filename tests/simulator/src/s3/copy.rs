@@ -114,9 +114,12 @@ impl S3 {
     ) -> S3Result<(Option<VersionId>, Found<'_>)> {
         let (bucket, found) = self.find(&source.object)?;
         if !self.quirks.ignore_copy_source_conditions {
-            source
-                .conditions
-                .check_source(found.object, found.modified)?;
+            source.conditions.check_source(
+                "x-amz-copy-source-",
+                found.object,
+                found.modified,
+                now,
+            )?;
         }
         found.object.check_key(source.customer_key.as_ref())?;
         if !found.object.is_readable(now) {
@@ -125,7 +128,9 @@ impl S3 {
                 "Operation is not valid for the source object's storage class",
             ));
         }
-        Ok((bucket.shown(found.id), found))
+        // The version `null` is not named as a source.
+        let version = bucket.shown(found.id).filter(|id| *id != VersionId::Null);
+        Ok((version, found))
     }
 
     /// `CopyObject`.
@@ -137,6 +142,9 @@ impl S3 {
         check_key(&request.key)?;
         check_properties(&request.properties)?;
         let quirks = self.quirks;
+        if !quirks.ignore_conditions_on_copy {
+            request.conditions.check_form()?;
+        }
         let (source_version, found) = self.source(&request.source, now)?;
         let source: Arc<Object> = found.object.clone();
         if source.content.size() > MAX_SINGLE {
@@ -159,7 +167,9 @@ impl S3 {
             }
         };
         if !quirks.ignore_conditions_on_copy {
-            request.conditions.check(bucket.latest(&request.key))?;
+            request
+                .conditions
+                .check(&request.key, bucket.latest(&request.key))?;
         }
         let mut properties = request.properties;
         if quirks.keep_storage_class_on_copy && properties.storage_class.is_none() {

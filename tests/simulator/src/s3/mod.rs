@@ -118,7 +118,7 @@ pub struct S3 {
     sequence: u64,
     origins: u64,
     uploads: u64,
-    /// What finished uploads were answered, on a server that answers again.
+    /// What finished uploads were answered: when asked again, the same.
     completed: BTreeMap<String, WriteResponse>,
 }
 
@@ -179,12 +179,14 @@ impl S3 {
     }
 
     fn bucket_or_err(&self, name: &str) -> S3Result<&Bucket> {
-        self.bucket(name).ok_or_else(no_such_bucket)
+        self.bucket(name).ok_or_else(|| no_such_bucket(name))
     }
 
     fn bucket_mut(&mut self, name: &str) -> S3Result<&mut Bucket> {
-        let name = self.aliases.get(name).map_or(name, names::Alias::bucket);
-        self.buckets.get_mut(name).ok_or_else(no_such_bucket)
+        let own = self.aliases.get(name).map_or(name, names::Alias::bucket);
+        self.buckets
+            .get_mut(own)
+            .ok_or_else(|| no_such_bucket(name))
     }
 
     fn find(&self, object: &ObjectRef) -> S3Result<(&Bucket, Found<'_>)> {
@@ -196,7 +198,8 @@ impl S3 {
             sequence: version.sequence,
             object,
         });
-        Ok((bucket, found.ok_or_else(S3Error::no_such_key)?))
+        let missing = || S3Error::no_such_key(&object.key);
+        Ok((bucket, found.ok_or_else(missing)?))
     }
 
     fn next_sequence(&mut self) -> u64 {
@@ -216,19 +219,20 @@ impl Bucket {
     fn locate(&self, key: &str, version: Option<VersionId>) -> S3Result<&Version> {
         let versions = self.versions(key);
         let found = match version {
-            None => versions.last().ok_or_else(S3Error::no_such_key)?,
+            None => versions.last().ok_or_else(|| S3Error::no_such_key(key))?,
             Some(id) => versions
                 .iter()
                 .find(|v| v.id == id)
-                .ok_or_else(no_such_version)?,
+                .ok_or_else(|| no_such_version(key, id))?,
         };
         match (found.is_marker(), version) {
             (false, _) => Ok(found),
-            (true, None) => Err(S3Error::no_such_key().at_marker(found.id)),
+            (true, None) => Err(S3Error::no_such_key(key).at_marker(found.id)),
             (true, Some(_)) => Err(S3Error::new(
                 ErrorCode::MethodNotAllowed,
                 "The specified method is not allowed against this resource.",
             )
+            .with("ResourceType", "DeleteMarker")
             .at_marker(found.id)),
         }
     }
@@ -246,22 +250,25 @@ impl Bucket {
             .get_mut(&object.key)
             .and_then(|versions| versions.iter_mut().find(|v| v.id == id))
             .and_then(|version| version.object.as_mut())
-            .ok_or_else(S3Error::no_such_key)?;
+            .ok_or_else(|| S3Error::no_such_key(&object.key))?;
         change(Arc::make_mut(stored));
         Ok(shown)
     }
 }
 
-fn no_such_bucket() -> S3Error {
+fn no_such_bucket(name: &str) -> S3Error {
     S3Error::new(
         ErrorCode::NoSuchBucket,
         "The specified bucket does not exist",
     )
+    .with("BucketName", name)
 }
 
-fn no_such_version() -> S3Error {
+fn no_such_version(key: &str, version: VersionId) -> S3Error {
     S3Error::new(
         ErrorCode::NoSuchVersion,
         "The specified version does not exist.",
     )
+    .with("Key", key)
+    .with("VersionId", version)
 }

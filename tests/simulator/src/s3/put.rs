@@ -202,13 +202,20 @@ impl S3 {
             request.checksum.check(&request.content)?
         };
         if !quirks.ignore_conditions_on_put {
-            request.conditions.check(bucket.latest(&request.key))?;
+            request
+                .conditions
+                .check(&request.key, bucket.latest(&request.key))?;
         }
         let draft = Draft {
             checksum: Some(ChecksumKept::full(algorithm)),
             ..Draft::new(&request.properties, request.content, now)
         };
-        self.write(&request.bucket, &request.key, draft, now)
+        let written = self.write(&request.bucket, &request.key, draft, now)?;
+        // Only copies show that what they wrote is the version `null`.
+        Ok(WriteResponse {
+            version_id: written.version_id.filter(|id| *id != VersionId::Null),
+            ..written
+        })
     }
 
     /// Puts an object that a test describes, past every limit but the

@@ -49,7 +49,6 @@ pub struct Quirks {
     /// `RenameObject` answers well, leaves the source and makes an empty
     /// destination, in every bucket.
     pub rename_makes_empty: bool,
-    /// `CompleteMultipartUpload` answers well again after its own success.
-    /// Amazon does so too for a while.
-    pub repeated_complete_ok: bool,
+    /// `CompleteMultipartUpload` is 404 when it is repeated after its own success.
+    pub forgets_completed_uploads: bool,
 }

@@ -63,13 +63,16 @@ impl S3 {
         }
         let source = bucket.locate(&request.source, None)?;
         if let Some(object) = &source.object {
-            request
-                .source_conditions
-                .check_source(object, source.modified)?;
+            request.source_conditions.check_source(
+                "x-amz-rename-source-",
+                object,
+                source.modified,
+                now,
+            )?;
         }
         request
             .conditions
-            .check(bucket.latest(&request.destination))?;
+            .check(&request.destination, bucket.latest(&request.destination))?;
         if quirks.rename_makes_empty {
             let nothing = NewObject::default();
             let draft = Draft::new(&nothing, Content::default(), now);

@@ -49,6 +49,9 @@ pub struct Upload {
     pub checksum: Option<ChecksumKept>,
     /// The parts by number. Uploading a number again replaces it.
     pub parts: BTreeMap<u32, Part>,
+    /// Whether the key was written or deleted since. Then no Complete with a
+    /// condition can succeed any more.
+    pub overtaken: bool,
 }
 
 impl Upload {
@@ -207,7 +210,7 @@ impl Bucket {
         self.uploads
             .get(id)
             .filter(|upload| upload.key == *self.keys.fold(key))
-            .ok_or_else(S3Error::no_such_upload)
+            .ok_or_else(|| S3Error::no_such_upload(id))
     }
 
     /// The encryption of an object that asks for this.

@@ -74,7 +74,8 @@ pub(super) fn upload_part(s3: &mut S3, call: &Call) -> S3Result<Reply> {
 pub(super) fn upload_part_copy(s3: &mut S3, call: &Call) -> S3Result<Reply> {
     let range = call.choice("x-amz-copy-source-range", |text| {
         let (first, last) = text.strip_prefix("bytes=")?.split_once('-')?;
-        Some((first.parse().ok()?, last.parse().ok()?))
+        let range: (u64, u64) = (first.parse().ok()?, last.parse().ok()?);
+        (range.0 <= range.1).then_some(range)
     })?;
     let id = upload_id(call);
     let (part, source_version) = s3.upload_part_copy(
@@ -209,7 +210,9 @@ pub(super) fn list_parts(s3: &mut S3, call: &Call) -> S3Result<Reply> {
         xml.text("Key", &call.key);
         xml.text("UploadId", &request.upload_id);
         xml.text("PartNumberMarker", request.after);
-        xml.maybe("NextPartNumberMarker", page.next);
+        // Also of the last page.
+        let last = page.parts.last().map_or(0, |(number, _)| *number);
+        xml.text("NextPartNumberMarker", last);
         xml.text("MaxParts", request.max.unwrap_or(1_000));
         xml.text("IsTruncated", page.next.is_some());
         for (number, part) in &page.parts {

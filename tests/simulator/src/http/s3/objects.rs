@@ -7,9 +7,9 @@ use super::reply::Reply;
 use super::request::{Call, version};
 use super::{dates, xml};
 use crate::s3::{
-    AnnotationDirective, ByteRange, Checksum, ChecksumAlgorithm, Content, CopyObjectRequest,
-    DeleteObjectRequest, DeleteObjectsEntry, Directive, GetObjectRequest, PutObjectRequest,
-    RenameObjectRequest, S3, S3Error, S3Result,
+    AnnotationDirective, Bucket, ByteRange, Checksum, ChecksumAlgorithm, Content,
+    CopyObjectRequest, DeleteObjectRequest, DeleteObjectsEntry, Directive, GetObjectRequest,
+    PutObjectRequest, RenameObjectRequest, S3, S3Error, S3Result,
 };
 
 pub(super) fn put(s3: &mut S3, call: &Call) -> S3Result<Reply> {
@@ -169,6 +169,12 @@ pub(super) fn rename(s3: &mut S3, call: &Call) -> S3Result<Reply> {
 }
 
 pub(super) fn delete(s3: &mut S3, call: &Call) -> S3Result<Reply> {
+    for header in ["x-amz-if-match-last-modified-time", "x-amz-if-match-size"] {
+        let directory = |b: &Bucket| b.settings.directory;
+        if call.header(header).is_some() && !s3.bucket(&call.bucket).is_some_and(directory) {
+            return Err(S3Error::not_implemented(header));
+        }
+    }
     let deleted = s3.delete_object(
         &DeleteObjectRequest {
             object: call.object()?,

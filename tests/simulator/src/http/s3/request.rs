@@ -10,6 +10,7 @@ use s3s::{Body, S3ErrorCode, S3Request};
 
 use super::dates;
 use crate::clock::Millis;
+use crate::http::identity::RequestId;
 use crate::s3::{
     AclRequest, CannedAcl, ChecksumAlgorithm, ChecksumRequest, CopySource, CustomerKey, Encryption,
     ErrorCode, Grant, Grantee, Metadata, NewObject, ObjectRef, Permission, ReadConditions,
@@ -29,10 +30,16 @@ pub(super) struct Call {
     trailers: HeaderMap,
     pub(super) body: Bytes,
     pub(super) now: Millis,
+    /// What the answer names it by.
+    pub(super) id: RequestId,
 }
 
 impl Call {
-    pub(super) async fn read(mut request: S3Request<Body>, now: Millis) -> s3s::S3Result<Self> {
+    pub(super) async fn read(
+        mut request: S3Request<Body>,
+        id: RequestId,
+        now: Millis,
+    ) -> s3s::S3Result<Self> {
         let body = request
             .input
             .store_all_limited(usize::MAX)
@@ -79,6 +86,7 @@ impl Call {
             trailers,
             body,
             now,
+            id,
         })
     }
 
