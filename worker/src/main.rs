@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::Parser as _;
 use rebucket_worker::admission::Admission;
-use rebucket_worker::clients::{Clients, is_aws_url};
+use rebucket_worker::clients::{Clients, is_aws_queue};
 use rebucket_worker::config::{AllowList, WorkerArgs};
 use rebucket_worker::host::Host;
 use rebucket_worker::http::{self, Readiness};
@@ -94,7 +94,7 @@ async fn run(args: WorkerArgs) -> Result<(), StartError> {
             (recorder, Some(task))
         }
     };
-    let drained = if is_aws_url(&args.queue_url) {
+    let drained = if is_aws_queue(&args.queue_url) {
         DRAINED_ON_AWS
     } else {
         DRAINED

@@ -99,6 +99,7 @@ pub async fn engine(
         .await?
         .into_iter()
         .collect();
+    settle_signs(clients);
     let settings = RenameSettings {
         parts: PartSettings {
             threshold: args.multipart_threshold,
@@ -116,6 +117,20 @@ pub async fn engine(
         metrics.clone(),
         requests,
     ))
+}
+
+/// From here on an answer without what all answers to the probes had is not
+/// the endpoint's.
+fn settle_signs(clients: &Clients) {
+    let signs = clients.signs.settle();
+    if signs.is_empty() {
+        tracing::warn!(
+            "the endpoint's answers carry no request id, so a bare error page of a proxy cannot \
+             be told from its own"
+        );
+    } else {
+        tracing::info!(?signs, "by these headers the endpoint's answers are known");
+    }
 }
 
 /// The scratch prefix that was chosen for each bucket, of those that are used.

@@ -1,5 +1,6 @@
 //! The queue over Amazon SQS, or a service that speaks its protocol.
 
+mod answer;
 mod attributes;
 mod open;
 mod send;
@@ -27,6 +28,7 @@ use super::{Depth, EntryResult, FifoOrder, Outgoing, ParkReason, Queue, ReceiptH
 use crate::error::{ErrorClass, Fault, ServiceError};
 use crate::metrics::Metrics;
 use crate::store::classify::classify;
+pub(crate) use answer::SqsAnswerCheck;
 pub use attributes::QueueAttributes;
 pub use open::OpenError;
 use send::is_fifo;

@@ -6,6 +6,7 @@ use rebucket_protocol::{BucketName, ETag, ObjectUri, S3Prefix, StorageClass};
 use super::{ProbeError, refused};
 use crate::error::{ErrorClass, ServiceError};
 use crate::retry::{CallError, Caller, Policy};
+use crate::store::classify::Service;
 use crate::store::endpoint::{Abilities, Precondition};
 use crate::store::object::{
     Attributes, ChecksumAlgorithm, ChecksumKind, Checksums, ContentHeaders, Encryption, ObjectHead,
@@ -470,7 +471,11 @@ impl<'a> Probe<'a> {
                 ErrorClass::Unsupported | ErrorClass::Invalid => Ok(false),
                 ErrorClass::Denied => Ok(true),
                 // Endpoints that do not know the query answer anything.
-                _ if error.fault.status == Some(200) => Ok(false),
+                _ if error.fault.status == Some(200)
+                    && error.fault.code != Service::S3.foreign() =>
+                {
+                    Ok(false)
+                }
                 _ => Err(self.service("reading the tags of a scratch object", error)),
             },
         }

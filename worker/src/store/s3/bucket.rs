@@ -5,7 +5,7 @@ use rebucket_protocol::{BucketName, S3Prefix};
 
 use super::S3Store;
 use crate::error::ErrorClass;
-use crate::store::classify::UNREADABLE;
+use crate::store::classify::{Service, UNREADABLE};
 use crate::store::{BucketFacts, StoreResult};
 
 impl S3Store {
@@ -21,6 +21,17 @@ impl S3Store {
             has_lock: self.has_lock(&place.bucket).await?,
             has_versions: true,
         })
+    }
+
+    /// Whether a name is an access point's alias, a second name of its bucket.
+    /// Only AWS says (API reference of `HeadBucket`).
+    ///
+    /// # Errors
+    /// [`crate::error::ServiceError`].
+    pub async fn is_alias(&self, bucket: &BucketName) -> StoreResult<bool> {
+        let request = self.client.head_bucket().bucket(bucket.as_str());
+        let answer = self.send("HeadBucket", bucket, request.send()).await?;
+        Ok(answer.access_point_alias().unwrap_or(false))
     }
 
     /// A bucket that never had versioning answers without a status (API
@@ -90,7 +101,12 @@ impl S3Store {
                 ErrorClass::NotFound | ErrorClass::Invalid | ErrorClass::Unsupported => Ok(false),
                 // Endpoints that do not know the query answer another one,
                 // and say so completely.
-                _ if error.fault.status == Some(200) && error.fault.code != UNREADABLE => Ok(false),
+                _ if error.fault.status == Some(200)
+                    && error.fault.code != UNREADABLE
+                    && error.fault.code != Service::S3.foreign() =>
+                {
+                    Ok(false)
+                }
                 _ => Err(error),
             },
         }

@@ -3,7 +3,10 @@
 mod answer;
 mod bucket;
 mod convert;
+mod document;
 mod read;
+mod shape;
+mod signs;
 mod write;
 
 use std::fmt::Display;
@@ -25,7 +28,8 @@ use super::{
 };
 use crate::error::{ErrorClass, ServiceError};
 use crate::metrics::Metrics;
-use answer::AnswerCheck;
+pub(crate) use answer::AnswerCheck;
+pub use signs::Signs;
 
 /// S3, or a store that speaks its protocol.
 #[derive(Debug, Clone)]
@@ -34,11 +38,13 @@ pub struct S3Store {
     metrics: Metrics,
 }
 
-/// The same client, with every answer checked: one that stops early is an
-/// error, and not one without what was cut off.
+/// The same client, with every answer checked: one that S3 did not give, or
+/// that stops early, is an error. By what the endpoint's answers are known
+/// stays unknown, as far as the client does not check that itself.
 #[must_use]
 pub fn checked(client: &Client) -> Client {
-    let config = client.config().to_builder().interceptor(AnswerCheck);
+    let check = AnswerCheck::new(Signs::default());
+    let config = client.config().to_builder().interceptor(check);
     Client::from_conf(config.build())
 }
 
