@@ -72,6 +72,9 @@ reasons! {
     /// Source and destination are one object to the endpoint, although their
     /// keys differ.
     KeysFold = "keys_fold",
+    /// Source and destination are one key under two names of one bucket, or
+    /// nobody could find out whether they are.
+    SameObject = "same_object",
     /// A purge without a version to purge, where an earlier delivery may have
     /// removed one already.
     VersionUnpinned = "version_unpinned",

@@ -103,6 +103,13 @@ pub struct EngineArgs {
           default_value_t = OnMissing::Refuse)]
     pub on_missing_precondition: OnMissing,
 
+    /// How often the conditions are probed again while the worker runs, at
+    /// least 1s. A probe speaks for one node of the endpoint; every few minutes
+    /// another one is asked, at a dozen requests for each bucket. Not on AWS
+    #[arg(long, env = "REBUCKET_PROBE_INTERVAL", value_name = "DURATION", default_value = "3m",
+          value_parser = probe_interval)]
+    pub probe_interval: Duration,
+
     /// How far to check a copy before its source is deleted; by default
     /// `response` on AWS and `head` elsewhere
     #[arg(long, env = "REBUCKET_VERIFY", value_enum)]
@@ -237,6 +244,14 @@ fn allow_list(text: &str) -> Result<AllowList, String> {
         .collect::<Result<Vec<_>, _>>()
         .map(AllowList)
         .map_err(|error| error.to_string())
+}
+
+fn probe_interval(text: &str) -> Result<Duration, String> {
+    let interval = duration(text)?;
+    if interval < Duration::from_secs(1) {
+        return Err("the interval is at least 1s".to_owned());
+    }
+    Ok(interval)
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

@@ -15,7 +15,7 @@ use rebucket_worker::queue::lease::LeaseSettings;
 use rebucket_worker::queue::sqs::SqsQueue;
 use rebucket_worker::report::Recorder;
 use rebucket_worker::report::location::ReportStore;
-use rebucket_worker::setup::{self, StartError};
+use rebucket_worker::setup::{self, Engine, StartError};
 use rebucket_worker::shutdown::Shutdown;
 use rebucket_worker::worker::{DrainCheck, Worker, WorkerSettings};
 
@@ -79,7 +79,7 @@ async fn run(args: WorkerArgs) -> Result<(), StartError> {
         &host,
         shutdown.drain(),
     );
-    let renamer = match survey.await {
+    let Engine { renamer, again } = match survey.await {
         // Told to stop before there was anything to stop.
         Err(_) if shutdown.drain().is_cancelled() => return Ok(()),
         other => other?,
@@ -124,7 +124,9 @@ async fn run(args: WorkerArgs) -> Result<(), StartError> {
             readiness.set(false);
         })
     };
+    let watch = again.watch(shutdown.clone());
     worker.run(&shutdown).await;
+    let unsafe_now = watch.end().await;
     stopping.abort();
     let tally = worker.tally();
     // The last clone of the recorder goes with the worker.
@@ -143,5 +145,5 @@ async fn run(args: WorkerArgs) -> Result<(), StartError> {
         bytes = tally.bytes,
         "stopped"
     );
-    Ok(())
+    Ok(unsafe_now?)
 }

@@ -16,8 +16,11 @@ use crate::queue::sqs::OpenError;
 use crate::rename::plan::PartSettings;
 use crate::rename::{Bucket, RenameSettings, Renamer};
 use crate::report::ReportError;
-use crate::retry::{CallError, Caller};
+use crate::retry::{CallError, Caller, Policy};
 use crate::store::ObjectStore;
+use crate::store::endpoint::Precondition;
+use crate::store::probe::again::{Again, Probed};
+use crate::store::probe::names::{self, BucketNames};
 use crate::store::probe::{ProbeError, ask_for_versions, survey};
 use crate::store::s3::S3Store;
 
@@ -65,6 +68,14 @@ impl StartError {
     }
 }
 
+/// An engine, and what has to be looked at while it works.
+pub struct Engine {
+    /// The engine.
+    pub renamer: Renamer,
+    /// The probe of its endpoint once more, while it works.
+    pub again: Again,
+}
+
 /// Surveys every bucket of `places` and makes an engine for them.
 ///
 /// # Errors
@@ -77,8 +88,9 @@ pub async fn engine(
     metrics: &Metrics,
     host: &Host,
     stop: &CancellationToken,
-) -> Result<Renamer, StartError> {
-    let store: Arc<dyn ObjectStore> = Arc::new(S3Store::new(&clients.s3, metrics.clone()));
+) -> Result<Engine, StartError> {
+    let s3 = S3Store::new(&clients.s3, metrics.clone());
+    let store: Arc<dyn ObjectStore> = Arc::new(s3.clone());
     let requests = Arc::new(Semaphore::new(usize::from(args.max_requests)));
     let caller = Caller::new(metrics.clone(), Arc::clone(&requests), stop.clone());
     let scratch = scratch_places(places, &AllowList::flatten(&args.scratch))?;
@@ -99,7 +111,14 @@ pub async fn engine(
         .await?
         .into_iter()
         .collect();
+    let places: Vec<S3Prefix> = buckets
+        .values()
+        .map(|found| found.scratch.clone())
+        .collect();
+    let names = related(&s3, &caller, places, is_aws).await?;
     settle_signs(clients);
+    let again = if is_aws { Vec::new() } else { probed(&buckets) };
+    let again = Again::new(Arc::clone(&store), &caller, again, args.probe_interval);
     let settings = RenameSettings {
         parts: PartSettings {
             threshold: args.multipart_threshold,
@@ -110,13 +129,55 @@ pub async fn engine(
         assume_plain,
         host: host.clone(),
     };
-    Ok(Renamer::new(
-        store,
-        buckets,
-        settings,
-        metrics.clone(),
-        requests,
-    ))
+    let renamer = Renamer::new(store, buckets, settings, metrics.clone(), requests);
+    Ok(Engine {
+        renamer: renamer.knowing(names),
+        again,
+    })
+}
+
+fn probed(buckets: &HashMap<BucketName, Bucket>) -> Vec<Probed> {
+    let probed = buckets.iter().map(|(bucket, found)| {
+        let all = Precondition::ALL.into_iter();
+        Probed {
+            bucket: bucket.clone(),
+            scratch: found.scratch.clone(),
+            honoured: all.filter(|c| found.abilities.honours(*c)).collect(),
+        }
+    });
+    probed.collect()
+}
+
+/// Which of the names in use are names of one bucket. On AWS only an access
+/// point's alias is a second name, and HEAD of the bucket says so.
+async fn related(
+    store: &S3Store,
+    caller: &Caller,
+    places: Vec<S3Prefix>,
+    is_aws: bool,
+) -> Result<BucketNames, StartError> {
+    if places.len() < 2 {
+        return Ok(BucketNames::default());
+    }
+    if is_aws {
+        let asked = places.iter().map(|place| {
+            let ask = move || store.is_alias(&place.bucket);
+            caller.call(Policy::START, ask)
+        });
+        let asked = futures_util::future::join_all(asked).await;
+        // Who does not say may be one.
+        if asked.iter().all(|answer| matches!(answer, Ok(false))) {
+            return Ok(BucketNames::default());
+        }
+    }
+    let names = names::look(store, caller, &places).await?;
+    for (a, b) in names.pairs() {
+        tracing::warn!(%a, %b, "two names of one bucket: a key under both is one object");
+    }
+    for ((a, b), why) in names.unknown() {
+        tracing::warn!(%a, %b, why, "perhaps two names of one bucket: equal keys are refused");
+    }
+    Ok(names)
 }
 
 /// From here on an answer without what all answers to the probes had is not

@@ -20,7 +20,7 @@ use rebucket_worker::queue::lease::LeaseSettings;
 use rebucket_worker::queue::memory::MemoryQueue;
 use rebucket_worker::report::location::ReportStore;
 use rebucket_worker::report::{JobRecord, Recorder, ReportError, ReportLocation};
-use rebucket_worker::setup::{self, StartError};
+use rebucket_worker::setup::{self, Engine, StartError};
 use rebucket_worker::shutdown::Shutdown;
 use rebucket_worker::worker::{DrainCheck, Worker, WorkerSettings};
 use tokio::sync::mpsc;
@@ -84,7 +84,7 @@ pub(crate) async fn run(args: RunArgs) -> Result<Exit, CommandError> {
         &host,
         shutdown.drain(),
     );
-    let renamer = match engine.await {
+    let Engine { renamer, again } = match engine.await {
         Err(_) if shutdown.drain().is_cancelled() => return Ok(Exit::Interrupted),
         other => other?,
     };
@@ -145,12 +145,15 @@ pub(crate) async fn run(args: RunArgs) -> Result<Exit, CommandError> {
         ahead,
         shutdown.clone(),
     ));
+    let watch = again.watch(shutdown.clone());
     show_progress(&worker, &shutdown, rows).await;
+    let unsafe_now = watch.end().await;
     let interrupted = shutdown.drain().is_cancelled();
     // The last clone of the recorder goes with the worker.
     drop(worker);
     recording.await?;
     fed.await??;
+    unsafe_now.map_err(StartError::from)?;
     conclude(&store, &job, &scratch, interrupted).await
 }
 

@@ -8,6 +8,7 @@
 )]
 
 mod accounting;
+mod endpoints;
 mod faults;
 mod fleet;
 mod large;

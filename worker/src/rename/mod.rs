@@ -43,6 +43,7 @@ use crate::metrics::Metrics;
 use crate::queue::lease::Lease;
 use crate::retry::Caller;
 use crate::store::endpoint::{Abilities, Precondition};
+use crate::store::probe::names::{BucketNames, Relation};
 use crate::store::{BucketFacts, ObjectStore};
 pub use ended::{Finished, Others, RenameError};
 use plan::PartSettings;
@@ -92,6 +93,7 @@ pub struct RenameSettings {
 pub struct Renamer {
     store: Arc<dyn ObjectStore>,
     buckets: HashMap<BucketName, Bucket>,
+    names: BucketNames,
     statements: HashMap<BucketName, Statement>,
     settings: RenameSettings,
     metrics: Metrics,
@@ -148,11 +150,18 @@ impl Renamer {
         Self {
             store,
             buckets,
+            names: BucketNames::default(),
             statements,
             settings,
             metrics,
             requests,
         }
+    }
+
+    /// The same engine, which knows which names are names of one bucket.
+    #[must_use]
+    pub fn knowing(self, names: BucketNames) -> Self {
+        Self { names, ..self }
     }
 
     /// Carries out one rename, or finds out that it was carried out.
@@ -173,6 +182,7 @@ impl Renamer {
             leg
         });
         let task = first_leg.as_ref().unwrap_or(task);
+        self.refuse_one_object(task)?;
         let attempt = Attempt {
             store: &*self.store,
             settings: &self.settings,
@@ -185,6 +195,29 @@ impl Renamer {
             statement: self.statements.get(&task.source().bucket),
         };
         attempt.run().await
+    }
+
+    /// One key under two names of one bucket is one object: its copy would be
+    /// found to be there, and deleting the source would delete it. No request
+    /// is made for such a task, whatever the operator states of his objects.
+    fn refuse_one_object(&self, task: &RenameTask) -> Result<(), RenameError> {
+        let (source, destination) = (task.source(), task.destination());
+        if source.key != destination.key {
+            return Ok(());
+        }
+        let (a, b) = (&source.bucket, &destination.bucket);
+        let detail = match self.names.relation(a, b) {
+            Relation::Two => return Ok(()),
+            Relation::One => format!(
+                "source and destination are one object: {a} and {b} are two names of one bucket"
+            ),
+            Relation::Unknown(why) => format!(
+                "{a} and {b} may be two names of one bucket, and source and destination one \
+                 object; looking was not possible: {why}. Permit s3:PutObject, s3:GetObject and \
+                 s3:DeleteObject under the scratch prefix in both, or choose another key"
+            ),
+        };
+        Err(RenameError::failed(Reason::SameObject, detail))
     }
 
     fn caller(&self, delivery: &Delivery) -> Caller {

@@ -2,7 +2,11 @@
 //! because on an endpoint that is not AWS a 2xx proves nothing (facts,
 //! section 7).
 
+pub mod again;
 mod exercise;
+pub mod names;
+mod replacing;
+mod scratch;
 
 use rebucket_protocol::{BucketName, S3Prefix};
 
@@ -12,6 +16,9 @@ use crate::error::ServiceError;
 use crate::rename::Bucket;
 use crate::retry::{CallError, Caller, Policy};
 use exercise::Probe;
+
+/// A tag that no object has.
+const WRONG_ETAG: &str = "00000000000000000000000000000000";
 
 /// What to do when an endpoint ignores a condition that safety needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,7 +30,7 @@ pub enum OnMissingPrecondition {
 }
 
 /// Why a bucket cannot be worked in.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum ProbeError {
     /// The bucket could not be asked, or the scratch keys not written.
     #[error("{doing} in the bucket {bucket}: {error}")]
@@ -47,6 +54,19 @@ pub enum ProbeError {
         .ignored.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
     )]
     Unsafe {
+        /// The bucket.
+        bucket: BucketName,
+        /// The conditions.
+        ignored: Vec<Precondition>,
+    },
+    /// Conditions that were honoured at the start are ignored now.
+    #[error(
+        "the endpoint of bucket {bucket} does not honour {} any more, which it did when we began: \
+         objects could be overwritten or lost, so everything was stopped. Behind a load balancer, \
+         look for nodes of another version; and look at what was renamed since the start",
+        .ignored.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+    )]
+    NoLonger {
         /// The bucket.
         bucket: BucketName,
         /// The conditions.
