@@ -57,7 +57,10 @@ async fn a_condition_that_is_ignored_from_now_on_stops_the_run() {
         turn(&mut simulator.s3().quirks);
         let ended = run.end().await.is(2);
         assert!(ended.err.contains(condition), "{condition}: {ended:?}");
-        assert!(ended.err.contains("any more"), "{condition}: {ended:?}");
+        assert!(
+            ended.err.contains("no longer honours"),
+            "{condition}: {ended:?}"
+        );
         let keys = bench.bucket.keys().await;
         for (from, _) in &pairs {
             assert!(keys.contains(from), "{condition}: {from} is gone: {keys:?}");

@@ -78,7 +78,10 @@ fn a_bucket_has_no_lock_only_if_it_says_so() {
     };
     let whole = http(200, &[], locked.as_bytes());
     assert_eq!(facts(whole.clone()), Ok(true));
-    assert_eq!(facts(http(404, &[], b"")), Ok(false));
+    let none = b"<Error><Code>ObjectLockConfigurationNotFoundError</Code></Error>";
+    assert_eq!(facts(http(404, &[], none)), Ok(false));
+    // Nobody knows whose that is.
+    assert_eq!(facts(http(404, &[], b"")), Err(ErrorClass::Transient));
     // An endpoint that does not know the query.
     assert_eq!(facts(http(200, &[], list.as_bytes())), Ok(false));
     let lost = Err(ErrorClass::Transient);
@@ -113,10 +116,16 @@ fn a_bucket_has_no_versions_only_if_it_says_so() {
     }
     let list = "<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>";
     assert_eq!(asked(http(200, &[], list.as_bytes())), Ok(true));
-    for status in [403, 404, 501] {
-        assert_eq!(asked(http(status, &[], b"")), Ok(true), "{status}");
+    let error = |code: &str| format!("<Error><Code>{code}</Code></Error>");
+    for (status, code) in [(403, "AccessDenied"), (404, "Odd"), (501, "NotImplemented")] {
+        let answer = http(status, &[], error(code).as_bytes());
+        assert_eq!(asked(answer), Ok(true), "{status}");
+        // Nobody knows whose that is.
+        let bare = asked(http(status, &[], b""));
+        assert_eq!(bare, Err(ErrorClass::Transient), "{status}");
     }
-    assert_eq!(asked(http(503, &[], b"")), Err(ErrorClass::Throttled));
+    let busy = http(503, &[], error("SlowDown").as_bytes());
+    assert_eq!(asked(busy), Err(ErrorClass::Throttled));
 }
 
 /// A document can be complete and the list in it not: HEAD counted the tags.
@@ -151,7 +160,7 @@ fn fewer_tags_than_were_counted_are_not_the_tags() {
         head_with("x-amz-tagging-count", b"2"),
         http(200, &[], b"<ListObjectAnnotationsOutput/>"),
         http(200, &[], one.as_bytes()),
-        http(403, &[], b""),
+        http(403, &[], b"<Error><Code>AccessDenied</Code></Error>"),
     ];
     let renamed = listener.answering(&answers, renamer.rename(&task, &delivery));
     let Err(RenameError::Failed { reason, detail, .. }) = renamed else {

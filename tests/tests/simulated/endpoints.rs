@@ -81,7 +81,7 @@ async fn a_node_that_forgets_its_conditions_ends_the_worker() {
     let exit = worker.exit().await;
     assert_eq!(exit.code, Some(2), "{}", exit.log);
     let last = exit.log.lines().last().unwrap();
-    for words in ["If-Match on DeleteObject", "any more"] {
+    for words in ["If-Match on DeleteObject", "no longer honours"] {
         assert!(last.contains(words), "{}", exit.log);
     }
     assert_eq!(stage.object("a").as_ref(), Some(&before), "{}", exit.log);

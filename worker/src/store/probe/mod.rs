@@ -61,9 +61,9 @@ pub enum ProbeError {
     },
     /// Conditions that were honoured at the start are ignored now.
     #[error(
-        "the endpoint of bucket {bucket} does not honour {} any more, which it did when we began: \
-         objects could be overwritten or lost, so everything was stopped. Behind a load balancer, \
-         look for nodes of another version; and look at what was renamed since the start",
+        "the endpoint of bucket {bucket} no longer honours {}, which it did at the start: objects \
+         could be overwritten or lost, so everything was stopped. Behind a load balancer, look for \
+         nodes of another version; and look at what was renamed since the start",
         .ignored.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
     )]
     NoLonger {

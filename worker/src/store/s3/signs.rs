@@ -53,11 +53,6 @@ impl Signs {
         })
     }
 
-    /// True when every answer must have some header.
-    pub(super) fn are_known(&self) -> bool {
-        self.0.known.get().is_some_and(|known| !known.is_empty())
-    }
-
     /// # Errors
     /// [`Foreign`] when an answer lacks what all of the endpoint's have.
     pub(super) fn check(&self, headers: &Headers) -> Result<(), Foreign> {
@@ -146,7 +141,6 @@ mod tests {
         let signs = Signs::default();
         signs.learn(&headers(&["server", "x-request-id"]));
         assert!(signs.settle().is_empty());
-        assert!(!signs.are_known());
         assert!(signs.check(&headers(&[])).is_ok());
     }
 }
