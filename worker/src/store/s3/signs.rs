@@ -40,6 +40,7 @@ impl Signs {
     /// Ends the learning: what all answers had so far, all further ones must
     /// have. Returns it; empty where the endpoint's answers carry nothing of
     /// the kind.
+    #[must_use]
     pub fn settle(&self) -> &BTreeSet<String> {
         self.0.known.get_or_init(|| {
             let common = self.0.common.lock();
