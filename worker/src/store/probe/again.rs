@@ -83,7 +83,7 @@ impl Again {
                     () = tokio::time::sleep(self.every) => {}
                 }
                 if let Err(error) = self.round().await {
-                    tracing::error!(%error, "stopping: nothing is renamed on this endpoint any more");
+                    tracing::error!(%error, "stopping: no more renames on this endpoint");
                     drop(unsafe_now.set(error));
                     shutdown.now();
                     return;
