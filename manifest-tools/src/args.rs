@@ -68,7 +68,8 @@ pub struct ManifestArgs {
 
     /// Rename objects even though this property cannot be carried over: acl,
     /// tags, lock, storage_class, redirect, encryption, metadata, checksum or
-    /// annotations. Can be given more than once, or with commas.
+    /// annotations; or destroys an older version where versioning is suspended:
+    /// history. Can be given more than once, or with commas.
     #[arg(
         long,
         env = "REBUCKET_WAIVE",

@@ -28,7 +28,7 @@ pub enum Waiver {
     Acl,
     /// Object tags.
     Tags,
-    /// Object Lock mode, retention and legal hold.
+    /// Object Lock mode, retention, legal hold and event hold.
     Lock,
     /// The storage class.
     StorageClass,
@@ -42,11 +42,14 @@ pub enum Waiver {
     Checksum,
     /// Object annotations.
     Annotations,
+    /// A version `null` that a write or a delete destroys where versioning is
+    /// suspended.
+    History,
 }
 
 impl Waiver {
     /// Every waiver, in the order in which help texts list them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Acl,
         Self::Tags,
         Self::Lock,
@@ -56,6 +59,7 @@ impl Waiver {
         Self::Metadata,
         Self::Checksum,
         Self::Annotations,
+        Self::History,
     ];
 
     /// The name on the command line and in a message.
@@ -71,6 +75,7 @@ impl Waiver {
             Self::Metadata => "metadata",
             Self::Checksum => "checksum",
             Self::Annotations => "annotations",
+            Self::History => "history",
         }
     }
 }

@@ -77,6 +77,8 @@ reasons! {
     VersionUnpinned = "version_unpinned",
     /// Object Lock keeps the version that would be removed.
     Locked = "locked",
+    /// Versioning is suspended, and the rename would destroy an older version.
+    HistoryAtRisk = "history_at_risk",
     /// Another object is at the destination.
     DestinationExists = "destination_exists",
     /// An object is at the destination that could not be compared with the

@@ -18,7 +18,7 @@ use crate::rename::{Bucket, RenameSettings, Renamer};
 use crate::report::ReportError;
 use crate::retry::{CallError, Caller};
 use crate::store::ObjectStore;
-use crate::store::probe::{ProbeError, ask_for_versions, survey};
+use crate::store::probe::{ProbeError, survey};
 use crate::store::s3::S3Store;
 
 /// Why a process could not begin.
@@ -88,9 +88,9 @@ pub async fn engine(
         let (store, caller) = (Arc::clone(&store), caller.clone());
         async move {
             let on_missing = args.on_missing_precondition.into();
-            let mut found = survey(&*store, &caller, &bucket, &scratch, is_aws, on_missing).await?;
-            if assume_plain {
-                found.facts.has_versions = ask_for_versions(&*store, &caller, &bucket).await?;
+            let found = survey(&*store, &caller, &bucket, &scratch, is_aws, on_missing).await?;
+            if assume_plain && found.facts.versioning.may_have_versions() {
+                tracing::info!(%bucket, "has versions, or does not say; --assume plain saves nothing in it");
             }
             Ok::<_, ProbeError>((bucket, found))
         }

@@ -536,6 +536,10 @@ pub fn difference(source: &Object, copy: &Object) -> Option<&'static str> {
             "legal hold",
             source.legal_hold != Some(true) || copy.legal_hold == Some(true),
         ),
+        (
+            "event hold",
+            source.event_hold.is_none_or(|hold| !hold.on) || source.event_hold == copy.event_hold,
+        ),
         ("redirect", source.redirect == copy.redirect),
         ("checksum", kept(source) == kept(copy)),
         // So does an annotation.

@@ -12,12 +12,13 @@ use rebucket_simulator::s3::{
     NewObject, Ownership, Retention, RetentionMode, StorageClass, Versioning,
 };
 use rebucket_worker::rename::VerifyMode;
-use rebucket_worker::store::BucketFacts;
 use rebucket_worker::store::endpoint::Abilities;
+use rebucket_worker::store::{BucketFacts, Versioning as Known};
 
 use super::audit::Place;
 use super::fate::{Dice, Director as _, Fate, Roughness};
 use super::fleet::{Fleet, PART, THRESHOLD};
+use super::hidden::Hidden;
 use super::outsider::{Act, Ambush, Trigger};
 use super::scene::{Job, NEW, OLD, Put, SENT, Scene, place};
 use super::schedule::{Decision, Schedule};
@@ -228,13 +229,19 @@ fn fleet(chance: &mut Rng, setting: Setting) -> Fleet {
         facts: BucketFacts {
             has_acls: setting.acls,
             has_lock: setting.lock,
-            has_versions: setting.versioned,
+            versioning: if setting.versioned {
+                Known::Enabled
+            } else {
+                Known::Never
+            },
         },
         buckets: [OLD, NEW]
             .map(|name| BucketName::new(name).expect("a bucket's name"))
             .to_vec(),
         resumed: false,
         tags_uncounted: false,
+        hidden: Hidden::default(),
+        new_versioning: None,
     }
 }
 
@@ -318,6 +325,7 @@ fn properties(chance: &mut Rng, setting: Setting) -> NewObject {
             until: Millis(SENT.0 + chance.u64(3_600_000..=100_000_000)),
         }),
         legal_hold: (setting.lock && chance.u8(0..4) == 0).then_some(true),
+        event_hold: None,
     }
 }
 

@@ -23,6 +23,8 @@ pub mod draw;
 pub mod ending;
 pub mod fate;
 pub mod fleet;
+pub mod hidden;
+mod history;
 pub mod line;
 pub mod outsider;
 pub mod queue;

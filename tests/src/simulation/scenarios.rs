@@ -10,12 +10,13 @@ use rebucket_simulator::s3::{
     NewObject, Ownership, StorageClass, Versioning,
 };
 use rebucket_worker::rename::VerifyMode;
-use rebucket_worker::store::BucketFacts;
 use rebucket_worker::store::endpoint::Abilities;
+use rebucket_worker::store::{BucketFacts, Versioning as Known};
 
 use super::audit::Place;
 use super::fate::{Fate, Moment};
 use super::fleet::{Fleet, PART, THRESHOLD};
+use super::hidden::Hidden;
 use super::outsider::Act;
 use super::scene::{Job, NEW, OLD, Put, Scene, place};
 use super::store::Blueprint;
@@ -102,7 +103,7 @@ fn fleet() -> Fleet {
         facts: BucketFacts {
             has_acls: true,
             has_lock: false,
-            has_versions: true,
+            versioning: Known::Enabled,
         },
         buckets: [OLD, NEW]
             .map(|name| BucketName::new(name).expect("a bucket's name"))
@@ -110,6 +111,8 @@ fn fleet() -> Fleet {
         skews: Vec::new(),
         resumed: false,
         tags_uncounted: false,
+        hidden: Hidden::default(),
+        new_versioning: None,
     }
 }
 

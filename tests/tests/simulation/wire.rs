@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use rebucket_protocol::{ETag, ObjectUri, StorageClass, Timestamp, VersionId};
 use rebucket_worker::store::object::{
     Acl, Attributes, ChecksumAlgorithm, ChecksumKind, Checksums, ContentHeaders, Encryption,
-    Grantee, ObjectLock, Permission, PinnedSource, Tags,
+    EventHold, Grantee, HoldPeriod, ObjectLock, Permission, PinnedSource, Tags,
 };
 use rebucket_worker::store::{
     CompleteRequest, CopyRequest, DeleteRequest, HeadScope, ObjectStore as _, PartRange,
@@ -88,6 +88,9 @@ fn rich() -> Attributes {
             mode: text("GOVERNANCE"),
             retain_until: Timestamp::from_unix(2_000_000_000, 0),
             legal_hold: true,
+            event_hold: Some(EventHold {
+                then: Some(HoldPeriod::Years(7)),
+            }),
         },
         redirect: text("/elsewhere"),
         checksum: Some((ChecksumAlgorithm::Crc64Nvme, Some(ChecksumKind::FullObject))),
@@ -95,7 +98,7 @@ fn rich() -> Attributes {
 }
 
 /// Headers that a copy in one request and the creation of an upload share.
-const UNKEPT: [(&str, &str); 10] = [
+const UNKEPT: [(&str, &str); 12] = [
     ("x-amz-storage-class", "STANDARD_IA"),
     ("x-amz-server-side-encryption", "aws:kms"),
     ("x-amz-server-side-encryption-aws-kms-key-id", "k"),
@@ -108,6 +111,8 @@ const UNKEPT: [(&str, &str); 10] = [
         "2033-05-18T03:33:20Z",
     ),
     ("x-amz-object-lock-legal-hold", "ON"),
+    ("x-amz-object-lock-event-hold", "ON"),
+    ("x-amz-object-lock-event-hold-duration-years", "7"),
     ("x-amz-website-redirect-location", "/elsewhere"),
 ];
 
@@ -317,6 +322,30 @@ fn a_head_names_the_version_and_the_part_and_asks_for_checksums() {
 }
 
 #[test]
+fn a_head_shows_an_event_hold_and_its_period() {
+    let head = |more: &[(&str, &str)]| {
+        let mut headers = vec![("etag", QUOTED), ("content-length", "9")];
+        headers.extend(more);
+        let (_, told) = send(vec![answer(&headers, "")], async |store| {
+            let object = uri("s3://bkt/old");
+            store.head(&object, HeadScope::default()).await
+        });
+        told.map(|head| head.lock.event_hold)
+    };
+    let on = ("x-amz-object-lock-event-hold", "ON");
+    let days = ("x-amz-object-lock-event-hold-duration-days", "30");
+    let years = ("x-amz-object-lock-event-hold-duration-years", "7");
+    let then = |then| Some(EventHold { then });
+    assert_eq!(head(&[]).unwrap(), None);
+    assert_eq!(head(&[on]).unwrap(), then(None));
+    let period = Some(HoldPeriod::Days(30));
+    assert_eq!(head(&[on, days]).unwrap(), then(period));
+    let period = Some(HoldPeriod::Years(7));
+    assert_eq!(head(&[on, years]).unwrap(), then(period));
+    assert!(head(&[on, days, years]).is_err());
+}
+
+#[test]
 fn properties_are_read_of_the_version_that_was_inspected() {
     let object = uri("s3://bkt/old");
     let of = Some(version());
@@ -340,11 +369,16 @@ fn properties_are_read_of_the_version_that_was_inspected() {
     assert!(told.unwrap());
     assert!(sent[0].asks("versionId=v1"), "{sent:?}");
     let retention = "<Retention><Mode>GOVERNANCE</Mode>\
-                     <RetainUntilDate>2033-05-18T03:33:20Z</RetainUntilDate></Retention>";
+                     <RetainUntilDate>2033-05-18T03:33:20Z</RetainUntilDate>\
+                     <EventHold>ON</EventHold><EventHoldDuration><Days>90</Days>\
+                     </EventHoldDuration></Retention>";
     let (sent, told) = send(vec![answer(&[], retention)], async |store| {
         store.retention(&object, of.as_ref()).await
     });
-    assert_eq!(told.unwrap().mode.as_deref(), Some("GOVERNANCE"));
+    let lock = told.unwrap();
+    assert_eq!(lock.mode.as_deref(), Some("GOVERNANCE"));
+    let then = lock.event_hold.and_then(|hold| hold.then);
+    assert_eq!(then, Some(HoldPeriod::Days(90)));
     assert!(sent[0].asks("versionId=v1"), "{sent:?}");
 }
 

@@ -8,7 +8,7 @@ use super::{Attempt, RenameError, Source, VerifyMode};
 use crate::error::ErrorClass;
 use crate::retry::{CallError, Policy};
 use crate::store::HeadScope;
-use crate::store::object::{ChecksumKind, Encryption, ObjectHead, PinnedSource};
+use crate::store::object::{ChecksumKind, Encryption, ObjectHead, ObjectLock, PinnedSource};
 
 /// What the source turned out to be.
 pub(crate) enum Inspected {
@@ -45,6 +45,7 @@ impl Attempt<'_> {
         let of_size = |error: RenameError| error.of_size(head.size);
         self.refuse(&head).map_err(of_size)?;
         self.refuse_folded_keys(&head).await.map_err(of_size)?;
+        self.refuse_loss_of_history(&head).await.map_err(of_size)?;
         let pinned = PinnedSource {
             object: object.clone(),
             etag: head.etag.clone(),
@@ -151,15 +152,17 @@ impl Attempt<'_> {
                               off, and cannot be purged by name";
                 return refuse(Reason::VersionUnpinned, detail.to_owned());
             }
-            if head.lock.legal_hold
-                || head
-                    .lock
-                    .retain_until
-                    .is_some_and(|at| at > self.settings.host.now())
-            {
-                let detail = "Object Lock keeps the version that would be purged";
-                return refuse(Reason::Locked, detail.to_owned());
-            }
+        }
+        self.refuse_locked(&head.lock, head)
+    }
+
+    /// Refuses to purge a version that is locked. S3 refuses that, too, but
+    /// only after the copy was made.
+    fn refuse_locked(&self, lock: &ObjectLock, head: &ObjectHead) -> Result<(), RenameError> {
+        let purged = self.task.options.versioned == VersionPolicy::Purge && head.version.is_some();
+        if purged && lock.holds_at(self.settings.host.now()) {
+            let detail = "Object Lock keeps the version that would be purged";
+            return Err(RenameError::failed(Reason::Locked, detail));
         }
         Ok(())
     }
@@ -217,13 +220,18 @@ impl Attempt<'_> {
         let need = match plan {
             CopyPlan::Single if by_itself => Need::UNKEPT,
             CopyPlan::Single => Need::EVERYTHING,
-            CopyPlan::Parts(_) => Need::TO_SEND,
+            CopyPlan::Parts(_) => Need::BY_NAME,
         };
         let annotations = match plan {
             CopyPlan::Single => None,
             CopyPlan::Parts(_) => Some(self.annotations(&pinned).await?),
         };
         let read = self.read_attributes(&pinned, head, need).await?;
+        // By name now: HEAD may have hidden it.
+        self.refuse_locked(&read.lock, head)?;
+        if head.lock.is_none() && !read.lock.is_none() {
+            self.contradicted(Waiver::Lock);
+        }
         if read.acl.is_some() {
             self.contradicted(Waiver::Acl);
         }
@@ -239,7 +247,7 @@ impl Attempt<'_> {
             pinned,
             head: head.clone(),
             attributes,
-            tags_known: !by_itself,
+            tags_known: need.tags_known(head),
             plan,
             annotations,
         })

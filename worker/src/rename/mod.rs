@@ -14,6 +14,7 @@ pub mod compare;
 pub mod copy;
 pub mod delete;
 pub mod ended;
+pub mod history;
 pub mod inspect;
 pub(crate) mod look;
 pub mod multipart;
@@ -46,7 +47,7 @@ use crate::store::endpoint::{Abilities, Precondition};
 use crate::store::{BucketFacts, ObjectStore};
 pub use ended::{Finished, Others, RenameError};
 use plan::PartSettings;
-pub use states::{Copy, Origin, Original, Source, Written};
+pub use states::{Copy, Origin, Original, Source, TagsKnown, Written};
 use unseen::Statement;
 
 /// How far a copy is checked before its source is deleted.

@@ -16,8 +16,8 @@ pub struct Source {
     pub head: ObjectHead,
     /// What its copy carries.
     pub attributes: Attributes,
-    /// Whether the tags were read, too: a single copy carries them unseen.
-    pub tags_known: bool,
+    /// How far its tags are known: a single copy carries them unseen.
+    pub tags_known: TagsKnown,
     /// How it is copied.
     pub plan: CopyPlan,
     /// The names of its annotations, if they were asked for: a copy in parts
@@ -35,6 +35,17 @@ impl Source {
             written: Written::Seen(self.head.modified),
         }
     }
+}
+
+/// How far the tags of an object are known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TagsKnown {
+    /// Nobody asked.
+    Unread,
+    /// HEAD counted none, which it does as well for who may not read them.
+    BySilence,
+    /// They were counted, or read.
+    ByName,
 }
 
 /// The original of a copy, as far as its delete must know it.

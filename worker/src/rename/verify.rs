@@ -4,7 +4,7 @@ use rebucket_protocol::{Reason, Waiver};
 
 use super::attributes::{Need, carried, differences};
 use super::compare::{Comparison, Fingerprint, compare};
-use super::{Attempt, Copy, Origin, Original, RenameError, Source, VerifyMode};
+use super::{Attempt, Copy, Origin, Original, RenameError, Source, TagsKnown, VerifyMode};
 use crate::store::HeadScope;
 use crate::store::object::{Checksums, Encryption, ObjectHead, PinnedSource};
 
@@ -147,20 +147,24 @@ impl Attempt<'_> {
             version: copy.version.clone(),
         };
         let options = &self.task.options;
-        // What a single copy did not need to know was not read yet.
-        let expected = if source.tags_known {
+        // What a single copy did not need to know was not read yet. The service
+        // carried the tags to a copy of this attempt; to one that was found it
+        // may not have, and silence about them would hide that.
+        let (known, need) = match copy.origin {
+            Origin::ThisAttempt => (source.tags_known != TagsKnown::Unread, Need::EVERYTHING),
+            Origin::Recognised => (source.tags_known == TagsKnown::ByName, Need::BY_NAME),
+        };
+        let expected = if known {
             source.attributes.clone()
         } else {
             let read = self
-                .read_attributes(&source.pinned, &source.head, Need::EVERYTHING)
+                .read_attributes(&source.pinned, &source.head, need)
                 .await?;
             carried(read, options, self.settings.host.now())
         };
-        // What this attempt made has no grants that it was not given; of what
-        // was found there, that is not known.
         let need = match copy.origin {
             Origin::ThisAttempt => Need::to_compare(&expected),
-            Origin::Recognised => Need::EVERYTHING,
+            Origin::Recognised => Need::to_recognise(&expected),
         };
         let found = self.read_attributes(&pinned, head, need).await?;
         let mut missing = differences(&expected, &found, options);

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use super::rename::Renamed;
 use super::{
-    Acl, Encryption, ErrorCode, NewObject, Object, RetentionMode, S3, S3Error, S3Result, Upload,
-    Version, VersionId,
+    Acl, Encryption, ErrorCode, HoldPeriod, NewObject, Object, RetentionMode, S3, S3Error,
+    S3Result, Upload, Version, VersionId,
 };
 use crate::clock::Millis;
 
@@ -77,6 +77,8 @@ pub struct BucketSettings {
     pub object_lock: bool,
     /// The retention that new objects get.
     pub default_retention: Option<DefaultRetention>,
+    /// The period of the event hold that new objects get.
+    pub default_event_hold: Option<HoldPeriod>,
     /// Whether ACLs count.
     pub ownership: Ownership,
     /// The encryption of objects that ask for none.
@@ -94,6 +96,7 @@ impl Default for BucketSettings {
             versioning: Versioning::Off,
             object_lock: false,
             default_retention: None,
+            default_event_hold: None,
             ownership: Ownership::default(),
             encryption: Encryption::default(),
             directory: false,
@@ -195,7 +198,9 @@ impl Bucket {
     /// Refuses what the bucket cannot give an object.
     pub(super) fn check_new(&self, new: &NewObject) -> S3Result<()> {
         let settings = &self.settings;
-        if !settings.object_lock && (new.retention.is_some() || new.legal_hold.is_some()) {
+        let locked =
+            new.retention.is_some() || new.legal_hold.is_some() || new.event_hold.is_some();
+        if !settings.object_lock && locked {
             return Err(S3Error::request(
                 "Bucket is missing Object Lock Configuration",
             ));
@@ -334,6 +339,7 @@ impl S3 {
         &mut self,
         name: &str,
         retention: Option<DefaultRetention>,
+        event_hold: Option<HoldPeriod>,
         _now: Millis,
     ) -> S3Result<()> {
         let settings = &mut self.bucket_mut(name)?.settings;
@@ -345,6 +351,7 @@ impl S3 {
         }
         settings.object_lock = true;
         settings.default_retention = retention;
+        settings.default_event_hold = event_hold;
         Ok(())
     }
 }

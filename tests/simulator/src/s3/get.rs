@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use super::{
     ArchiveTier, Checksum, ChecksumType, Content, CustomerKey, ETag, Encryption, ErrorCode,
-    Metadata, Object, ObjectRef, ReadConditions, Retention, S3, S3Error, S3Result, StorageClass,
-    VersionId, checksum,
+    EventHold, Metadata, Object, ObjectRef, ReadConditions, Retention, S3, S3Error, S3Result,
+    StorageClass, VersionId, checksum,
 };
 use crate::clock::Millis;
 
@@ -106,6 +106,8 @@ pub struct ObjectHead {
     pub retention: Option<Retention>,
     /// Object Lock legal hold.
     pub legal_hold: Option<bool>,
+    /// Object Lock event hold.
+    pub event_hold: Option<EventHold>,
     /// `x-amz-website-redirect-location`.
     pub redirect: Option<String>,
     /// How many parts it has; only for a request with a part number.
@@ -239,6 +241,7 @@ impl S3 {
             tag_count: object.tags.len(),
             retention: object.retention,
             legal_hold: object.legal_hold,
+            event_hold: object.event_hold,
             redirect: object.redirect.clone(),
             parts_count: request
                 .part_number

@@ -89,7 +89,7 @@ pub use list::{
     ListObjectsRequest, ListObjectsResponse, ListUploadsRequest, ListUploadsResponse,
     ListVersionsRequest, ListVersionsResponse, ListedObject, ListedUpload, ListedVersion,
 };
-pub use lock::{Retention, RetentionMode};
+pub use lock::{EventHold, HoldPeriod, Retention, RetentionAnswer, RetentionMode};
 pub use object::{
     ArchiveTier, CustomerKey, ETag, Encryption, Metadata, NewObject, Object, ObjectPart, Restore,
     StorageClass, Version, VersionId,

@@ -5,8 +5,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::{
-    Acl, AclRequest, Annotation, Checksum, ChecksumKept, ChecksumType, Content, Retention, Tags,
-    checksum,
+    Acl, AclRequest, Annotation, Checksum, ChecksumKept, ChecksumType, Content, EventHold,
+    Retention, Tags, checksum,
 };
 use crate::clock::Millis;
 
@@ -215,6 +215,8 @@ pub struct NewObject {
     pub retention: Option<Retention>,
     /// `None` is off.
     pub legal_hold: Option<bool>,
+    /// `None` is the bucket's default event hold, if it has one.
+    pub event_hold: Option<EventHold>,
     /// `x-amz-website-redirect-location`.
     pub redirect: Option<String>,
 }
@@ -286,6 +288,8 @@ pub struct Object {
     pub retention: Option<Retention>,
     /// Object Lock legal hold; `None` when never set.
     pub legal_hold: Option<bool>,
+    /// Object Lock event hold; `None` when never set.
+    pub event_hold: Option<EventHold>,
     /// `x-amz-website-redirect-location`.
     pub redirect: Option<String>,
     /// The annotations by name.

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use super::limits::{MAX_OBJECT, MAX_PARTS, MAX_SINGLE, MAX_USER_METADATA, check_key};
 use super::{
     Annotation, ChecksumAlgorithm, ChecksumKept, ChecksumRequest, ChecksumType, Content, ETag,
-    ErrorCode, Metadata, NewObject, Object, ObjectPart, S3, S3Error, S3Result, Segment, Version,
-    VersionId, Versioning, WriteConditions, content, tags,
+    ErrorCode, EventHold, Metadata, NewObject, Object, ObjectPart, S3, S3Error, S3Result, Segment,
+    Version, VersionId, Versioning, WriteConditions, content, tags,
 };
 use crate::clock::Millis;
 
@@ -257,6 +257,8 @@ impl S3 {
         let retention = new
             .retention
             .or_else(|| settings.default_retention.map(|r| r.from(now)));
+        let default_hold = settings.default_event_hold.map(EventHold::on);
+        let event_hold = new.event_hold.or(default_hold);
         let real = encryption.etag_is_md5() && !settings.directory && !quirks.etag_is_not_md5;
         let versioning = settings.versioning;
 
@@ -276,6 +278,7 @@ impl S3 {
             acl,
             retention,
             legal_hold: new.legal_hold,
+            event_hold,
             redirect: new.redirect.clone(),
             annotations: draft.annotations,
             origin,

@@ -3,6 +3,7 @@
 //! section 7).
 
 mod exercise;
+mod warnings;
 
 use rebucket_protocol::{BucketName, S3Prefix};
 
@@ -88,6 +89,7 @@ pub async fn survey(
         .call(Policy::START, || store.bucket_facts(scratch))
         .await
         .map_err(|error| refused("listing", bucket, error))?;
+    warnings::warn(store, caller, scratch, facts).await;
     let (abilities, ended) = if is_aws {
         (Abilities::aws(), Ok(()))
     } else {
@@ -116,25 +118,6 @@ pub async fn survey(
         abilities,
         scratch: scratch.clone(),
     })
-}
-
-/// Whether a bucket has versions. Not every process has to know.
-///
-/// # Errors
-/// [`ProbeError::Service`], [`ProbeError::Interrupted`].
-pub async fn ask_for_versions(
-    store: &dyn ObjectStore,
-    caller: &Caller,
-    bucket: &BucketName,
-) -> Result<bool, ProbeError> {
-    let has_versions = caller
-        .call(Policy::START, || store.has_versions(bucket))
-        .await
-        .map_err(|error| refused("asking for versions", bucket, error))?;
-    if has_versions {
-        tracing::info!(%bucket, "has versions, or does not say; --assume plain saves nothing in it");
-    }
-    Ok(has_versions)
 }
 
 fn refused(doing: &'static str, bucket: &BucketName, error: CallError) -> ProbeError {

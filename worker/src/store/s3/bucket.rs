@@ -1,12 +1,12 @@
 //! What a bucket settles for all of its objects.
 
-use aws_sdk_s3::types::{ObjectLockEnabled, ObjectOwnership};
+use aws_sdk_s3::types::{BucketVersioningStatus, ObjectLockEnabled, ObjectOwnership};
 use rebucket_protocol::{BucketName, S3Prefix};
 
 use super::S3Store;
 use crate::error::ErrorClass;
 use crate::store::classify::UNREADABLE;
-use crate::store::{BucketFacts, StoreResult};
+use crate::store::{BucketFacts, StoreResult, Versioning};
 
 impl S3Store {
     pub(super) async fn get_bucket_facts(&self, place: &S3Prefix) -> StoreResult<BucketFacts> {
@@ -19,25 +19,30 @@ impl S3Store {
         Ok(BucketFacts {
             has_acls: self.has_acls(&place.bucket).await?,
             has_lock: self.has_lock(&place.bucket).await?,
-            has_versions: true,
+            versioning: self.versioning(&place.bucket).await?,
         })
     }
 
     /// A bucket that never had versioning answers without a status (API
     /// reference of `GetBucketVersioning`). One in which it was suspended has
     /// versions still.
-    pub(super) async fn get_bucket_versioning(&self, bucket: &BucketName) -> StoreResult<bool> {
+    async fn versioning(&self, bucket: &BucketName) -> StoreResult<Versioning> {
         let request = self.client.get_bucket_versioning().bucket(bucket.as_str());
         match self
             .send("GetBucketVersioning", bucket, request.send())
             .await
         {
-            Ok(answer) => Ok(answer.status().is_some()),
+            Ok(answer) => Ok(match answer.status() {
+                None => Versioning::Never,
+                Some(BucketVersioningStatus::Enabled) => Versioning::Enabled,
+                Some(BucketVersioningStatus::Suspended) => Versioning::Suspended,
+                Some(_) => Versioning::Unknown,
+            }),
             Err(error) => match error.class() {
                 ErrorClass::ContainerMissing => Err(error),
                 // A document that is not the answer says nothing clearly.
                 class if class.is_retryable() && error.fault.status != Some(200) => Err(error),
-                _ => Ok(true),
+                _ => Ok(Versioning::Unknown),
             },
         }
     }

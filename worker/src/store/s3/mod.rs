@@ -14,7 +14,7 @@ use aws_sdk_s3::Client;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
-use rebucket_protocol::{BucketName, ETag, ObjectUri, S3Prefix, VersionId};
+use rebucket_protocol::{ETag, ObjectUri, S3Prefix, VersionId};
 use tokio::time::Instant;
 
 use super::classify::classify;
@@ -126,10 +126,6 @@ impl ObjectStore for S3Store {
 
     async fn bucket_facts(&self, place: &S3Prefix) -> StoreResult<BucketFacts> {
         self.get_bucket_facts(place).await
-    }
-
-    async fn has_versions(&self, bucket: &BucketName) -> StoreResult<bool> {
-        self.get_bucket_versioning(bucket).await
     }
 
     async fn copy(&self, request: CopyRequest<'_>) -> StoreResult<CopyReceipt> {

@@ -8,8 +8,8 @@ use super::body::ContentBody;
 use super::request::{Call, checksum_header};
 use super::{dates, xml::Xml};
 use crate::s3::{
-    ArchiveTier, Checksum, Content, Encryption, ObjectHead, RestoreStatus, S3Error, VersionId,
-    WriteResponse,
+    ArchiveTier, Checksum, Content, Encryption, EventHold, HoldPeriod, ObjectHead, RestoreStatus,
+    S3Error, VersionId, WriteResponse,
 };
 
 #[derive(Debug)]
@@ -84,6 +84,24 @@ impl Reply {
 
     pub(super) fn version(self, version: Option<VersionId>) -> Self {
         self.maybe("x-amz-version-id", version)
+    }
+
+    /// The period only of a hold that is on, as the documentation of HEAD says.
+    fn event_hold(self, hold: Option<EventHold>) -> Self {
+        let period = hold.filter(|hold| hold.on).and_then(|hold| hold.then);
+        let reply = self.maybe(
+            "x-amz-object-lock-event-hold",
+            hold.map(|hold| if hold.on { "ON" } else { "OFF" }),
+        );
+        match period {
+            Some(HoldPeriod::Days(days)) => {
+                reply.header("x-amz-object-lock-event-hold-duration-days", days)
+            }
+            Some(HoldPeriod::Years(years)) => {
+                reply.header("x-amz-object-lock-event-hold-duration-years", years)
+            }
+            None => reply,
+        }
     }
 
     pub(super) fn encryption(self, encryption: &Encryption) -> Self {
@@ -177,6 +195,7 @@ impl Reply {
                 "x-amz-object-lock-legal-hold",
                 head.legal_hold.map(|on| if on { "ON" } else { "OFF" }),
             )
+            .event_hold(head.event_hold)
             .maybe("x-amz-website-redirect-location", head.redirect.as_ref())
             .maybe("x-amz-mp-parts-count", head.parts_count)
             .checksum(head.checksum.as_ref());

@@ -12,8 +12,9 @@ use super::dates;
 use crate::clock::Millis;
 use crate::s3::{
     AclRequest, CannedAcl, ChecksumAlgorithm, ChecksumRequest, CopySource, CustomerKey, Encryption,
-    ErrorCode, Grant, Grantee, Metadata, NewObject, ObjectRef, Permission, ReadConditions,
-    Retention, RetentionMode, S3Error, S3Result, StorageClass, VersionId, WriteConditions,
+    ErrorCode, EventHold, Grant, Grantee, HoldPeriod, Metadata, NewObject, ObjectRef, Permission,
+    ReadConditions, Retention, RetentionMode, S3Error, S3Result, StorageClass, VersionId,
+    WriteConditions,
 };
 
 /// A request whose signature was checked and whose body was read.
@@ -208,6 +209,7 @@ impl Call {
             acl: self.acl()?,
             retention: self.retention()?,
             legal_hold: self.choice("x-amz-object-lock-legal-hold", on_off)?,
+            event_hold: self.event_hold()?,
             redirect: self.owned("x-amz-website-redirect-location"),
         })
     }
@@ -247,6 +249,21 @@ impl Call {
                  supplied",
             )),
         }
+    }
+
+    fn event_hold(&self) -> S3Result<Option<EventHold>> {
+        let header = |name: &str| format!("x-amz-object-lock-event-hold{name}");
+        let number = |name: &str| self.choice(&header(name), |n| n.parse().ok());
+        let then = match (number("-duration-days")?, number("-duration-years")?) {
+            (None, None) => None,
+            (Some(days), None) => Some(HoldPeriod::Days(days)),
+            (None, Some(years)) => Some(HoldPeriod::Years(years)),
+            (Some(_), Some(_)) => {
+                return Err(S3Error::argument("an event hold lasts days or years"));
+            }
+        };
+        let on = self.choice(&header(""), on_off)?;
+        Ok(on.map(|on| EventHold { on, then }))
     }
 
     /// The ACL that headers ask for.
