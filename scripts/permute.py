@@ -48,7 +48,7 @@ PROCESSES, THREADS = 2, 8
 WAITS = 180
 # Where processes that were killed may have left something: a probe's objects,
 # and copies at temporary keys whose requests came after all was done.
-SCRATCH = ".rebucket/"
+SCRATCH = (".rebucket/", ".rebucket-in-transit/")
 
 
 @dataclass(frozen=True)
@@ -327,7 +327,7 @@ class Permute(Stage):
         pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=BUCKET)
         there = {item["Key"] for page in pages for item in page.get("Contents", [])}
         left = {key for key in there if key.startswith(SCRATCH)}
-        hops = [key for key in left if "/hop/" in key]
+        hops = [key for key in left if key.startswith(SCRATCH[1])]
         found += [f"nobody put {key} there" for key in sorted(there - left - expected.keys())]
         found += self.in_processes(check_all, list(expected.items()))
         summary = json.loads(self.rebucket("report", str(self.report), "--format", "json"))

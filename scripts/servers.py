@@ -17,7 +17,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -189,7 +189,9 @@ def moto(folder: Path, credentials: Credentials) -> Launch:
 def weed_is_ready(url: str, credentials: Credentials) -> None:
     """A write must work: listing does long before a volume can take an object."""
     s3 = client("s3", url, credentials, connect_timeout=2, read_timeout=5)
-    s3.create_bucket(Bucket="ready-probe")
+    # On a slow machine an attempt before this one may have made it and then timed out.
+    with suppress(s3.exceptions.BucketAlreadyOwnedByYou):
+        s3.create_bucket(Bucket="ready-probe")
     s3.put_object(Bucket="ready-probe", Key="probe", Body=b"ready")
     s3.delete_object(Bucket="ready-probe", Key="probe")
     s3.delete_bucket(Bucket="ready-probe")

@@ -10,6 +10,7 @@ pub mod estimate;
 mod given;
 pub mod submit;
 pub mod undo;
+mod which;
 
 use std::fs::File;
 use std::path::PathBuf;
@@ -18,12 +19,13 @@ use bytesize::ByteSize;
 use clap::builder::BoolishValueParser;
 use clap::{Args, ValueEnum, ValueHint};
 use rebucket_protocol::{BucketName, IfExists, JobId, StorageClass, VersionPolicy, Waiver};
-use rebucket_worker::config::{EngineArgs, LogArgs, S3Args};
+use rebucket_worker::config::{EngineArgs, LogArgs, OwnerArgs, S3Args};
 use rebucket_worker::report::ReportLocation;
 
 use rebucket_planner::{JobChoices, ManifestOptions};
 
 pub use given::Given;
+pub use which::Which;
 
 const MANIFEST: &str = "The manifest: a CSV file, - for standard input, or s3://bucket/key. A .gz \
      or .zst is decompressed";
@@ -33,7 +35,7 @@ const MANIFEST_OR_PLAN: &str = "The manifest: a CSV file, - for standard input, 
 
 const COLUMNS: &str = "The first row names the columns: source,destination (s3://bucket/key URIs, \
      taken literally) or source_bucket,source_key,destination_bucket,destination_key; and \
-     optionally version_id, etag, size (the source is renamed only if it matches them), \
+     optionally version_id, etag, size, modified (the source is renamed only if it matches them), \
      storage_class (what is known of it) and if_exists.";
 
 /// How a manifest is read, and what is chosen for its job.
@@ -68,7 +70,8 @@ pub struct ManifestArgs {
 
     /// Rename objects even though this property cannot be carried over: acl,
     /// tags, lock, storage_class, redirect, encryption, metadata, checksum or
-    /// annotations. Can be given more than once, or with commas.
+    /// annotations; or destroys an older version where versioning is suspended:
+    /// history. Can be given more than once, or with commas.
     #[arg(
         long,
         env = "REBUCKET_WAIVE",
@@ -231,6 +234,10 @@ pub struct SubmitArgs {
     /// For a manifest or a report on S3.
     #[command(flatten)]
     pub s3: S3Args,
+
+    /// Whose buckets are meant.
+    #[command(flatten)]
+    pub owner: OwnerArgs,
 }
 
 /// `rebucket run`.
@@ -250,6 +257,13 @@ pub struct RunArgs {
     /// it.
     #[arg(long, env = "REBUCKET_RETRY_FAILED", value_parser = BoolishValueParser::new())]
     pub retry_failed: bool,
+
+    /// Begin a new job, whatever the report says of earlier ones: in a folder
+    /// of its own in the report, named after the manifest, or --job, and the
+    /// time.
+    #[arg(long, env = "REBUCKET_AGAIN", value_parser = BoolishValueParser::new(),
+          conflicts_with = "retry_failed")]
+    pub again: bool,
 
     /// How to rename.
     #[command(flatten)]
@@ -271,6 +285,11 @@ pub struct ReportArgs {
     /// Only this job.
     #[arg(long, env = "REBUCKET_JOB", value_name = "ID", value_parser = |id: &str| JobId::new(id))]
     pub job: Option<JobId>,
+
+    /// Only this submission, where several have one job name: its id, or none
+    /// for tasks whose messages named no submission.
+    #[arg(long, env = "REBUCKET_SUBMISSION", value_name = "ID")]
+    pub submission: Option<Which>,
 
     /// How to print it.
     #[arg(long, env = "REBUCKET_FORMAT", value_enum, default_value_t = ReportFormat::Text)]

@@ -14,6 +14,7 @@ pub(crate) mod report;
 pub(crate) mod run;
 mod source;
 mod start;
+mod submissions;
 pub(crate) mod submit;
 pub(crate) mod undo;
 mod words;
@@ -131,6 +132,9 @@ pub(crate) enum CommandError {
         /// The job.
         job: JobId,
     },
+    /// There is no chance to draw from.
+    #[error("no id could be drawn for the submission: the system gives no random numbers: {0}")]
+    NoChance(getrandom::Error),
     /// The job was begun by somebody else, whose pins are not ours.
     #[error(
         "the report {report} has a job {job} of this manifest that was begun elsewhere; what was at \
@@ -253,6 +257,7 @@ impl CommandError {
             | Self::Idle { .. }
             | Self::Map(_)
             | Self::OtherManifest { .. }
+            | Self::NoChance(_)
             | Self::BegunElsewhere { .. }
             | Self::PlanGone { .. }
             | Self::Checkpoint(_)

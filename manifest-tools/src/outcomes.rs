@@ -1,19 +1,20 @@
 //! The outcomes of jobs, read from their report: one for each task, in the order
-//! of the tasks, and of however many. Lines of a report come in any order, and
+//! of the tasks, and of however many. Two jobs may have one name, and so one
+//! folder: each submission is counted by itself. Lines of a report come in any order, and
 //! a task may have several; so they are sorted, on disk where they are many.
 //! Only tasks whose names begin alike are held together: no two rows of a
 //! manifest are, but what others have named may be.
 
 mod rows;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::vec;
 
 use futures_util::stream::{self, StreamExt as _};
 use rebucket_planner::SpillError;
 use rebucket_planner::sorted_bytes::{ByteSorter, SortedBytes, SortedReader};
-use rebucket_protocol::{JobId, OutcomeRecord, TaskId};
+use rebucket_protocol::{JobId, OutcomeRecord, SubmissionId, TaskId, Timestamp};
 use rebucket_worker::report::location::ReportStore;
 use rebucket_worker::report::read::{self, JobFiles};
 use rebucket_worker::report::tally::Outcomes;
@@ -22,11 +23,11 @@ use tokio::task::{JoinError, spawn_blocking};
 
 pub use rows::{RowEnd, RowEnds};
 
-/// The bytes that lines are sorted by: the number of the job, and so much of
-/// the task's name in it. Of a manifest's row, that is all of it.
-const KEY_BYTES: usize = JOB_BYTES + 16;
+/// The bytes that lines are sorted by: the number of the submission, and so
+/// much of the task's name in it. Of a manifest's row, that is all of it.
+const KEY_BYTES: usize = NUMBER_BYTES + 16;
 
-const JOB_BYTES: usize = size_of::<u32>();
+const NUMBER_BYTES: usize = size_of::<u64>();
 
 /// Memory for lines, in bytes.
 const MEMORY: usize = 64 << 20;
@@ -70,28 +71,84 @@ pub enum OutcomesError {
     Defect(#[from] JoinError),
 }
 
-/// Jobs of a report.
+/// Submissions of a report.
 pub struct Report {
     jobs: Vec<Job>,
+    /// Where each number that lines are sorted by is in `jobs`; `None` where it
+    /// was left out.
+    places: Vec<Option<usize>>,
     lines: SortedBytes<KEY_BYTES>,
 }
 
-/// One of them.
+/// One submission of a job.
 #[derive(Debug)]
 pub struct Job {
-    /// Its folder; "" where the report's location is a job's own folder.
+    /// The job's folder; "" where the report's location is a job's own folder.
     pub folder: String,
-    /// What was recorded at its submission, if anything.
+    /// Which submission. `None` for tasks whose messages did not say: of all
+    /// that were made by hand, or by a build before submissions had ids.
+    pub submission: Option<SubmissionId>,
+    /// What was recorded when it began, if anything.
     pub record: Option<JobRecord>,
 }
 
-/// What becomes of a job.
+/// What becomes of a submission.
 #[derive(Debug, Clone, Default)]
 pub struct Sums {
-    /// What it calls itself, if it says.
+    /// What its job calls itself, if it says.
     pub name: Option<String>,
+    /// When it began, or the first of its tasks did, if that is known.
+    pub began: Option<Timestamp>,
     /// How many of its tasks ended in which way.
     pub tally: Tally,
+}
+
+/// Lines on their way to be sorted, by submission.
+struct Reading {
+    jobs: Vec<Job>,
+    sorter: ByteSorter<KEY_BYTES>,
+    /// Of the folder that is read: the numbers of its submissions.
+    numbers: HashMap<Option<SubmissionId>, u64>,
+}
+
+impl Reading {
+    fn add(&mut self, folder: &str, of: Option<SubmissionId>, record: Option<JobRecord>) -> u64 {
+        let number = self.jobs.len() as u64;
+        self.jobs.push(Job {
+            folder: folder.to_owned(),
+            submission: of,
+            record,
+        });
+        self.numbers.insert(of, number);
+        number
+    }
+
+    /// The next folder.
+    fn begin(&mut self, folder: &str, record: Option<JobRecord>) {
+        self.numbers.clear();
+        if let Some(record) = record {
+            self.add(folder, record.submission, Some(record));
+        }
+    }
+
+    fn line(
+        &mut self,
+        folder: &str,
+        outcome: &OutcomeRecord,
+        line: &[u8],
+    ) -> Result<(), SpillError> {
+        let of = outcome.submission;
+        let known = self.numbers.get(&of).copied();
+        let number = known.unwrap_or_else(|| self.add(folder, of, None));
+        self.sorter.push(key(number, &outcome.task), line)
+    }
+
+    /// A folder in which nothing was found is a job, too.
+    fn end(&mut self, folder: &str) {
+        if self.numbers.is_empty() {
+            self.add(folder, None, None);
+        }
+    }
 }
 
 impl Report {
@@ -104,11 +161,13 @@ impl Report {
         jobs: BTreeMap<String, JobFiles>,
         scratch: &Scratch,
     ) -> Result<Self, OutcomesError> {
-        let mut sorter = ByteSorter::new(scratch.folder.as_ref(), scratch.memory);
-        let mut read = Vec::with_capacity(jobs.len());
-        for ((folder, files), number) in jobs.into_iter().zip(0..) {
-            let record = files.record(store).await?;
-            read.push(Job { folder, record });
+        let mut reading = Reading {
+            jobs: Vec::with_capacity(jobs.len()),
+            sorter: ByteSorter::new(scratch.folder.as_ref(), scratch.memory),
+            numbers: HashMap::new(),
+        };
+        for (folder, files) in jobs {
+            reading.begin(&folder, files.record(store).await?);
             let names = stream::iter(files.outcomes);
             let texts = names.map(|name| async move { (store.open(&name).await, name) });
             let mut texts = texts.buffered(READ_AHEAD);
@@ -116,20 +175,28 @@ impl Report {
                 let Some(text) = text? else {
                     continue;
                 };
-                sorter = spawn_blocking(move || {
+                let folder = folder.clone();
+                reading = spawn_blocking(move || {
                     read::read_outcomes(&name, text, |outcome, line| {
-                        Ok::<_, OutcomesError>(sorter.push(key(number, &outcome.task), line)?)
+                        Ok::<_, OutcomesError>(reading.line(&folder, &outcome, line)?)
                     })?;
-                    Ok::<_, OutcomesError>(sorter)
+                    Ok::<_, OutcomesError>(reading)
                 })
                 .await??;
             }
+            reading.end(&folder);
         }
+        let Reading { jobs, sorter, .. } = reading;
         let lines = spawn_blocking(move || sorter.finish()).await??;
-        Ok(Self { jobs: read, lines })
+        Ok(Self {
+            places: (0..jobs.len()).map(Some).collect(),
+            jobs,
+            lines,
+        })
     }
 
-    /// Reads one job; empty when nothing was recorded of it.
+    /// Reads one job, all of its submissions; empty when nothing was recorded
+    /// of it.
     ///
     /// # Errors
     /// [`OutcomesError`].
@@ -143,13 +210,45 @@ impl Report {
         Self::read(store, jobs, scratch).await
     }
 
-    /// The jobs, by their folders.
+    /// Reads one submission of a job.
+    ///
+    /// # Errors
+    /// [`OutcomesError`].
+    pub async fn of_submission(
+        store: &ReportStore,
+        job: &JobId,
+        submission: Option<SubmissionId>,
+        scratch: &Scratch,
+    ) -> Result<Self, OutcomesError> {
+        let mut report = Self::of_job(store, job, scratch).await?;
+        report.retain(|job| job.submission == submission);
+        Ok(report)
+    }
+
+    /// The submissions: by their jobs' folders, and in each first the one that
+    /// was recorded there.
     #[must_use]
     pub fn jobs(&self) -> &[Job] {
         &self.jobs
     }
 
-    /// The sums of each job.
+    /// Leaves out the others, with their outcomes.
+    pub fn retain(&mut self, keep: impl Fn(&Job) -> bool) {
+        let mut kept = Vec::new();
+        let mut moved = vec![None; self.jobs.len()];
+        for (job, place) in self.jobs.drain(..).zip(&mut moved) {
+            if keep(&job) {
+                *place = Some(kept.len());
+                kept.push(job);
+            }
+        }
+        self.jobs = kept;
+        for place in &mut self.places {
+            *place = place.and_then(|before| moved[before]);
+        }
+    }
+
+    /// The sums of each submission.
     ///
     /// # Errors
     /// [`OutcomesError`].
@@ -160,8 +259,11 @@ impl Report {
             let Some(sums) = sums.get_mut(job) else {
                 continue;
             };
-            let (bytes, reason) = (outcome.bytes, outcome.reason);
-            sums.tally.add(outcome.outcome, reason, bytes);
+            let (ended, evidence) = (outcome.outcome, outcome.evidence);
+            sums.tally
+                .add(ended, evidence, outcome.reason, outcome.bytes);
+            let began = sums.began.unwrap_or(outcome.started);
+            sums.began = Some(began.min(outcome.started));
             if sums.name.is_none() {
                 sums.name = Some(outcome.task.job().to_owned());
             }
@@ -172,12 +274,13 @@ impl Report {
                 .settle(record.and_then(|record| record.submitted));
             if let Some(record) = record {
                 sums.name = Some(record.job.to_string());
+                sums.began = Some(record.started);
             }
         }
         Ok(sums)
     }
 
-    /// The outcome of every task, by job and task.
+    /// The outcome of every task, by submission and task.
     ///
     /// # Errors
     /// [`OutcomesError`].
@@ -186,7 +289,8 @@ impl Report {
         Ok(OutcomesReader {
             next: next(&mut lines)?,
             lines,
-            job: 0,
+            places: self.places.clone(),
+            number: 0,
             same: Vec::new().into_iter(),
         })
     }
@@ -194,22 +298,20 @@ impl Report {
 
 /// What the lines of a task are sorted by. The order of rows, which have as
 /// many digits each, is that of their tasks' names.
-fn key(job: u32, task: &TaskId) -> [u8; KEY_BYTES] {
-    // Without the slash.
-    let (_, name) = task.as_str().split_at(task.job().len() + 1);
+fn key(number: u64, task: &TaskId) -> [u8; KEY_BYTES] {
     let mut key = [0; KEY_BYTES];
-    let bytes = job.to_be_bytes().into_iter().chain(name.bytes());
+    let bytes = number.to_be_bytes().into_iter().chain(task.name().bytes());
     for (to, from) in key.iter_mut().zip(bytes) {
         *to = from;
     }
     key
 }
 
-/// The number of the job that a line is of.
-fn job_of(key: [u8; KEY_BYTES]) -> usize {
-    let mut job = [0; JOB_BYTES];
-    job.copy_from_slice(&key[..JOB_BYTES]);
-    u32::from_be_bytes(job) as usize
+/// The number of the submission that a line is of.
+fn number_of(key: [u8; KEY_BYTES]) -> u64 {
+    let mut number = [0; NUMBER_BYTES];
+    number.copy_from_slice(&key[..NUMBER_BYTES]);
+    u64::from_be_bytes(number)
 }
 
 type Line = ([u8; KEY_BYTES], OutcomeRecord);
@@ -227,8 +329,10 @@ pub struct OutcomesReader {
     lines: SortedReader<KEY_BYTES>,
     /// The first line of the next task.
     next: Option<Line>,
-    /// The number of the job that is read.
-    job: usize,
+    /// As in [`Report`].
+    places: Vec<Option<usize>>,
+    /// The number of the submission that is read.
+    number: u64,
     /// Outcomes of tasks whose names begin alike.
     same: vec::IntoIter<OutcomeRecord>,
 }
@@ -239,7 +343,7 @@ impl OutcomesReader {
         let Some((key, first)) = self.next.take() else {
             return Ok(());
         };
-        self.job = job_of(key);
+        self.number = number_of(key);
         let mut outcomes = Outcomes::default();
         outcomes.add(first);
         while let Some((other, outcome)) = next(&mut self.lines)? {
@@ -253,12 +357,21 @@ impl OutcomesReader {
         Ok(())
     }
 
-    /// The next outcome, and the number of its job.
+    /// The next outcome, and the place of its submission in the report.
     fn next_of_job(&mut self) -> Result<Option<(usize, OutcomeRecord)>, OutcomesError> {
-        if self.same.len() == 0 {
-            self.read()?;
+        loop {
+            if self.same.len() == 0 {
+                self.read()?;
+            }
+            let Some(outcome) = self.same.next() else {
+                return Ok(None);
+            };
+            let number = usize::try_from(self.number).ok();
+            let place = number.and_then(|number| self.places.get(number));
+            if let Some(Some(place)) = place {
+                return Ok(Some((*place, outcome)));
+            }
         }
-        Ok(self.same.next().map(|outcome| (self.job, outcome)))
     }
 }
 

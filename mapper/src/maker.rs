@@ -6,6 +6,7 @@ use std::fmt;
 use std::io;
 
 use rebucket_protocol::ObjectUri;
+use rebucket_protocol::places::Own;
 
 use crate::entry::{Entry, Listed};
 use crate::hashes::{Claim, Claims, Contested, PlaceHash, place_hash};
@@ -31,6 +32,10 @@ pub struct Counts {
     pub delete_markers: u64,
     /// Versions that are not current, not among those seen.
     pub noncurrent: u64,
+    /// Objects of other jobs at their temporary keys, not among those seen.
+    pub in_transit: u64,
+    /// Scratch objects of rebucket's own, not among those seen.
+    pub scratch: u64,
     /// Rows of the manifest that share a destination with another one.
     pub collisions: u64,
     /// Rows whose destination is an object that was seen and stays.
@@ -127,7 +132,18 @@ impl Maker {
     /// When a temporary file cannot be written.
     pub fn add(&mut self, listed: Listed) -> io::Result<()> {
         match listed {
-            Listed::Current(entry) => self.current(&entry),
+            Listed::Current(entry) => match Own::of(entry.key.as_str()) {
+                None => self.current(&entry),
+                // Some job comes for it, and would not find it any more.
+                Some(Own::InTransit) => {
+                    self.counts.in_transit += 1;
+                    Ok(())
+                }
+                Some(Own::Scratch) => {
+                    self.counts.scratch += 1;
+                    Ok(())
+                }
+            },
             Listed::Noncurrent => {
                 self.counts.noncurrent += 1;
                 Ok(())

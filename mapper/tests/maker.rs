@@ -169,6 +169,33 @@ fn everything_is_counted_once() {
     assert_eq!(planned(text(&mut made)).len(), 2);
 }
 
+/// A manifest of them would take the only copies of another job's objects away.
+#[test]
+fn what_is_on_its_way_in_another_job_is_left_out() {
+    let keys = [
+        "a",
+        ".rebucket-in-transit/0123456789abcdef0123456789abcdef/000000000001",
+        "logs/.rebucket-in-transit/0123456789abcdef0123456789abcdef/000000000002",
+        ".rebucket/probe-1-2/a",
+        ".rebucket/hop/swap/000000000001",
+        "my.rebucket/x",
+        ".rebucket-in-transit.txt",
+    ];
+    let mut made = make(rules(&["s|^|new/|"]), keys.map(object));
+    let expected = Counts {
+        seen: 3,
+        matched: 3,
+        changed: 3,
+        in_transit: 2,
+        scratch: 2,
+        ..Counts::default()
+    };
+    assert_eq!(made.counts, expected);
+    let planned = planned(text(&mut made));
+    let sources: Vec<_> = planned.iter().map(|row| row.source.key.as_str()).collect();
+    assert_eq!(sources, ["a", "my.rebucket/x", ".rebucket-in-transit.txt"]);
+}
+
 #[test]
 fn collisions_are_counted_and_named() {
     let keys = [

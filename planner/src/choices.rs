@@ -47,6 +47,7 @@ impl JobChoices {
             storage_class: self.storage_class.clone(),
             waive: self.waive.clone(),
             versioned: self.versioned.unwrap_or_default(),
+            owner: None,
         }
     }
 }

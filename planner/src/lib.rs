@@ -29,7 +29,7 @@ pub use input::{Input, InputError, open, open_reader};
 pub use manifest::ManifestOptions;
 pub use plan::{
     PlanDigest, PlanError, PlanReader, PlanWriter, PlannedRename, PlannedSegment, PlannedStep,
-    Resolution, SegmentError, Segments, Steps, Totals,
+    Resolution, SegmentError, Segments, Steps, Submission, Totals,
 };
 pub use problem::{Problem, ProblemKind, Problems, Severity};
 pub use records::count_records;

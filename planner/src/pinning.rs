@@ -49,6 +49,11 @@ impl Found {
         {
             return Some(format!("has the ETag {is}, and the row says {said}"));
         }
+        if let (Some(said), Some(is)) = (pins.modified, self.modified)
+            && whole_second(said) != whole_second(is)
+        {
+            return Some(format!("was written at {is}, and the row says {said}"));
+        }
         match (pins.size, self.size) {
             (Some(said), Some(is)) if said != is => {
                 Some(format!("has {is} bytes, and the row says {said}"))
@@ -85,6 +90,9 @@ pub enum Insisted {
     Nothing,
     /// What is there is not what the row says, or cannot be pinned: "has ...".
     Different(String),
+    /// Its object would be purged, and an earlier version would show in the
+    /// place that another row may need.
+    NotFreed,
 }
 
 /// What became of the rows.
@@ -238,6 +246,12 @@ fn insist(
 
 fn unpinned(rename: &PlannedRename, insisted: Insisted) -> Option<Problem> {
     let (kind, what) = match insisted {
+        Insisted::NotFreed => {
+            let what = "has an earlier version: --versioned purge would show it where the next object \
+                        of the chain has to go, which then could not arrive; rename with --versioned \
+                        marker, or remove the earlier versions first";
+            return Some(about(rename, ProblemKind::LinkedKeyNotFreed, what));
+        }
         Insisted::Pinned => return None,
         Insisted::Nothing => (ProblemKind::LinkedSourceNotThere, "is not there".to_owned()),
         Insisted::Different(what) => (ProblemKind::LinkedSourceDiffers, what),

@@ -7,6 +7,8 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
+use rebucket_protocol::places::Own;
+
 use crate::input::InputError;
 use crate::manifest::{Header, ManifestOptions, ManifestReader, Row, Side};
 use crate::names;
@@ -211,6 +213,9 @@ impl<'a> Checker<'a> {
                 if folds && side == Side::Destination {
                     job.problems.push(unusual(&row, object.name()));
                 }
+                if side == Side::Source && Own::of(object.parts().1) == Some(Own::InTransit) {
+                    job.problems.push(in_transit(&row, object.name()));
+                }
             }
             self.encode(&row, &checked);
         }
@@ -244,4 +249,13 @@ fn unusual(row: &Row<'_>, name: &str) -> Problem {
         shown(name)
     );
     row.problem(column, ProblemKind::UnusualKey, message)
+}
+
+fn in_transit(row: &Row<'_>, name: &str) -> Problem {
+    let column = row.header.key_column(Side::Source);
+    let message = format!(
+        "source s3://{} is a temporary key of a job: if that is under way, this takes its object away",
+        shown(name)
+    );
+    row.problem(column, ProblemKind::InTransit, message)
 }

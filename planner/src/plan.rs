@@ -20,7 +20,7 @@ use std::io;
 
 use rebucket_protocol::{
     BucketName, IfExists, JobId, JobOptions, ObjectUri, Pins, RenameTask, SelfRename, StorageClass,
-    TaskId, Timestamp, VersionPolicy, Waiver,
+    SubmissionId, TaskId, Timestamp, VersionPolicy, Waiver,
 };
 use serde::{Deserialize, Serialize};
 
@@ -61,6 +61,16 @@ pub enum PlanError {
     Io(#[from] io::Error),
 }
 
+/// Which submission the tasks of a plan are made for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Submission {
+    /// Its id. `None` for a job that was begun by a build before there were
+    /// any: its temporary keys stay where that build has put them.
+    pub id: Option<SubmissionId>,
+    /// When it began: [`RenameTask::submitted`].
+    pub at: Option<Timestamp>,
+}
+
 /// One rename of a plan.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlannedRename {
@@ -90,13 +100,13 @@ impl PlannedRename {
         job: &JobId,
         options: &JobOptions,
         default_if_exists: IfExists,
-        submitted: Option<Timestamp>,
+        submission: Submission,
     ) -> Result<RenameTask, SelfRename> {
         let id = TaskId::for_row(job, self.row);
         let mut task = RenameTask::new(job.clone(), id, self.source, self.destination)?;
         task.pins = self.pins;
         task.if_exists = self.if_exists.unwrap_or(default_if_exists);
-        task.submitted = submitted;
+        (task.submission, task.submitted) = (submission.id, submission.at);
         task.options = options.clone();
         Ok(task)
     }

@@ -44,6 +44,8 @@ pub enum ProblemKind {
     BadEtag,
     /// Not a number of bytes.
     BadSize,
+    /// Not a time.
+    BadModified,
     /// Not a storage class's name.
     BadStorageClass,
     /// Not one of `fail`, `skip` and `overwrite`.
@@ -57,6 +59,8 @@ pub enum ProblemKind {
     /// A warning: a destination that some endpoints take for a key of another
     /// row.
     FoldedKeys,
+    /// A warning: a source that is a temporary key of some job.
+    InTransit,
     /// A warning: nothing is at a row's source.
     SourceNotThere,
     /// A warning: what is at a row's source is not what the row says.
@@ -66,6 +70,9 @@ pub enum ProblemKind {
     /// What is at the source of such a row is not what the row says, or cannot
     /// be pinned.
     LinkedSourceDiffers,
+    /// The key of such a row would not be free for the next one: its source
+    /// has an earlier version, which a purge shows.
+    LinkedKeyNotFreed,
     /// A note: a destination that is another row's source.
     WaitsFor,
     /// A note: rows that wait for one another in a circle.
@@ -88,9 +95,11 @@ impl ProblemKind {
     #[must_use]
     pub fn severity(self) -> Severity {
         match self {
-            Self::UnusualKey | Self::FoldedKeys | Self::SourceNotThere | Self::SourceDiffers => {
-                Severity::Warning
-            }
+            Self::UnusualKey
+            | Self::FoldedKeys
+            | Self::InTransit
+            | Self::SourceNotThere
+            | Self::SourceDiffers => Severity::Warning,
             Self::WaitsFor | Self::Cycle => Severity::Note,
             _ => Severity::Error,
         }

@@ -8,7 +8,7 @@ use percent_encoding::percent_decode_str;
 use rebucket_protocol::key::{KeyError, MAX_KEY_BYTES};
 use rebucket_protocol::uri::UriError;
 use rebucket_protocol::{
-    BucketName, ETag, IfExists, ObjectKey, ObjectUri, Pins, StorageClass, VersionId,
+    BucketName, ETag, IfExists, ObjectKey, ObjectUri, Pins, StorageClass, Timestamp, VersionId,
 };
 
 use crate::manifest::{ColumnName, ManifestOptions, Row, Side};
@@ -118,7 +118,9 @@ impl<'a> Validator<'a> {
             }),
             etag: pin.parse(ColumnName::Etag, ProblemKind::BadEtag, ETag::new),
             size: pin.parse(ColumnName::Size, ProblemKind::BadSize, parse_size),
-            modified: None,
+            modified: pin.parse(ColumnName::Modified, ProblemKind::BadModified, |text| {
+                Timestamp::try_from(text.to_owned())
+            }),
             storage_class: pin.parse(
                 ColumnName::StorageClass,
                 ProblemKind::BadStorageClass,

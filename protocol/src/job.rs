@@ -41,8 +41,8 @@ impl JobId {
 }
 
 /// The name of one task: its job, a slash, and 1 to 64 characters of the same
-/// alphabet, for a manifest's row `job/000000000042`. Stable across resubmits
-/// and redeliveries: outcomes are counted by it.
+/// alphabet, for a manifest's row `job/000000000042`. Stable across redeliveries:
+/// of one submission, outcomes are counted by it.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct TaskId {
@@ -77,10 +77,16 @@ impl TaskId {
         &self.text[..self.job_len]
     }
 
+    /// The part after the slash.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.text[self.job_len + 1..]
+    }
+
     /// The manifest row of a task made by [`TaskId::for_row`].
     #[must_use]
     pub fn row(&self) -> Option<u64> {
-        self.text[self.job_len + 1..].parse().ok()
+        self.name().parse().ok()
     }
 }
 
@@ -157,6 +163,7 @@ mod tests {
         let task = TaskId::for_row(&job, 42);
         assert_eq!(task.as_str(), "archive-2026/000000000042");
         assert_eq!((task.job(), task.row()), ("archive-2026", Some(42)));
+        assert_eq!(task.name(), "000000000042");
         assert_eq!(TaskId::try_from(task.to_string()).unwrap(), task);
     }
 

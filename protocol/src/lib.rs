@@ -5,6 +5,7 @@
 //! value that exists is a value that is valid; wire types are separate from
 //! domain types and are converted in one place ([`message`]).
 
+pub mod account;
 pub mod bucket;
 pub mod chain;
 pub mod etag;
@@ -13,11 +14,14 @@ pub mod key;
 pub mod message;
 pub mod options;
 pub mod outcome;
+pub mod places;
+pub mod submission;
 pub mod task;
 pub mod timestamp;
 pub mod uri;
 pub mod version;
 
+pub use account::AccountId;
 pub use bucket::BucketName;
 pub use chain::{ChainError, Hop, Leg, Step};
 pub use etag::ETag;
@@ -25,7 +29,8 @@ pub use job::{JobId, TaskId};
 pub use key::{CopySource, ObjectKey};
 pub use message::{MAX_MESSAGE_BYTES, MessageError, decode, encode};
 pub use options::{IfExists, JobOptions, StorageClass, VersionPolicy, Waiver};
-pub use outcome::{Outcome, OutcomeRecord, Reason};
+pub use outcome::{Evidence, Outcome, OutcomeRecord, Reason};
+pub use submission::SubmissionId;
 pub use task::{Pins, RenameTask, SelfRename};
 pub use timestamp::Timestamp;
 pub use uri::{ObjectUri, S3Prefix};

@@ -9,9 +9,10 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    BucketName, ChainError, ETag, Hop, IfExists, JobId, JobOptions, Leg, ObjectKey, ObjectUri,
-    Pins, RenameTask, SelfRename, Step, StorageClass, TaskId, Timestamp, VersionId, VersionPolicy,
-    Waiver,
+    AccountId, BucketName, ChainError, ETag, Hop, IfExists, JobId, JobOptions, Leg, ObjectKey,
+    ObjectUri, Pins, RenameTask, SelfRename, Step, StorageClass, SubmissionId, TaskId, Timestamp,
+    VersionId,
+    VersionPolicy, Waiver,
 };
 
 /// The largest message body: 1 MiB (SQS limit, API reference of `SendMessage`).
@@ -67,11 +68,15 @@ struct WireMessage<'a> {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     submitted: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    submission: Option<SubmissionId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     storage_class: Option<Cow<'a, StorageClass>>,
     #[serde(default, skip_serializing_if = "is_default")]
     waive: Cow<'a, BTreeSet<Waiver>>,
     #[serde(default, skip_serializing_if = "is_default")]
     versioned: VersionPolicy,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    owner: Option<AccountId>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     hop: Option<WireHop<'a>>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -150,9 +155,11 @@ pub fn encode(task: &RenameTask) -> Result<String, MessageError> {
         if_exists: first.if_exists,
         hop: first.hop,
         submitted: task.submitted,
+        submission: task.submission,
         storage_class: task.options.storage_class.as_ref().map(Cow::Borrowed),
         waive: Cow::Borrowed(&task.options.waive),
         versioned: task.options.versioned,
+        owner: task.options.owner,
         then: task.then().iter().map(WireStep::from).collect(),
     };
     let body = serde_json::to_string(&wire).map_err(MessageError::Malformed)?;
@@ -203,10 +210,12 @@ pub fn decode(body: &str) -> Result<RenameTask, MessageError> {
     let then = then.collect::<Result<Vec<_>, _>>()?;
     let mut task = RenameTask::chain(job, first, then)?;
     task.submitted = wire.submitted;
+    task.submission = wire.submission;
     task.options = JobOptions {
         storage_class: wire.storage_class.map(Cow::into_owned),
         waive: wire.waive.into_owned(),
         versioned: wire.versioned,
+        owner: wire.owner,
     };
     Ok(task)
 }

@@ -6,6 +6,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::AccountId;
+
 /// What to do when the destination holds an object that is not our copy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -28,7 +30,7 @@ pub enum Waiver {
     Acl,
     /// Object tags.
     Tags,
-    /// Object Lock mode, retention and legal hold.
+    /// Object Lock mode, retention, legal hold and event hold.
     Lock,
     /// The storage class.
     StorageClass,
@@ -42,11 +44,14 @@ pub enum Waiver {
     Checksum,
     /// Object annotations.
     Annotations,
+    /// A version `null` that a write or a delete destroys where versioning is
+    /// suspended.
+    History,
 }
 
 impl Waiver {
     /// Every waiver, in the order in which help texts list them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Acl,
         Self::Tags,
         Self::Lock,
@@ -56,6 +61,7 @@ impl Waiver {
         Self::Metadata,
         Self::Checksum,
         Self::Annotations,
+        Self::History,
     ];
 
     /// The name on the command line and in a message.
@@ -71,6 +77,7 @@ impl Waiver {
             Self::Metadata => "metadata",
             Self::Checksum => "checksum",
             Self::Annotations => "annotations",
+            Self::History => "history",
         }
     }
 }
@@ -129,6 +136,14 @@ pub enum VersionPolicy {
     /// Exactly the version that was copied is removed for good. The version
     /// before it, if any, becomes current again at the old key.
     Purge,
+}
+
+impl VersionPolicy {
+    /// True for the default.
+    #[must_use]
+    pub fn is_marker(&self) -> bool {
+        *self == Self::Marker
+    }
 }
 
 impl FromStr for VersionPolicy {
@@ -235,6 +250,9 @@ pub struct JobOptions {
     pub waive: BTreeSet<Waiver>,
     /// How a source in a versioned bucket is deleted.
     pub versioned: VersionPolicy,
+    /// The account that owns the buckets, where the submitter knows it. No
+    /// request is made to those of another one.
+    pub owner: Option<AccountId>,
 }
 
 impl JobOptions {

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ETag, ObjectUri, TaskId, Timestamp};
+use crate::{ETag, ObjectUri, SubmissionId, TaskId, Timestamp, VersionId};
 
 /// The four ways in which a task can end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -64,6 +64,9 @@ macro_rules! reasons {
 reasons! {
     /// No object at the source, and none of ours at the destination.
     SourceMissing = "source_missing",
+    /// The object was at its temporary key, between the two legs of its rename,
+    /// and is not there any more.
+    TemporaryObjectGone = "temporary_object_gone",
     /// The source does not match the pins, or was replaced while we copied.
     SourceChanged = "source_changed",
     /// The source was written again after the job was submitted, perhaps with
@@ -80,6 +83,8 @@ reasons! {
     VersionUnpinned = "version_unpinned",
     /// Object Lock keeps the version that would be removed.
     Locked = "locked",
+    /// Versioning is suspended, and the rename would destroy an older version.
+    HistoryAtRisk = "history_at_risk",
     /// Another object is at the destination.
     DestinationExists = "destination_exists",
     /// An object is at the destination that could not be compared with the
@@ -93,6 +98,8 @@ reasons! {
     TagsDenied = "tags_denied",
     /// A bucket does not exist.
     BucketMissing = "bucket_missing",
+    /// The message is for buckets of another account than the worker's.
+    WrongStore = "wrong_store",
     /// The bucket or prefix is not on the worker's `--allow` list.
     NotAllowed = "not_allowed",
     /// Source and destination are the same object.
@@ -134,11 +141,41 @@ impl fmt::Display for Reason {
     }
 }
 
+/// Why a task counts as done, where that rests on less than a comparison of
+/// the object at its new name with the source or with the task's pins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Evidence {
+    /// The object at the new name is dated at or after the time at which the
+    /// task was sent. Somebody else may have put it there.
+    Date,
+}
+
+impl Evidence {
+    /// The stable name in reports.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Date => "date",
+        }
+    }
+}
+
+impl fmt::Display for Evidence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
 /// One line of the report: the terminal outcome of one task.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OutcomeRecord {
     /// The task.
     pub task: TaskId,
+    /// The submission that the task belongs to. `None` where its message did
+    /// not say, or a build before there were submissions wrote the line.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub submission: Option<SubmissionId>,
     /// The old name.
     pub source: ObjectUri,
     /// The new name.
@@ -153,6 +190,17 @@ pub struct OutcomeRecord {
     pub bytes: u64,
     /// The entity tag of the object at its new name.
     pub etag: Option<ETag>,
+    /// The version of the object at its new name, where its bucket keeps
+    /// versions and the version is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<VersionId>,
+    /// The date of the object at its new name as S3 gives it, in whole
+    /// seconds, where it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub modified: Option<Timestamp>,
+    /// Why it counts as done, where that rests on less than a comparison.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<Evidence>,
     /// How often the task had been delivered, this time included.
     pub attempts: u32,
     /// When the worker began with the task.
@@ -181,5 +229,7 @@ mod tests {
         for outcome in all {
             assert_eq!(serde_json::to_value(outcome).unwrap(), outcome.as_str());
         }
+        let date = Evidence::Date;
+        assert_eq!(serde_json::to_value(date).unwrap(), date.as_str());
     }
 }

@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::chain::{self, ChainError, Hop, Leg, Step};
 use crate::{
-    ETag, IfExists, JobId, JobOptions, ObjectUri, StorageClass, TaskId, Timestamp, VersionId,
+    ETag, IfExists, JobId, JobOptions, ObjectUri, StorageClass, SubmissionId, TaskId, Timestamp,
+    VersionId,
 };
 
 /// What the planner saw of the source, or the manifest says of it. A rename
@@ -51,6 +52,10 @@ pub struct RenameTask {
     /// whole second; no task of the job starts before. Tells what a rename
     /// of this job wrote from what was there before it.
     pub submitted: Option<Timestamp>,
+    /// The submission that it belongs to: with the id, that tells it from the
+    /// tasks of every other job of the same name. `None` in a message that was
+    /// made by hand, or by a build before there were submissions.
+    pub submission: Option<SubmissionId>,
     /// The job's choices.
     pub options: JobOptions,
 }
@@ -85,6 +90,7 @@ impl RenameTask {
             pins: Pins::default(),
             if_exists: IfExists::default(),
             submitted: None,
+            submission: None,
             options: JobOptions::default(),
         })
     }
@@ -238,6 +244,7 @@ impl RenameTask {
         Self {
             job: self.job.clone(),
             submitted: self.submitted,
+            submission: self.submission,
             options: self.options.clone(),
             id: step.id,
             source: step.source,

@@ -14,8 +14,8 @@ use std::time::Instant;
 use aws_config::BehaviorVersion;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
-use rebucket_planner::PlanReader;
-use rebucket_protocol::{IfExists, JobId, JobOptions, Timestamp, encode};
+use rebucket_planner::{PlanReader, Submission};
+use rebucket_protocol::{IfExists, JobId, JobOptions, SubmissionId, Timestamp, encode};
 use tokio::task::JoinSet;
 
 type Bodies = Arc<Mutex<std::vec::IntoIter<String>>>;
@@ -49,9 +49,13 @@ async fn main() -> Result<(), Failed> {
 /// The bodies that `submit --job bench` makes.
 fn bodies(plan: &str) -> Result<Vec<String>, Failed> {
     let job = JobId::new("bench")?;
-    let (options, submitted) = (JobOptions::default(), Some(Timestamp::now()));
+    let options = JobOptions::default();
+    let submission = Submission {
+        id: Some(SubmissionId::from_bits(1)),
+        at: Some(Timestamp::now()),
+    };
     let task = |rename: rebucket_planner::PlannedRename| {
-        rename.into_task(&job, &options, IfExists::default(), submitted)
+        rename.into_task(&job, &options, IfExists::default(), submission)
     };
     PlanReader::open(File::open(plan)?)?
         .map(|rename| Ok(encode(&task(rename?)?)?))

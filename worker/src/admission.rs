@@ -1,12 +1,13 @@
 //! What a worker agrees to do. Anyone who can send to the queue could
 //! otherwise move any object that the worker can reach.
 
-use rebucket_protocol::{MessageError, ObjectUri, Reason, RenameTask, S3Prefix, decode};
+use rebucket_protocol::{AccountId, MessageError, ObjectUri, Reason, RenameTask, S3Prefix, decode};
 
 /// The buckets and prefixes in which a worker renames.
 #[derive(Debug, Clone)]
 pub struct Admission {
     allow: Vec<S3Prefix>,
+    owner: Option<AccountId>,
 }
 
 /// A message that is not worked on. No request was made for it.
@@ -24,7 +25,14 @@ impl Admission {
     /// Admits tasks whose source and destination are both under one of these.
     #[must_use]
     pub fn new(allow: Vec<S3Prefix>) -> Self {
-        Self { allow }
+        Self { allow, owner: None }
+    }
+
+    /// The same for buckets of this account, where that is known: tasks that
+    /// name another one are refused.
+    #[must_use]
+    pub fn for_owner(self, owner: Option<AccountId>) -> Self {
+        Self { owner, ..self }
     }
 
     /// Reads a message and decides. Makes no request.
@@ -37,6 +45,19 @@ impl Admission {
             detail: error.to_string(),
             task: None,
         })?;
+        if let (Some(meant), Some(ours)) = (task.options.owner, self.owner)
+            && meant != ours
+        {
+            let detail = format!(
+                "the message is for buckets of the account {meant}, and this worker for those of \
+                 {ours} (--bucket-owner)"
+            );
+            return Err(Refusal {
+                reason: Reason::WrongStore,
+                detail,
+                task: Some(Box::new(task)),
+            });
+        }
         let outside = task.objects().find(|object| !self.covers(object));
         let Some(object) = outside.cloned() else {
             return Ok(task);
@@ -85,6 +106,22 @@ mod tests {
             assert_eq!(refusal.reason, Reason::NotAllowed);
             assert!(refusal.task.is_some());
         }
+    }
+
+    #[test]
+    fn a_message_for_the_buckets_of_another_account_is_refused() {
+        let named = body("a", "b").replace("\"v\":1", r#""v":1,"owner":"123456789012""#);
+        let allowed = || Admission::new(vec!["s3://bkt/".parse().unwrap()]);
+        let of = |owner: &str| allowed().for_owner(Some(owner.parse().unwrap()));
+        let refusal = of("210987654321").admit(&named).unwrap_err();
+        assert_eq!(refusal.reason, Reason::WrongStore);
+        assert!(refusal.task.is_some());
+        let task = of("123456789012").admit(&named).unwrap();
+        assert_eq!(task.options.owner, Some("123456789012".parse().unwrap()));
+        // One that does not know sends what the message names; one that
+        // knows takes messages that do not say.
+        assert!(allowed().admit(&named).is_ok());
+        assert!(of("210987654321").admit(&body("a", "b")).is_ok());
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! The AWS clients, from the standard environment.
 
+mod hosts;
+
 use std::time::Duration;
 
 use aws_config::retry::RetryConfig;
@@ -10,6 +12,9 @@ use aws_sdk_s3::config::{
 };
 use aws_types::service_config::ServiceConfigKey;
 
+use crate::queue::sqs::SqsAnswerCheck;
+use crate::store::s3::{AnswerCheck, Signs};
+
 /// Where S3 is, and how to address it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct S3Endpoint {
@@ -18,10 +23,10 @@ pub struct S3Endpoint {
 }
 
 impl S3Endpoint {
-    /// True for AWS itself, whose behaviour is known and needs no probe.
+    /// True for S3 itself, whose behaviour is known and needs no probe.
     #[must_use]
     pub fn is_aws(&self) -> bool {
-        self.url.as_deref().is_none_or(is_aws_url)
+        self.url.as_deref().is_none_or(hosts::is_s3)
     }
 
     /// True when buckets cannot be host names: an IP address or localhost.
@@ -35,11 +40,10 @@ impl S3Endpoint {
     }
 }
 
-/// True when a URL's host is one of AWS's.
+/// True when a queue's URL is one of SQS itself.
 #[must_use]
-pub fn is_aws_url(url: &str) -> bool {
-    let host = host(url);
-    host.ends_with(".amazonaws.com") || host.ends_with(".amazonaws.com.cn")
+pub fn is_aws_queue(url: &str) -> bool {
+    hosts::is_sqs(host(url))
 }
 
 /// The host of a URL, with the brackets of an IPv6 address, without the port.
@@ -60,10 +64,12 @@ fn host(url: &str) -> &str {
 #[derive(Debug, Clone)]
 pub struct Clients {
     config: SdkConfig,
-    /// S3.
+    /// S3. Every answer is checked to be S3's.
     pub s3: aws_sdk_s3::Client,
     /// Where S3 is.
     pub endpoint: S3Endpoint,
+    /// By what its answers are known.
+    pub signs: Signs,
 }
 
 impl Clients {
@@ -90,6 +96,11 @@ impl Clients {
         let endpoint = S3Endpoint {
             url: service_endpoint(&config, "S3", "AWS_ENDPOINT_URL_S3"),
         };
+        let signs = if endpoint.is_aws() {
+            Signs::aws()
+        } else {
+            Signs::default()
+        };
         let mut s3 = aws_sdk_s3::config::Builder::from(&config);
         s3.set_endpoint_url(endpoint.url.clone());
         let s3 = s3
@@ -97,10 +108,12 @@ impl Clients {
             // Other stores refuse the trailing checksums that are the default.
             .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
             .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
+            .interceptor(AnswerCheck::new(signs.clone()))
             .build();
         Self {
             s3: aws_sdk_s3::Client::from_conf(s3),
             endpoint,
+            signs,
             config,
         }
     }
@@ -113,13 +126,13 @@ impl Clients {
         let endpoint = configured.or_else(|| own_endpoint(queue_url));
         let mut config = aws_sdk_sqs::config::Builder::from(&self.config);
         config.set_endpoint_url(endpoint);
-        aws_sdk_sqs::Client::from_conf(config.build())
+        aws_sdk_sqs::Client::from_conf(config.interceptor(SqsAnswerCheck).build())
     }
 }
 
 /// `scheme://authority` of a queue URL whose host is not AWS's.
 fn own_endpoint(queue_url: &str) -> Option<String> {
-    if is_aws_url(queue_url) {
+    if is_aws_queue(queue_url) {
         return None;
     }
     let (scheme, rest) = queue_url.split_once("://")?;
@@ -157,7 +170,7 @@ mod tests {
     fn aws_is_told_from_its_kin() {
         assert!(S3Endpoint { url: None }.is_aws());
         assert!(endpoint("https://s3.eu-west-1.amazonaws.com").is_aws());
-        assert!(!endpoint("https://s3.amazonaws.com.example.net").is_aws());
+        assert!(!endpoint("https://minio-1.eu-west-1.elb.amazonaws.com").is_aws());
         assert!(!endpoint("http://127.0.0.1:9000").is_aws());
     }
 
@@ -182,6 +195,10 @@ mod tests {
         assert_eq!(
             own_endpoint("https://sqs.eu-west-1.amazonaws.com/1/q"),
             None
+        );
+        assert_eq!(
+            own_endpoint("http://elasticmq-1.eu-west-1.elb.amazonaws.com:9324/1/q").as_deref(),
+            Some("http://elasticmq-1.eu-west-1.elb.amazonaws.com:9324")
         );
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytesize::ByteSize;
 use clap::builder::BoolishValueParser;
 use clap::{Args, Parser, ValueEnum};
-use rebucket_protocol::S3Prefix;
+use rebucket_protocol::{AccountId, S3Prefix};
 
 use crate::rename::VerifyMode;
 use crate::rename::plan::{MAX_PART, MAX_SINGLE_COPY, MIN_PART};
@@ -83,6 +83,16 @@ pub struct S3Args {
     pub s3_path_style: bool,
 }
 
+/// Whose buckets are meant.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct OwnerArgs {
+    /// The account that owns all buckets of the job, 12 digits. Every request
+    /// about its objects says so, and S3 refuses those to the buckets of
+    /// another account
+    #[arg(long, env = "REBUCKET_BUCKET_OWNER", value_name = "ACCOUNT")]
+    pub bucket_owner: Option<AccountId>,
+}
+
 /// What the worker and `rebucket run` have in common: how to reach S3 and how
 /// to rename.
 #[derive(Debug, Clone, Args)]
@@ -91,6 +101,10 @@ pub struct EngineArgs {
     #[command(flatten)]
     #[allow(missing_docs)]
     pub s3: S3Args,
+
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub owner: OwnerArgs,
 
     /// Where scratch objects go; by default `.rebucket/` under the first
     /// allowed prefix of each bucket. At most one for each bucket
@@ -102,6 +116,13 @@ pub struct EngineArgs {
     #[arg(long, env = "REBUCKET_ON_MISSING_PRECONDITION", value_enum,
           default_value_t = OnMissing::Refuse)]
     pub on_missing_precondition: OnMissing,
+
+    /// How often the conditions are probed again while the worker runs, at
+    /// least 1s. A probe speaks for one node of the endpoint; every few minutes
+    /// another one is asked, at a dozen requests for each bucket. Not on AWS
+    #[arg(long, env = "REBUCKET_PROBE_INTERVAL", value_name = "DURATION", default_value = "3m",
+          value_parser = probe_interval)]
+    pub probe_interval: Duration,
 
     /// How far to check a copy before its source is deleted; by default
     /// `response` on AWS and `head` elsewhere
@@ -237,6 +258,14 @@ fn allow_list(text: &str) -> Result<AllowList, String> {
         .collect::<Result<Vec<_>, _>>()
         .map(AllowList)
         .map_err(|error| error.to_string())
+}
+
+fn probe_interval(text: &str) -> Result<Duration, String> {
+    let interval = duration(text)?;
+    if interval < Duration::from_secs(1) {
+        return Err("the interval is at least 1s".to_owned());
+    }
+    Ok(interval)
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

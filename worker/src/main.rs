@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::Parser as _;
 use rebucket_worker::admission::Admission;
-use rebucket_worker::clients::{Clients, is_aws_url};
+use rebucket_worker::clients::{Clients, is_aws_queue};
 use rebucket_worker::clock::refuse_apart;
 use rebucket_worker::config::{AllowList, WorkerArgs};
 use rebucket_worker::host::Host;
@@ -17,7 +17,7 @@ use rebucket_worker::queue::lease::LeaseSettings;
 use rebucket_worker::queue::sqs::SqsQueue;
 use rebucket_worker::report::Recorder;
 use rebucket_worker::report::location::ReportStore;
-use rebucket_worker::setup::{self, StartError};
+use rebucket_worker::setup::{self, Engine, StartError};
 use rebucket_worker::shutdown::Shutdown;
 use rebucket_worker::worker::{DrainCheck, Worker, WorkerSettings};
 
@@ -81,7 +81,7 @@ async fn run(args: WorkerArgs) -> Result<(), StartError> {
         &host,
         shutdown.drain(),
     );
-    let renamer = match survey.await {
+    let Engine { renamer, again } = match survey.await {
         // Told to stop before there was anything to stop.
         Err(_) if shutdown.drain().is_cancelled() => return Ok(()),
         other => other?,
@@ -97,7 +97,7 @@ async fn run(args: WorkerArgs) -> Result<(), StartError> {
             (recorder, Some(task))
         }
     };
-    let drained = if is_aws_url(&args.queue_url) {
+    let drained = if is_aws_queue(&args.queue_url) {
         DRAINED_ON_AWS
     } else {
         DRAINED
@@ -109,7 +109,7 @@ async fn run(args: WorkerArgs) -> Result<(), StartError> {
         exit_when_empty: args.exit_when_empty.then_some(drained),
         resumed: false,
     };
-    let admission = Admission::new(allow);
+    let admission = Admission::new(allow).for_owner(args.engine.owner.bucket_owner);
     let worker = Worker::new(
         Arc::new(queue),
         renamer,
@@ -127,7 +127,9 @@ async fn run(args: WorkerArgs) -> Result<(), StartError> {
             readiness.set(false);
         })
     };
+    let watch = again.watch(shutdown.clone());
     worker.run(&shutdown).await;
+    let unsafe_now = watch.end().await;
     stopping.abort();
     let tally = worker.tally();
     // The last clone of the recorder goes with the worker.
@@ -141,10 +143,11 @@ async fn run(args: WorkerArgs) -> Result<(), StartError> {
     tracing::info!(
         renamed = tally.renamed,
         already_renamed = tally.already_renamed,
+        already_renamed_by_date = tally.already_renamed_by_date,
         skipped = tally.skipped,
         failed = tally.failed,
         bytes = tally.bytes,
         "stopped"
     );
-    Ok(())
+    Ok(unsafe_now?)
 }

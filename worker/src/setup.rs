@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use rebucket_protocol::places::{Own, SCRATCH};
 use rebucket_protocol::{BucketName, S3Prefix};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -17,9 +18,12 @@ use crate::queue::sqs::OpenError;
 use crate::rename::plan::PartSettings;
 use crate::rename::{Bucket, RenameSettings, Renamer};
 use crate::report::ReportError;
-use crate::retry::{CallError, Caller};
+use crate::retry::{CallError, Caller, Policy};
 use crate::store::ObjectStore;
-use crate::store::probe::{ProbeError, ask_for_versions, survey};
+use crate::store::endpoint::Precondition;
+use crate::store::probe::again::{Again, Probed};
+use crate::store::probe::names::{self, BucketNames};
+use crate::store::probe::{ProbeError, survey};
 use crate::store::s3::S3Store;
 
 /// Why a process could not begin.
@@ -69,6 +73,14 @@ impl StartError {
     }
 }
 
+/// An engine, and what has to be looked at while it works.
+pub struct Engine {
+    /// The engine.
+    pub renamer: Renamer,
+    /// The probe of its endpoint once more, while it works.
+    pub again: Again,
+}
+
 /// Surveys every bucket of `places` and makes an engine for them.
 ///
 /// # Errors
@@ -81,8 +93,10 @@ pub async fn engine(
     metrics: &Metrics,
     host: &Host,
     stop: &CancellationToken,
-) -> Result<Renamer, StartError> {
-    let store: Arc<dyn ObjectStore> = Arc::new(S3Store::new(&clients.s3, metrics.clone()));
+) -> Result<Engine, StartError> {
+    let owner = args.owner.bucket_owner;
+    let s3 = S3Store::of_owner(&clients.s3, metrics.clone(), owner);
+    let store: Arc<dyn ObjectStore> = Arc::new(s3.clone());
     let requests = Arc::new(Semaphore::new(usize::from(args.max_requests)));
     let caller = Caller::new(metrics.clone(), Arc::clone(&requests), stop.clone());
     let scratch = scratch_places(places, &AllowList::flatten(&args.scratch))?;
@@ -92,9 +106,9 @@ pub async fn engine(
         let (store, caller) = (Arc::clone(&store), caller.clone());
         async move {
             let on_missing = args.on_missing_precondition.into();
-            let mut found = survey(&*store, &caller, &bucket, &scratch, is_aws, on_missing).await?;
-            if assume_plain {
-                found.facts.has_versions = ask_for_versions(&*store, &caller, &bucket).await?;
+            let found = survey(&*store, &caller, &bucket, &scratch, is_aws, on_missing).await?;
+            if assume_plain && found.facts.versioning.may_have_versions() {
+                tracing::info!(%bucket, "has versions, or does not say; --assume plain saves nothing in it");
             }
             Ok::<_, ProbeError>((bucket, found))
         }
@@ -103,6 +117,14 @@ pub async fn engine(
         .await?
         .into_iter()
         .collect();
+    let places: Vec<S3Prefix> = buckets
+        .values()
+        .map(|found| found.scratch.clone())
+        .collect();
+    let names = related(&s3, &caller, places, is_aws).await?;
+    settle_signs(clients);
+    let again = if is_aws { Vec::new() } else { probed(&buckets) };
+    let again = Again::new(Arc::clone(&store), &caller, again, args.probe_interval);
     let settings = RenameSettings {
         parts: PartSettings {
             threshold: args.multipart_threshold,
@@ -113,20 +135,76 @@ pub async fn engine(
         assume_plain,
         host: host.clone(),
     };
-    Ok(Renamer::new(
-        store,
-        buckets,
-        settings,
-        metrics.clone(),
-        requests,
-    ))
+    let renamer = Renamer::new(store, buckets, settings, metrics.clone(), requests);
+    Ok(Engine {
+        renamer: renamer.knowing(names),
+        again,
+    })
+}
+
+fn probed(buckets: &HashMap<BucketName, Bucket>) -> Vec<Probed> {
+    let probed = buckets.iter().map(|(bucket, found)| {
+        let all = Precondition::ALL.into_iter();
+        Probed {
+            bucket: bucket.clone(),
+            scratch: found.scratch.clone(),
+            honoured: all.filter(|c| found.abilities.honours(*c)).collect(),
+        }
+    });
+    probed.collect()
+}
+
+/// Which of the names in use are names of one bucket. On AWS only an access
+/// point's alias is a second name, and HEAD of the bucket says so.
+async fn related(
+    store: &S3Store,
+    caller: &Caller,
+    places: Vec<S3Prefix>,
+    is_aws: bool,
+) -> Result<BucketNames, StartError> {
+    if places.len() < 2 {
+        return Ok(BucketNames::default());
+    }
+    if is_aws {
+        let asked = places.iter().map(|place| {
+            let ask = move || store.is_alias(&place.bucket);
+            caller.call(Policy::START, ask)
+        });
+        let asked = futures_util::future::join_all(asked).await;
+        // Who does not say may be one.
+        if asked.iter().all(|answer| matches!(answer, Ok(false))) {
+            return Ok(BucketNames::default());
+        }
+    }
+    let names = names::look(store, caller, &places).await?;
+    for (a, b) in names.pairs() {
+        tracing::warn!(%a, %b, "two names of one bucket: a key under both is one object");
+    }
+    for ((a, b), why) in names.unknown() {
+        tracing::warn!(%a, %b, why, "perhaps two names of one bucket: equal keys are refused");
+    }
+    Ok(names)
+}
+
+/// From here on an answer without what all answers to the probes had is not
+/// the endpoint's.
+fn settle_signs(clients: &Clients) {
+    let signs = clients.signs.settle();
+    if signs.is_empty() {
+        tracing::warn!(
+            "the endpoint's answers carry no request id, so a bare error page of a proxy cannot \
+             be told from its own"
+        );
+    } else {
+        tracing::info!(?signs, "by these headers the endpoint's answers are known");
+    }
 }
 
 /// The scratch prefix that was chosen for each bucket, of those that are used.
 ///
 /// # Errors
-/// [`StartError::Arguments`] when there are two for a bucket, or one for a
-/// bucket that is not used.
+/// [`StartError::Arguments`] when there are two for a bucket, one for a bucket
+/// that is not used, or one where the only copies of objects may be.
 pub fn chosen_scratch(
     chosen: &[S3Prefix],
     is_used: impl Fn(&BucketName) -> bool,
@@ -136,6 +214,13 @@ pub fn chosen_scratch(
         let bucket = &prefix.bucket;
         if scratch.insert(bucket.clone(), prefix.as_folder()).is_some() {
             let message = format!("--scratch names more than one prefix for the bucket {bucket}");
+            return Err(StartError::Arguments(message));
+        }
+        if Own::of(&prefix.as_folder().prefix) == Some(Own::InTransit) {
+            let message = format!(
+                "--scratch {prefix} is where objects are between the two legs of their renames; what \
+                 is scratch may be swept, and these may not: give another prefix"
+            );
             return Err(StartError::Arguments(message));
         }
         if !is_used(bucket) {
@@ -167,7 +252,7 @@ fn scratch_places(
         all.entry(place.bucket.clone()).or_insert_with(|| {
             scratch.get(&place.bucket).cloned().unwrap_or_else(|| {
                 let mut default = place.as_folder();
-                default.prefix.push_str(".rebucket/");
+                default.prefix.push_str(SCRATCH);
                 default
             })
         });
@@ -229,6 +314,13 @@ mod tests {
         assert_eq!(chosen[&bucket("bkt")].to_string(), "s3://bkt/tmp/");
         assert!(scratch_places(&places, &prefixes(&["s3://bkt/x", "s3://bkt/y"])).is_err());
         assert!(scratch_places(&places, &prefixes(&["s3://elsewhere/x"])).is_err());
+        for sole in [
+            "s3://bkt/.rebucket-in-transit",
+            "s3://bkt/a/.rebucket-in-transit/x/",
+        ] {
+            let error = scratch_places(&places, &prefixes(&[sole])).unwrap_err();
+            assert!(error.to_string().contains("give another prefix"), "{error}");
+        }
         assert!(scratch_places(&prefixes(&["s3://fast--use1-az4--x-s3"]), &[]).is_err());
     }
 }

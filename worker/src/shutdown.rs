@@ -33,6 +33,12 @@ impl Shutdown {
         &self.stop
     }
 
+    /// Takes both steps now.
+    pub fn now(&self) {
+        self.drain.cancel();
+        self.stop.cancel();
+    }
+
     /// Takes the first step now and the second after `grace`.
     pub async fn within(&self, grace: Duration) {
         self.drain.cancel();

@@ -27,9 +27,11 @@ pub struct SendArgs {
           value_parser = clap::value_parser!(u16).range(1..))]
     pub max_sends: u16,
 
-    /// Where the temporary keys of chains, swaps and cycles go, at most one
-    /// prefix for each bucket. The workers must be allowed to write there.
-    /// [default: .rebucket/ in the bucket of the source]
+    /// Beside which prefix the temporary keys of chains, swaps and cycles go,
+    /// at most one for each bucket: with s3://b/a/tmp/ they are in
+    /// s3://b/a/.rebucket-in-transit/. The workers must be allowed to write
+    /// there. [default: .rebucket-in-transit/ in the root of the source's
+    /// bucket]
     #[arg(
         long,
         env = "REBUCKET_SCRATCH",

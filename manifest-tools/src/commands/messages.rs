@@ -3,8 +3,8 @@
 use std::fs::File;
 use std::ops::ControlFlow;
 
-use rebucket_planner::{ManifestError, PlanReader, PlannedRename, PlannedSegment};
-use rebucket_protocol::{IfExists, JobId, JobOptions, RenameTask, S3Prefix, Timestamp};
+use rebucket_planner::{ManifestError, PlanReader, PlannedRename, PlannedSegment, Submission};
+use rebucket_protocol::{IfExists, JobId, JobOptions, RenameTask, S3Prefix};
 
 use super::CommandError;
 
@@ -41,14 +41,14 @@ impl Planned {
         }
     }
 
-    /// The task for the queue. Temporary keys of chains are under the prefix
-    /// that `scratch` has for their bucket.
+    /// The task for the queue. Temporary keys of chains are in a folder beside
+    /// the prefix that `scratch` has for their bucket.
     pub(crate) fn into_task(
         self,
         job: &JobId,
         options: &JobOptions,
         if_exists: IfExists,
-        submitted: Option<Timestamp>,
+        submission: Submission,
         scratch: &[S3Prefix],
     ) -> Result<RenameTask, CommandError> {
         let line = self.line();
@@ -56,10 +56,10 @@ impl Planned {
             |why: &dyn std::fmt::Display| CommandError::Usage(format!("line {line}: {why}"));
         match self {
             Self::Rename(rename) => rename
-                .into_task(job, options, if_exists, submitted)
+                .into_task(job, options, if_exists, submission)
                 .map_err(|error| unfit(&error)),
             Self::Segment(segment) => segment
-                .into_task(job, options, if_exists, submitted, scratch)
+                .into_task(job, options, if_exists, submission, scratch)
                 .map_err(|error| unfit(&error)),
         }
     }

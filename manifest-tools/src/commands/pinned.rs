@@ -38,7 +38,8 @@ impl PinnedPlan {
         mut warnings: Warnings,
     ) -> Result<Self, CommandError> {
         let file = args.temporary_file().map_err(CommandError::Spool)?;
-        let pinner = Pinner::new(path_style, Handle::current());
+        let versioned = plan.choices().versioned.unwrap_or_default();
+        let pinner = Pinner::new(path_style, versioned, Handle::current());
         let options = args.options();
         // What was chosen for the job is said anew when it goes on.
         let out = PlanWriter::new(file, JobChoices::default()).map_err(ManifestError::Write)?;

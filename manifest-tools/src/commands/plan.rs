@@ -10,7 +10,7 @@ use std::io::{self, Seek as _};
 
 use rebucket_manifest::Exit;
 use rebucket_manifest::args::{ManifestArgs, PinChoice, PlanArgs};
-use rebucket_planner::pinning::{PinCounts, PinnedPlan, pin_linked, pin_plan};
+use rebucket_planner::pinning::{PinCounts, PinnedPlan, Sight, SourceRow, pin_linked, pin_plan};
 use rebucket_planner::{
     ManifestError, ManifestOptions, PlanReader, PlanWriter, ProblemKind, Resolution, Warnings,
     is_plan, resolve,
@@ -169,7 +169,8 @@ impl Planning {
         warnings: &mut Warnings,
     ) -> Result<PinnedPlan<File>, CommandError> {
         let plan = PlanWriter::new(file, self.args.choices()).map_err(ManifestError::Write)?;
-        let pinner = Pinner::new(self.path_style, self.runtime.clone());
+        let versioned = self.args.versioned.unwrap_or_default();
+        let pinner = Pinner::new(self.path_style, versioned, self.runtime.clone());
         let insist = &mut |rows: &mut [_]| pinner.pin(rows);
         let pinned = match self.pin {
             PinChoice::None => pin_linked(&mut first, plan, options, warnings, insist),
@@ -187,7 +188,15 @@ impl Planning {
             PinChoice::List => {
                 let mut sights =
                     listed::sights(&mut first, options, self.path_style, &self.runtime)?;
-                let look = &mut |rows: &[_]| Ok(sights.look(rows)?);
+                let look = &mut |rows: &[SourceRow]| {
+                    let mut sights = sights.look(rows)?;
+                    // A listing does not say what a purge of theirs would show.
+                    let linked = rows.iter().map(|row| row.linked && !versioned.is_marker());
+                    for (sight, _) in sights.iter_mut().zip(linked).filter(|(_, is)| *is) {
+                        *sight = Sight::Unseen;
+                    }
+                    Ok(sights)
+                };
                 pin_plan(&mut first, plan, options, warnings, look, insist)
             }
         };

@@ -12,12 +12,12 @@ use rebucket_worker::report::location::ReportStore;
 use rebucket_worker::report::{ReportError, ReportLocation, Tally, read};
 use tokio::task::spawn_blocking;
 
-use super::{CommandError, WriteError, print_with};
+use super::{CommandError, WriteError, complain, print_with, submissions};
 
 /// Failures that the text format lists one by one.
 const FAILURES_SHOWN: u64 = 20;
 
-const COLUMNS: [&str; 13] = [
+const COLUMNS: [&str; 17] = [
     "task",
     "source",
     "destination",
@@ -31,6 +31,10 @@ const COLUMNS: [&str; 13] = [
     "ended",
     "worker",
     "job",
+    "version",
+    "modified",
+    "evidence",
+    "submission",
 ];
 
 /// Runs the command.
@@ -45,7 +49,11 @@ pub(crate) async fn run(args: ReportArgs) -> Result<Exit, CommandError> {
         }
     }
     let scratch = Scratch::new(args.temp_dir.clone());
-    let report = Report::read(&store, jobs, &scratch).await?;
+    let mut report = Report::read(&store, jobs, &scratch).await?;
+    submissions::select(&mut report, args.submission, &args.report)?;
+    if let Some(note) = submissions::note(&report) {
+        complain(&note);
+    }
     spawn_blocking(move || print_report(&report, &args)).await?
 }
 
@@ -55,8 +63,8 @@ fn print_report(report: &Report, args: &ReportArgs) -> Result<Exit, CommandError
     for sums in &sums {
         total.absorb(&sums.tally);
     }
-    let folders = report.jobs().iter().map(|job| job.folder.as_str());
-    let jobs: Jobs = folders.zip(sums.iter().map(|sums| &sums.tally)).collect();
+    let names = submissions::names(report, &sums).into_iter();
+    let jobs: Jobs = names.zip(sums.iter().map(|sums| &sums.tally)).collect();
     print_with(|out| match args.format {
         ReportFormat::Text => text(report, &jobs, &total, &args.report, out),
         ReportFormat::Json => json_line(&total, out),
@@ -71,8 +79,8 @@ fn print_report(report: &Report, args: &ReportArgs) -> Result<Exit, CommandError
     })
 }
 
-/// The sums of each job, and its folder.
-type Jobs<'a> = Vec<(&'a str, &'a Tally)>;
+/// The sums of each submission, and how it is called.
+type Jobs<'a> = Vec<(String, &'a Tally)>;
 
 /// One job's sums, for people.
 pub(crate) fn summary(name: &str, tally: &Tally) -> String {
@@ -80,6 +88,7 @@ pub(crate) fn summary(name: &str, tally: &Tally) -> String {
     let rows = [
         ("renamed", tally.renamed),
         ("already renamed", tally.already_renamed),
+        ("  by date alone", tally.already_renamed_by_date),
         ("skipped", tally.skipped),
         ("failed", tally.failed),
         ("pending", tally.pending),
@@ -132,12 +141,7 @@ fn text(
     location: &ReportLocation,
     out: &mut impl Write,
 ) -> Result<(), WriteError> {
-    for (folder, tally) in jobs {
-        let name = if folder.is_empty() {
-            "(this folder)"
-        } else {
-            folder
-        };
+    for (name, tally) in jobs {
         write!(out, "{}", summary(name, tally))?;
     }
     if jobs.len() > 1 {
@@ -178,24 +182,27 @@ fn csv(report: &Report, out: &mut impl Write) -> Result<(), WriteError> {
     rows.write_record(COLUMNS)?;
     for record in report.outcomes()? {
         let record = record?;
+        let or_nothing = |value: Option<String>| value.unwrap_or_default();
         let etag = record.etag.as_ref().map(ToString::to_string);
+        let submission = record.submission.as_ref().map(ToString::to_string);
         let row = [
             record.task.to_string(),
             record.source.to_string(),
             record.destination.to_string(),
             record.outcome.to_string(),
-            record
-                .reason
-                .map(|reason| reason.to_string())
-                .unwrap_or_default(),
-            record.detail.unwrap_or_default(),
+            or_nothing(record.reason.map(|reason| reason.to_string())),
+            or_nothing(record.detail),
             record.bytes.to_string(),
-            etag.unwrap_or_default(),
+            or_nothing(record.etag.map(|etag| etag.to_string())),
             record.attempts.to_string(),
             record.started.to_string(),
             record.ended.to_string(),
             record.worker,
             record.task.job().to_owned(),
+            or_nothing(record.version.map(String::from)),
+            or_nothing(record.modified.map(|modified| modified.to_string())),
+            or_nothing(record.evidence.map(|evidence| evidence.to_string())),
+            submission.unwrap_or_default(),
         ];
         rows.write_record(&row)?;
     }
@@ -214,10 +221,11 @@ fn html(
          <style>body{{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:72rem;padding:0 1rem}}\
          table{{border-collapse:collapse;margin:1rem 0}}td,th{{border:1px solid #8886;padding:.3rem .7rem;\
          text-align:left;overflow-wrap:anywhere}}td.n{{text-align:right}}</style>\n<h1>rebucket report</h1>\n\
-         <table>\n<tr><th>job<th>submitted<th>renamed<th>already renamed<th>skipped<th>failed<th>pending<th>bytes\n",
+         <table>\n<tr><th>job<th>submitted<th>renamed<th>already renamed<th>skipped<th>failed<th>pending<th>bytes\
+         <th>already renamed by date alone\n",
     )?;
-    let all = (jobs.len() > 1).then_some(("all", total));
-    for (name, tally) in jobs.iter().copied().chain(all) {
+    let all = (jobs.len() > 1).then(|| ("all".to_owned(), total));
+    for (name, tally) in jobs.iter().chain(&all) {
         write!(out, "<tr><td>{}", escape(name))?;
         let counts = [
             tally.submitted,
@@ -227,6 +235,7 @@ fn html(
             tally.failed,
             tally.pending,
             tally.bytes,
+            tally.already_renamed_by_date,
         ];
         for count in counts {
             write!(out, "<td class=n>{count}")?;

@@ -9,8 +9,10 @@ use std::time::Duration;
 use rebucket_manifest::Exit;
 use rebucket_manifest::args::RunArgs;
 use rebucket_manifest::outcomes::{Report, RowEnd, RowEnds, Scratch};
-use rebucket_planner::PlanReader;
-use rebucket_protocol::{BucketName, IfExists, JobId, JobOptions, S3Prefix, Timestamp, encode};
+use rebucket_planner::{PlanReader, Submission};
+use rebucket_protocol::{
+    BucketName, IfExists, JobId, JobOptions, S3Prefix, SubmissionId, Timestamp, encode,
+};
 use rebucket_worker::admission::Admission;
 use rebucket_worker::clients::Clients;
 use rebucket_worker::clock::refuse_apart;
@@ -21,12 +23,12 @@ use rebucket_worker::queue::lease::LeaseSettings;
 use rebucket_worker::queue::memory::MemoryQueue;
 use rebucket_worker::report::location::ReportStore;
 use rebucket_worker::report::{JobRecord, Recorder, ReportError, ReportLocation};
-use rebucket_worker::setup::{self, StartError};
+use rebucket_worker::setup::{self, Engine, StartError};
 use rebucket_worker::shutdown::Shutdown;
 use rebucket_worker::worker::{DrainCheck, Worker, WorkerSettings};
 use tokio::sync::mpsc;
 
-use super::begun::{beginning, begun};
+use super::begun::{beginning, begun, new_submission};
 use super::distinct::Files;
 use super::messages::walk;
 use super::pinned::{PinnedPlan, Place};
@@ -67,13 +69,12 @@ pub(crate) async fn run(args: RunArgs) -> Result<Exit, CommandError> {
     let record = take_up(&args, &store, &job, &mut source).await?;
     let resumed = record.is_some();
     let scratch = Scratch::new(args.manifest.temp_dir.clone());
-    let earlier = if resumed {
-        let report = Report::of_job(&store, &job, &scratch).await?;
-        let job = job.clone();
-        tokio::task::spawn_blocking(move || report.row_ends(&job)).await??
-    } else {
-        RowEnds::default()
-    };
+    let earlier = ends(&store, &job, &scratch, record.as_ref()).await?;
+    let rows = source.plan.resolution().totals.rows;
+    if resumed && is_complete(&earlier, rows, args.retry_failed) {
+        complain(&nothing_done(&store, &job, &earlier));
+        return conclude(&store, &job, &scratch, None).await;
+    }
 
     let metrics = Metrics::new().map_err(StartError::from)?;
     let host = Host::this_process();
@@ -86,7 +87,7 @@ pub(crate) async fn run(args: RunArgs) -> Result<Exit, CommandError> {
         &host,
         shutdown.drain(),
     );
-    let renamer = match engine.await {
+    let Engine { renamer, again } = match engine.await {
         Err(_) if shutdown.drain().is_cancelled() => return Ok(Exit::Interrupted),
         other => other?,
     };
@@ -121,7 +122,6 @@ pub(crate) async fn run(args: RunArgs) -> Result<Exit, CommandError> {
         exit_when_empty: Some(DRAINED),
         resumed,
     };
-    let rows = plan.resolution().totals.rows;
     let worker = Worker::new(
         Arc::clone(&queue) as _,
         renamer,
@@ -132,6 +132,7 @@ pub(crate) async fn run(args: RunArgs) -> Result<Exit, CommandError> {
     );
     let feeder = Feeder {
         job: job.clone(),
+        submission: record.submission,
         options: plan.choices().job_options(),
         if_exists: plan.choices().if_exists.unwrap_or_default(),
         submitted: record.started,
@@ -147,29 +148,79 @@ pub(crate) async fn run(args: RunArgs) -> Result<Exit, CommandError> {
         ahead,
         shutdown.clone(),
     ));
+    let watch = again.watch(shutdown.clone());
     show_progress(&worker, &shutdown, rows).await;
+    let unsafe_now = watch.end().await;
     let interrupted = shutdown.drain().is_cancelled();
     // The last clone of the recorder goes with the worker.
     drop(worker);
     recording.await?;
     fed.await??;
-    conclude(&store, &job, &scratch, interrupted).await
+    unsafe_now.map_err(StartError::from)?;
+    let how = interrupted.then(|| how_to_go_on(&args, &job));
+    conclude(&store, &job, record.submission, &scratch, how).await
 }
 
-/// Says what became of the job.
-async fn conclude(
+/// How the rows have ended so far, of a job that goes on.
+async fn ends(
     store: &ReportStore,
     job: &JobId,
     scratch: &Scratch,
-    interrupted: bool,
+    record: Option<&JobRecord>,
+) -> Result<RowEnds, CommandError> {
+    let Some(record) = record else {
+        return Ok(RowEnds::default());
+    };
+    let report = Report::of_submission(store, job, record.submission, scratch).await?;
+    let job = job.clone();
+    Ok(tokio::task::spawn_blocking(move || report.row_ends(&job)).await??)
+}
+
+/// Whether an earlier run has left nothing to do. The report of a job is not
+/// the job: that must be said, and not look like a run.
+fn is_complete(earlier: &RowEnds, rows: u64, retry_failed: bool) -> bool {
+    earlier.ended() >= rows && !(retry_failed && earlier.failed() > 0)
+}
+
+fn nothing_done(store: &ReportStore, job: &JobId, earlier: &RowEnds) -> String {
+    let since = earlier
+        .last()
+        .map_or_else(String::new, |last| format!(" since {last}"));
+    let failed = match earlier.failed() {
+        0 => String::new(),
+        failed => format!("; --retry-failed tries the {failed} that failed once more"),
+    };
+    format!(
+        "rebucket: nothing was done: the job {job} is complete{since}, as the report {} says, and what \
+         follows is that report; to carry out the manifest once more, begin a new job with \
+         --again{failed}",
+        store.location()
+    )
+}
+
+fn how_to_go_on(args: &RunArgs, job: &JobId) -> String {
+    if args.again {
+        format!("the same command with --job {job}, and without --again, goes on where it stopped")
+    } else {
+        "the same command goes on where it stopped".to_owned()
+    }
+}
+
+/// Says what became of the job, and how it goes on if it was interrupted.
+async fn conclude(
+    store: &ReportStore,
+    job: &JobId,
+    submission: Option<SubmissionId>,
+    scratch: &Scratch,
+    interrupted: Option<String>,
 ) -> Result<Exit, CommandError> {
     complain(&format!("report: {}", store.location()));
-    let report = Report::of_job(store, job, scratch).await?;
+    let report = Report::of_submission(store, job, submission, scratch).await?;
     let sums = tokio::task::spawn_blocking(move || report.sums()).await??;
     let tally = sums.into_iter().next().unwrap_or_default().tally;
     print(&summary(job.as_str(), &tally))?;
-    if interrupted {
-        complain("rebucket: interrupted; the same command goes on where it stopped");
+    if let Some(how) = interrupted {
+        complain(&format!("rebucket: interrupted; {how}"));
         return Ok(Exit::Interrupted);
     }
     Ok(if tally.failed > 0 || tally.pending > 0 {
@@ -213,9 +264,14 @@ fn location(args: &RunArgs) -> Result<ReportLocation, CommandError> {
         })
 }
 
-/// As given, or after the manifest: the same for every run of it.
+/// As given, or after the manifest: the same for every run of it, unless a new
+/// job is to begin.
 fn job_name(args: &RunArgs, plan: &PlanReader<File>) -> Result<JobId, CommandError> {
     let manifest = &args.manifest.manifest;
+    if args.again {
+        let now = Timestamp::now().ceil_second();
+        return source::job_named_anew(manifest, plan.choices().job.as_ref(), now);
+    }
     plan.choices()
         .job
         .clone()
@@ -231,7 +287,7 @@ async fn take_up(
     job: &JobId,
     source: &mut Source,
 ) -> Result<Option<JobRecord>, CommandError> {
-    let record = begun(store, &beginning(job, &source.plan)).await?;
+    let record = begun(store, &beginning(job, None, &source.plan)).await?;
     if let (Some(record), true) = (&record, source.unpinned.is_some()) {
         let pinned = record.pinned.as_deref();
         let place = Place::Report(store, job);
@@ -250,7 +306,7 @@ async fn begin(
     time: &StoreTime<'_>,
 ) -> Result<(JobRecord, PlanReader<File>, JobStart), CommandError> {
     let Source { mut plan, unpinned } = source;
-    let mut record = beginning(job, &plan);
+    let mut record = beginning(job, Some(new_submission()?), &plan);
     if let Some(warnings) = unpinned {
         let path_style = args.engine.s3.s3_path_style;
         let pinned = PinnedPlan::take(&args.manifest, path_style, plan, warnings).await?;
@@ -283,6 +339,9 @@ fn places(plan: &PlanReader<File>) -> Vec<S3Prefix> {
 /// Turns rows into tasks, but for those that have ended.
 struct Feeder {
     job: JobId,
+    /// Also of what is tried once more: its object may be at a temporary key,
+    /// which carries this id.
+    submission: Option<SubmissionId>,
     options: JobOptions,
     if_exists: IfExists,
     submitted: Timestamp,
@@ -290,7 +349,7 @@ struct Feeder {
     /// When this run began, if it tries what failed once more: to a task that
     /// failed it is a new submission, of whatever is at the source now.
     retried: Option<Timestamp>,
-    /// Where the temporary keys of chains go.
+    /// Beside which the temporary keys of chains go.
     scratch: Vec<S3Prefix>,
 }
 
@@ -322,8 +381,12 @@ impl Feeder {
             if submitted.is_none() {
                 return Ok(ControlFlow::Continue(()));
             }
+            let submission = Submission {
+                id: self.submission,
+                at: submitted,
+            };
             let planned = planned.resumed(|row| self.is_done(row));
-            let task = planned.into_task(job, options, if_exists, submitted, &self.scratch)?;
+            let task = planned.into_task(job, options, if_exists, submission, &self.scratch)?;
             let body = encode(&task)
                 .map_err(|error| CommandError::Usage(format!("line {line}: {error}")))?;
             // Nobody may listen any more.

@@ -7,7 +7,7 @@ use std::path::Path;
 use rebucket_manifest::args::ManifestArgs;
 use rebucket_planner::input::Compression;
 use rebucket_planner::{Input, ManifestError, PlanReader, Warnings, open, open_reader, prepare};
-use rebucket_protocol::{JobId, ObjectUri};
+use rebucket_protocol::{JobId, ObjectUri, Timestamp};
 use rebucket_worker::clients::Clients;
 use rebucket_worker::error::{ErrorClass, ServiceError};
 use rebucket_worker::store::classify::classify;
@@ -112,6 +112,13 @@ pub(crate) async fn read(args: &ManifestArgs, path_style: bool) -> Result<Source
             });
         }
         let chains = plan.resolution().totals.linked_rows > 0;
+        let versioned = plan.choices().versioned.unwrap_or_default();
+        if chains && !manifest && !versioned.is_marker() && !plan.is_for_purge() {
+            return Err(CommandError::Usage(format!(
+                "{name} was not made for --versioned purge: whether that frees the keys of its chains was \
+                 not looked at; make the plan again with --versioned purge"
+            )));
+        }
         let further = warnings.map(|warnings| {
             warn(&warnings);
             warnings.further()
@@ -153,6 +160,25 @@ pub(crate) fn job_named_after(manifest: &str) -> Option<JobId> {
         .take(100)
         .collect();
     JobId::new(name.trim_start_matches('.')).ok()
+}
+
+/// A name that no job had before: after an earlier one, or the manifest, and
+/// the time.
+pub(crate) fn job_named_anew(
+    manifest: &str,
+    earlier: Option<&JobId>,
+    now: Timestamp,
+) -> Result<JobId, CommandError> {
+    let named = job_named_after(manifest);
+    let stem = earlier.or(named.as_ref()).map_or("job", JobId::as_str);
+    // Of ASCII characters, and with room for the time.
+    let stem = stem.get(..100).unwrap_or(stem);
+    let stamp: String = now
+        .to_string()
+        .chars()
+        .filter(char::is_ascii_alphanumeric)
+        .collect();
+    JobId::new(format!("{stem}-{stamp}")).map_err(|error| CommandError::Usage(error.to_string()))
 }
 
 /// `MANIFEST.report`, beside a manifest that is a local file.

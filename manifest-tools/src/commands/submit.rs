@@ -13,13 +13,12 @@ mod sender;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use rebucket_manifest::Exit;
 use rebucket_manifest::args::SubmitArgs;
 use rebucket_manifest::args::estimate::AssumeArgs;
 use rebucket_planner::{PlanReader, Warnings};
-use rebucket_protocol::{JobId, Timestamp};
+use rebucket_protocol::Timestamp;
 use rebucket_worker::clients::Clients;
 use rebucket_worker::metrics::Metrics;
 use rebucket_worker::queue::Queue as _;
@@ -31,7 +30,7 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::begun::beginning;
+use super::begun::{beginning, new_submission};
 use super::distinct::Files;
 use super::estimate::Estimate;
 use super::pinned::{PinnedPlan, Place, path_beside};
@@ -100,7 +99,7 @@ async fn submit(args: &SubmitArgs, stop: CancellationToken) -> Result<Exit, Comm
         .report
         .clone()
         .map(|location| ReportStore::new(location, &clients.s3));
-    let mut beginning = beginning(&begun.job, &plan);
+    let mut beginning = beginning(&begun.job, begun.submission, &plan);
     let plan = match (checkpoint.path(), unpinned) {
         (Some(path), Some(warnings)) => tokio::select! {
             plan = pinned(
@@ -121,20 +120,22 @@ async fn submit(args: &SubmitArgs, stop: CancellationToken) -> Result<Exit, Comm
     }
     let mut letterhead = Letterhead::new(
         begun.job.clone(),
-        begun.submitted,
+        begun.submission(),
         plan.choices(),
         args.send.scratch.clone(),
         &attributes,
     );
+    letterhead.options.owner = args.owner.bucket_owner;
     let plan = fitting(plan, &letterhead, &attributes).await?;
     // First the checkpoint, then the report: a job that is recorded must be
     // found again under its name.
     checkpoint.begin(&wanted, &begun)?;
     if let Some(store) = &report {
         (beginning.started, beginning.pinned) = (begun.submitted, begun.pinned.clone());
-        letterhead.submitted = record(store, &beginning).await?;
-        if letterhead.submitted != begun.submitted {
-            begun.submitted = letterhead.submitted;
+        let known = record(store, &beginning).await?;
+        (begun.submitted, begun.submission) = (known.started, known.submission);
+        if letterhead.submission != begun.submission() {
+            letterhead.submission = begun.submission();
             checkpoint.begin(&wanted, &begun)?;
         }
     }
@@ -234,11 +235,12 @@ fn take_up(
             let is_taken = wanted.again && wanted.plan_has_name;
             let job = match &wanted.job {
                 Some(job) if !is_taken => job.clone(),
-                earlier => new_job(args, earlier.as_ref(), now)?,
+                earlier => source::job_named_anew(&args.manifest.manifest, earlier.as_ref(), now)?,
             };
             Begun {
                 job,
                 named: wanted.job.clone().filter(|_| is_taken),
+                submission: Some(new_submission()?),
                 submitted: now,
                 pinned: None,
                 arrived: Confirmed::default(),
@@ -285,9 +287,15 @@ fn how_to_go_on(args: &SubmitArgs, checkpoint: &Checkpoint, begun: &Begun) -> St
             path_beside(path).display()
         );
     }
-    let twice = format!(
-        "submit the same manifest with --job {job}: what was submitted twice counts once in the report"
-    );
+    let again = format!("submit the same manifest with --job {job}");
+    let twice = match &args.report {
+        Some(report) => {
+            format!("{again} and --report {report}: what was submitted twice counts once there")
+        }
+        None => format!(
+            "{again}: what was submitted twice is renamed once, but counts in two submissions"
+        ),
+    };
     match checkpoint.path() {
         Some(path) => format!(
             "{same} goes on from here, by the checkpoint {}; without that, {twice}",
@@ -302,7 +310,8 @@ fn wanted(args: &SubmitArgs, plan: &PlanReader<File>) -> Wanted {
     let report = args.report.as_ref().map(ToString::to_string);
     let digest = resolution.digest.to_string();
     Wanted {
-        identity: Identity::new(digest, args.queue_url.clone(), report, choices),
+        identity: Identity::new(digest, args.queue_url.clone(), report, choices)
+            .of_owner(args.owner.bucket_owner),
         rows: resolution.totals.messages(),
         unit: match resolution.totals.linked_rows {
             0 => "renames",
@@ -332,25 +341,6 @@ fn checkpoint_path(args: &SubmitArgs) -> Option<PathBuf> {
     }
     let is_file = manifest != "-" && !manifest.starts_with("s3://");
     is_file.then(|| PathBuf::from(format!("{manifest}.checkpoint")))
-}
-
-/// A name that no job had before: after an earlier one, or the manifest, and
-/// the time.
-fn new_job(
-    args: &SubmitArgs,
-    earlier: Option<&JobId>,
-    submitted: Timestamp,
-) -> Result<JobId, CommandError> {
-    let named = source::job_named_after(&args.manifest.manifest);
-    let stem = earlier.or(named.as_ref()).map_or("job", JobId::as_str);
-    // Of ASCII characters, and with room for the time.
-    let stem = stem.get(..100).unwrap_or(stem);
-    let stamp: String = submitted
-        .to_string()
-        .chars()
-        .filter(char::is_ascii_alphanumeric)
-        .collect();
-    JobId::new(format!("{stem}-{stamp}")).map_err(|error| CommandError::Usage(error.to_string()))
 }
 
 async fn send_plan(

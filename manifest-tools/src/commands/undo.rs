@@ -2,7 +2,8 @@
 //!
 //! One row for each task that was carried out, from its new name to its old
 //! one, pinned to the object that the report saw at the new name: what was
-//! replaced since then stays where it is.
+//! replaced since then stays where it is. What counts as carried out by a date
+//! alone may be somebody else's, and is left out unless it is asked for.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -12,7 +13,9 @@ use std::path::{Path, PathBuf};
 use rebucket_manifest::Exit;
 use rebucket_manifest::args::undo::UndoArgs;
 use rebucket_manifest::outcomes::{OutcomesError, Report, Scratch, Sums};
-use rebucket_protocol::{JobId, Outcome, Reason};
+use rebucket_protocol::{
+    Evidence, JobId, Outcome, OutcomeRecord, Reason, VersionId, VersionPolicy,
+};
 use rebucket_worker::clients::Clients;
 use rebucket_worker::report::location::ReportStore;
 use rebucket_worker::report::read::{self, JobFiles};
@@ -21,10 +24,17 @@ use tokio::task::spawn_blocking;
 
 use super::beside::create_beside;
 use super::distinct::{Files, refuse_part_of};
-use super::{CommandError, WriteError, complain, interrupted, print_with};
+use super::{CommandError, WriteError, complain, interrupted, print_with, submissions};
 
 /// The columns of the manifest.
-const COLUMNS: [&str; 4] = ["source", "destination", "etag", "size"];
+const COLUMNS: [&str; 6] = [
+    "source",
+    "destination",
+    "etag",
+    "size",
+    "modified",
+    "version_id",
+];
 
 /// Jobs that are named when there is a choice.
 const JOBS_SHOWN: usize = 10;
@@ -43,17 +53,22 @@ pub(crate) async fn run(args: UndoArgs) -> Result<Exit, CommandError> {
         let store = ReportStore::new(args.report.clone(), &clients.s3);
         let files = find(&store, args.job.as_ref()).await?;
         let scratch = Scratch::new(args.temp_dir.clone());
-        let report = Report::read(&store, files, &scratch).await?;
-        let (report, sums) = spawn_blocking(move || {
-            let sums = report.sums()?.into_iter().next().unwrap_or_default();
+        let mut report = Report::read(&store, files, &scratch).await?;
+        submissions::select(&mut report, args.submission, &args.report)?;
+        let (report, mut sums) = spawn_blocking(move || {
+            let sums = report.sums()?;
             Ok::<_, OutcomesError>((report, sums))
         })
         .await??;
+        if sums.len() > 1 {
+            return Err(submissions::several(&report, &sums));
+        }
+        let sums = sums.pop().unwrap_or_default();
         if let Some(job) = args.job.as_ref().filter(|job| !is_job(&report, &sums, job)) {
             return Err(missing(&store, Some(job)));
         }
         let summary = summary(&report, &sums, &args);
-        write_manifest(report, &args.out).await?;
+        write_manifest(report, &args).await?;
         Ok::<_, CommandError>(summary)
     };
     let summary = tokio::select! {
@@ -127,15 +142,16 @@ fn several<'a>(
 
 /// Writes the manifest in one step, so that there is never half of one, and
 /// what is unfinished is removed; standard output as it comes.
-async fn write_manifest(report: Report, out: &Path) -> Result<(), CommandError> {
+async fn write_manifest(report: Report, args: &UndoArgs) -> Result<(), CommandError> {
+    let (out, by_date) = (&*args.out, args.include_by_date);
     if out == Path::new("-") {
-        let print = move || print_with(|out| write_rows(&report, out));
+        let print = move || print_with(|out| write_rows(&report, by_date, out));
         return spawn_blocking(print).await?;
     }
     let writing = |error| CommandError::writing(out)(error);
     let (file, unfinished) = create_beside(out).map_err(writing)?;
     let written = spawn_blocking(move || {
-        write_rows(&report, BufWriter::new(&file))?;
+        write_rows(&report, by_date, BufWriter::new(&file))?;
         Ok(file.sync_all().map(|()| file)?)
     });
     let file = written.await?.map_err(|error| match error {
@@ -147,7 +163,7 @@ async fn write_manifest(report: Report, out: &Path) -> Result<(), CommandError> 
 
 /// Writes the header and a row for every task that was carried out, in the
 /// order of the tasks.
-fn write_rows(report: &Report, out: impl Write) -> Result<(), WriteError> {
+fn write_rows(report: &Report, by_date: bool, out: impl Write) -> Result<(), WriteError> {
     let mut rows = csv::Writer::from_writer(out);
     rows.write_record(COLUMNS)?;
     for outcome in report.outcomes()? {
@@ -155,22 +171,44 @@ fn write_rows(report: &Report, out: impl Write) -> Result<(), WriteError> {
         if !matches!(outcome.outcome, Outcome::Renamed | Outcome::AlreadyRenamed) {
             continue;
         }
-        let (etag, size) = match &outcome.etag {
-            Some(etag) => (etag.to_string(), outcome.bytes.to_string()),
-            // Nobody saw the object, so its size is not known either.
-            None => (String::new(), String::new()),
-        };
-        let (source, destination) = (outcome.destination.to_string(), outcome.source.to_string());
-        let row = [source, destination, etag, size];
-        rows.write_record(row)?;
+        if outcome.evidence == Some(Evidence::Date) && !by_date {
+            continue;
+        }
+        rows.write_record(row(&outcome))?;
     }
     Ok(rows.flush()?)
 }
 
+/// The way back, pinned to all that is known of the object at the new name.
+fn row(outcome: &OutcomeRecord) -> [String; COLUMNS.len()] {
+    let (etag, size) = match &outcome.etag {
+        Some(etag) => (etag.to_string(), outcome.bytes.to_string()),
+        // Nobody saw the object, so its size is not known either.
+        None => (String::new(), String::new()),
+    };
+    // `null` is whatever was written last while versioning was off.
+    let version = outcome.version.as_ref().map(VersionId::as_str);
+    let version = version.filter(|version| *version != "null");
+    [
+        outcome.destination.to_string(),
+        outcome.source.to_string(),
+        etag,
+        size,
+        outcome.modified.map_or_else(String::new, String::from),
+        version.unwrap_or_default().to_owned(),
+    ]
+}
+
 /// What the manifest has, and what it leaves out.
 fn summary(report: &Report, sums: &Sums, args: &UndoArgs) -> String {
-    let Sums { name, tally } = sums;
-    let rows = tally.renamed + tally.already_renamed;
+    let Sums { name, tally, .. } = sums;
+    let done = tally.renamed + tally.already_renamed;
+    let by_date = if args.include_by_date {
+        0
+    } else {
+        tally.already_renamed_by_date
+    };
+    let rows = done - by_date;
     let job = name
         .as_ref()
         .map_or_else(|| "the job".to_owned(), |name| format!("job {name}"));
@@ -185,11 +223,31 @@ fn summary(report: &Report, sums: &Sums, args: &UndoArgs) -> String {
     };
     let record = || report.jobs().iter().filter_map(|job| job.record.as_ref());
     out.push_str(&left_out(tally, record().next().is_some(), &args.report));
+    if by_date > 0 {
+        writeln!(
+            out,
+            "  left out: {by_date} that count as renamed by their date alone, so that somebody else may \
+             have put those objects there; look at them (evidence in `rebucket report {} --format \
+             csv`), and give --include-by-date to take them back as well",
+            args.report
+        )
+        .ok();
+    }
+    if rows > 0 && record().any(|record| record.versioned == VersionPolicy::Purge) {
+        out.push_str(PURGED);
+    }
     if record().any(|record| record.linked) {
         out.push_str(&under_way(tally, &args.report));
     }
     out
 }
+
+/// What becomes of keys that had an earlier version.
+const PURGED: &str = "  the job removed versions for good (--versioned purge): where a key had an earlier \
+     one, that is at the old name again, and its row fails as destination_exists; run or submit the \
+     manifest with --versioned purge --if-exists overwrite to put the objects over them, as versions \
+     of their own. That covers what somebody put there since, too, and in a bucket without versions \
+     replaces it for good\n";
 
 /// What is not done in a job whose objects may be at temporary keys.
 fn under_way(tally: &Tally, location: &ReportLocation) -> String {

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use rebucket_protocol::{JobId, Outcome, TaskId};
+use rebucket_protocol::{JobId, Outcome, TaskId, Timestamp};
 
 use super::{OutcomesError, Report};
 
@@ -41,6 +41,9 @@ impl From<Outcome> for RowEnd {
 #[derive(Debug, Default)]
 pub struct RowEnds {
     blocks: HashMap<u64, Box<[u8; BLOCK_BYTES]>>,
+    ended: u64,
+    failed: u64,
+    last: Option<Timestamp>,
 }
 
 /// The block of a row, and in it the byte, and in that the lowest bit.
@@ -66,8 +69,30 @@ impl RowEnds {
         }
     }
 
-    /// Says how a row has ended. Once.
-    fn set(&mut self, row: u64, end: RowEnd) {
+    /// How many rows have ended.
+    #[must_use]
+    pub fn ended(&self) -> u64 {
+        self.ended
+    }
+
+    /// How many of them failed.
+    #[must_use]
+    pub fn failed(&self) -> u64 {
+        self.failed
+    }
+
+    /// When the last of them ended, by the clock of the process that recorded
+    /// it.
+    #[must_use]
+    pub fn last(&self) -> Option<Timestamp> {
+        self.last
+    }
+
+    /// Says how and when a row has ended. Once.
+    fn set(&mut self, row: u64, end: RowEnd, at: Timestamp) {
+        self.ended += 1;
+        self.failed += u64::from(end == RowEnd::Failed);
+        self.last = self.last.max(Some(at));
         let (block, byte, bit) = place(row);
         let block = self.blocks.entry(block);
         let block = block.or_insert_with(|| Box::new([0; BLOCK_BYTES]));
@@ -81,7 +106,8 @@ impl RowEnds {
 }
 
 impl Report {
-    /// How the rows of a job's manifest have ended.
+    /// How the rows of a job's manifest have ended, in the one submission that
+    /// was read.
     ///
     /// # Errors
     /// [`OutcomesError`].
@@ -93,7 +119,7 @@ impl Report {
             let row = outcome.task.row();
             let row = row.filter(|row| TaskId::for_row(job, *row) == outcome.task);
             if let Some(row) = row {
-                ends.set(row, outcome.outcome.into());
+                ends.set(row, outcome.outcome.into(), outcome.ended);
             }
         }
         Ok(ends)
@@ -116,11 +142,18 @@ mod tests {
         // Neighbours differ, and so do the same places of two blocks.
         let way = |row: u64| ways[((row ^ (row >> 3) ^ (row / BLOCK_ROWS)) % 4) as usize];
         let mut ends = RowEnds::default();
+        let at = Timestamp::from_unix(0, 0).unwrap();
         for row in rows() {
             if let Some(end) = way(row) {
-                ends.set(row, end);
+                ends.set(row, end, at);
             }
         }
+        let count = |which: fn(RowEnd) -> bool| {
+            let ended = rows().filter_map(way).filter(|end| which(*end));
+            ended.count() as u64
+        };
+        assert_eq!(ends.ended(), count(|_| true));
+        assert_eq!(ends.failed(), count(|end| end == RowEnd::Failed));
         for row in rows() {
             assert_eq!(ends.get(row), way(row), "row {row}");
         }

@@ -7,7 +7,7 @@ use crate::records::RecordRef;
 /// What a header may say, for messages.
 pub(super) const EXPECTED: &str = "source,destination or \
      source_bucket,source_key,destination_bucket,destination_key, \
-     and optionally version_id, etag, size, storage_class, if_exists";
+     and optionally version_id, etag, size, modified, storage_class, if_exists";
 
 /// The columns that a manifest may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,6 +21,7 @@ pub(crate) enum ColumnName {
     VersionId,
     Etag,
     Size,
+    Modified,
     StorageClass,
     IfExists,
 }
@@ -34,10 +35,11 @@ const SPLIT: [Name; 4] = [
     Name::DestinationBucket,
     Name::DestinationKey,
 ];
-const OPTIONAL: [Name; 5] = [
+const OPTIONAL: [Name; 6] = [
     Name::VersionId,
     Name::Etag,
     Name::Size,
+    Name::Modified,
     Name::StorageClass,
     Name::IfExists,
 ];
@@ -57,6 +59,7 @@ impl ColumnName {
             Self::VersionId => "version_id",
             Self::Etag => "etag",
             Self::Size => "size",
+            Self::Modified => "modified",
             Self::StorageClass => "storage_class",
             Self::IfExists => "if_exists",
         }

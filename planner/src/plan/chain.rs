@@ -3,17 +3,14 @@
 use std::io::{Read, Seek};
 
 use rebucket_protocol::key::KeyError;
+use rebucket_protocol::places::{SCRATCH, in_transit, temporary_key};
 use rebucket_protocol::{
     ChainError, Hop, IfExists, JobId, JobOptions, Leg, ObjectUri, RenameTask, S3Prefix, Step,
-    TaskId, Timestamp,
+    SubmissionId, TaskId,
 };
 
-use super::{PlanError, PlanReader, PlannedStep};
+use super::{PlanError, PlanReader, PlannedStep, Submission};
 use crate::chains::StepKind;
-
-/// Temporary keys are under this prefix of their row's source bucket, unless
-/// the operator has another one for the bucket.
-const SCRATCH: &str = ".rebucket/";
 
 /// Why a segment makes no task.
 #[derive(Debug, thiserror::Error)]
@@ -64,7 +61,8 @@ impl PlannedSegment {
     }
 
     /// The task for the queue, which carries all its steps. Temporary keys are
-    /// under the prefix that `scratch` has for their bucket.
+    /// in the bucket of their row's source, in a folder of their own: in its
+    /// root, or beside the prefix that `scratch` has for the bucket.
     ///
     /// # Errors
     /// [`SegmentError`].
@@ -73,7 +71,7 @@ impl PlannedSegment {
         job: &JobId,
         options: &JobOptions,
         default_if_exists: IfExists,
-        submitted: Option<Timestamp>,
+        submission: Submission,
         scratch: &[S3Prefix],
     ) -> Result<RenameTask, SegmentError> {
         let mut steps = Vec::with_capacity(self.0.len());
@@ -91,7 +89,7 @@ impl PlannedSegment {
             let hop = match leg {
                 Some(leg) => Some(Hop {
                     leg,
-                    via: temporary(&rename.source, &id, scratch)?,
+                    via: temporary(&rename.source, &id, submission.id, scratch)?,
                     occupant: occupant.map(|step| step.rename.pins),
                 }),
                 None => None,
@@ -105,22 +103,31 @@ impl PlannedSegment {
         let mut steps = steps.into_iter();
         let first = steps.next().ok_or(SegmentError::Empty)?;
         let mut task = RenameTask::chain(job.clone(), first, steps.collect())?;
-        task.submitted = submitted;
+        (task.submission, task.submitted) = (submission.id, submission.at);
         task.options = options.clone();
         Ok(task)
     }
 }
 
-fn temporary(source: &ObjectUri, id: &TaskId, scratch: &[S3Prefix]) -> Result<ObjectUri, KeyError> {
-    let own = scratch.iter().find(|prefix| prefix.bucket == source.bucket);
-    let own = own.map_or_else(
-        || S3Prefix {
-            bucket: source.bucket.clone(),
+fn temporary(
+    source: &ObjectUri,
+    id: &TaskId,
+    submission: Option<SubmissionId>,
+    scratch: &[S3Prefix],
+) -> Result<ObjectUri, KeyError> {
+    let bucket = &source.bucket;
+    let own = scratch.iter().find(|prefix| prefix.bucket == *bucket);
+    let Some(submission) = submission else {
+        // Where the build that began the job has put its objects. Another key
+        // would strand them there.
+        let default = || S3Prefix {
+            bucket: bucket.clone(),
             prefix: SCRATCH.to_owned(),
-        },
-        S3Prefix::as_folder,
-    );
-    own.object(&format!("hop/{id}"))
+        };
+        let own = own.map_or_else(default, S3Prefix::as_folder);
+        return own.object(&format!("hop/{id}"));
+    };
+    temporary_key(&in_transit(bucket, own), submission, id)
 }
 
 /// Reads the segments of a plan; see [`PlanReader::segments`].

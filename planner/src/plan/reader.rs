@@ -4,6 +4,8 @@ mod blocks;
 
 use std::io::{BufReader, Read, Seek, SeekFrom};
 
+use rebucket_protocol::VersionPolicy;
+
 use super::block::{BadBlock, BlockDecoder, LinkedRows};
 use super::frame::{self, BlockHead, BlockKind, Opener, Part, Sums};
 use super::{PlanError, PlannedRename, PlannedStep, Resolution, WireHeader, WireTrailer};
@@ -18,6 +20,7 @@ const BUFFER_BYTES: usize = 256 * 1024;
 pub struct PlanReader<R> {
     rows: Rows<BufReader<R>>,
     choices: JobChoices,
+    for_purge: bool,
     resolution: Resolution,
     blocks: Vec<Block>,
     /// Where the first step is; `None` when there are none.
@@ -102,6 +105,7 @@ impl<R: Read + Seek> PlanReader<R> {
         };
         let mut plan = Self {
             rows: Rows::new(source)?,
+            for_purge: choices.versioned == Some(VersionPolicy::Purge),
             choices: choices.into(),
             resolution,
             blocks,
@@ -118,6 +122,13 @@ impl<R: Read + Seek> PlanReader<R> {
     #[must_use]
     pub fn choices(&self) -> &JobChoices {
         &self.choices
+    }
+
+    /// Whether its chains were made to be purged: then it was looked at whether
+    /// that frees their keys.
+    #[must_use]
+    pub fn is_for_purge(&self) -> bool {
+        self.for_purge
     }
 
     /// Chooses what is given, and what the plan says where nothing is given.

@@ -264,18 +264,25 @@ fn blocks_that_were_left_out_or_swapped_are_missed() {
 fn a_rename_becomes_a_task() {
     let job = JobId::new("j").unwrap();
     let options = some_choices().job_options();
-    let submitted = Timestamp::from_unix(1_700_000_001, 0);
+    let submission = Submission {
+        id: Some(SubmissionId::from_bits(7)),
+        at: Timestamp::from_unix(1_700_000_001, 0),
+    };
     let mut renames = some_renames().into_iter();
     let task = |rename: PlannedRename| {
         rename
-            .into_task(&job, &options, IfExists::Skip, submitted)
+            .into_task(&job, &options, IfExists::Skip, submission)
             .unwrap()
     };
     let pinned = task(renames.next().unwrap());
     assert_eq!(pinned.id().as_str(), "j/000000000001");
     assert_eq!(pinned.pins, some_renames()[0].pins);
     assert_eq!(pinned.if_exists, IfExists::Overwrite);
-    assert_eq!((pinned.submitted, &pinned.options), (submitted, &options));
+    assert_eq!(pinned.submission, submission.id);
+    assert_eq!(
+        (pinned.submitted, &pinned.options),
+        (submission.at, &options)
+    );
     let plain = task(renames.next().unwrap());
     assert_eq!(
         (plain.id().row(), plain.if_exists),
@@ -283,7 +290,7 @@ fn a_rename_becomes_a_task() {
     );
     assert!(
         rename(1, "a", "a")
-            .into_task(&job, &options, IfExists::Fail, None)
+            .into_task(&job, &options, IfExists::Fail, Submission::default())
             .is_err()
     );
 }

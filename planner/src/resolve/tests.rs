@@ -151,6 +151,26 @@ fn optional_columns_in_any_order_are_checked_and_pinned() {
 }
 
 #[test]
+fn a_date_is_pinned_or_told_by_its_line_and_column() {
+    let header = "source,modified,destination\n";
+    let good = "s3://bkt/a,2026-11-20T12:00:00+02:00,s3://bkt/b\ns3://bkt/c,,s3://bkt/d\n";
+    let text = format!("{header}{good}");
+    let found = renames(text.as_bytes(), &ManifestOptions::default());
+    let dates: Vec<_> = found.into_iter().map(|row| row.pins.modified).collect();
+    let at = rebucket_protocol::Timestamp::try_from("2026-11-20T10:00:00Z".to_owned()).unwrap();
+    assert_eq!(dates, [Some(at), None]);
+    for bad in [
+        "2026-11-20",
+        "20.11.2026 10:00",
+        "1763632800",
+        " 2026-11-20T10:00:00Z",
+    ] {
+        let text = format!("{header}s3://bkt/a,{bad},s3://bkt/b\n");
+        assert_eq!(problems(&text), [(2, 2, Kind::BadModified)], "{bad:?}");
+    }
+}
+
+#[test]
 fn invalid_utf8_is_told_by_its_column() {
     let mut text = b"source,destination,etag\ns3://bkt/a,s3://bkt/\xff,\xc3\n".to_vec();
     text.extend(b"s3://bkt/\xc3,\xa9,\n");

@@ -40,6 +40,8 @@ fn choices_travel_only_when_they_are_not_the_defaults() {
         "storage_class",
         "then",
         "submitted",
+        "submission",
+        "owner",
     ] {
         assert!(!plain.contains(field), "{field} in {plain}");
     }
@@ -47,8 +49,10 @@ fn choices_travel_only_when_they_are_not_the_defaults() {
     chosen.if_exists = IfExists::Skip;
     chosen.options.waive.insert(Waiver::Acl);
     chosen.options.versioned = VersionPolicy::Purge;
+    chosen.options.owner = Some("123456789012".parse().unwrap());
     chosen.options.storage_class = Some(StorageClass::new("GLACIER_IR").unwrap());
     chosen.submitted = Timestamp::from_unix(1_700_000_000, 0);
+    chosen.submission = Some(SubmissionId::from_bits(7));
     assert_eq!(decode(&encode(&chosen).unwrap()).unwrap(), chosen);
 }
 
@@ -116,12 +120,14 @@ fn a_chain_survives_the_wire_and_is_carried_out_from_its_end() {
     };
     let first = pinned(task("a", "b")).in_two_legs(hop(Leg::Out)).unwrap();
     let back = step(task("a", "b").in_two_legs(hop(Leg::In)).unwrap());
-    let sent = first.followed_by(vec![step(task("b", "a")), back]).unwrap();
+    let mut sent = first.followed_by(vec![step(task("b", "a")), back]).unwrap();
+    sent.submission = Some(SubmissionId::from_bits(7));
     let read = decode(&encode(&sent).unwrap()).unwrap();
     assert_eq!(read, sent);
     let mut steps = Vec::new();
     let mut due = Some(read);
     while let Some(task) = due {
+        assert_eq!(task.submission, sent.submission);
         steps.push(format!("{} {}", task.source().key, task.destination().key));
         due = task.next();
     }

@@ -31,6 +31,8 @@ impl std::ops::Add<Duration> for Millis {
 #[derive(Debug, Clone, Default)]
 pub struct Clock {
     manual: Option<Arc<AtomicU64>>,
+    /// Milliseconds by which it is ahead of the machine's.
+    ahead: i64,
 }
 
 impl Clock {
@@ -40,11 +42,21 @@ impl Clock {
         Self::default()
     }
 
+    /// The machine's clock, set ahead by so many seconds, or back.
+    #[must_use]
+    pub fn system_ahead(seconds: i64) -> Self {
+        Self {
+            manual: None,
+            ahead: seconds.saturating_mul(1_000),
+        }
+    }
+
     /// A clock that only [`Clock::advance`] moves.
     #[must_use]
     pub fn manual(start: Millis) -> Self {
         Self {
             manual: Some(Arc::new(AtomicU64::new(start.0))),
+            ahead: 0,
         }
     }
 
@@ -55,7 +67,8 @@ impl Clock {
             return Millis(clock.load(Ordering::SeqCst));
         }
         let since = SystemTime::now().duration_since(UNIX_EPOCH);
-        Millis(since.map_or(0, |d| u64::try_from(d.as_millis()).unwrap_or(u64::MAX)))
+        let now = since.map_or(0, |d| u64::try_from(d.as_millis()).unwrap_or(u64::MAX));
+        Millis(now.saturating_add_signed(self.ahead))
     }
 
     /// Moves a manual clock; the machine's clock stays as it is.

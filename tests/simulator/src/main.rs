@@ -3,12 +3,12 @@
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use clap::Parser;
 use rebucket_simulator::clock::{Clock, Millis};
 use rebucket_simulator::http::{Builder, Delay, Rule, Simulator, parse_rules};
-use rebucket_simulator::s3::{BucketSettings, S3};
+use rebucket_simulator::s3::{AliasKind, BucketSettings, Folding, S3};
 use rebucket_simulator::sqs::Sqs;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -41,6 +41,19 @@ struct Options {
     /// A bucket to begin with; can be repeated.
     #[arg(long, value_name = "NAME")]
     bucket: Vec<String>,
+    /// One more name for a bucket; can be repeated.
+    #[arg(long, value_name = "NAME=BUCKET", value_parser = named)]
+    alias: Vec<(String, String)>,
+    /// The same, as the alias of an access point: `HeadBucket` says so.
+    #[arg(long, value_name = "NAME=BUCKET", value_parser = named)]
+    access_point_alias: Vec<(String, String)>,
+    /// How all buckets fold the keys that they are sent: nfc, percent, folder,
+    /// case, slashes or tilde.
+    #[arg(long, value_name = "HOW", value_parser = folding)]
+    fold_keys: Option<Folding>,
+    /// Copies of an object onto itself succeed though they change nothing.
+    #[arg(long)]
+    accept_self_copies: bool,
     /// A queue to begin with, perhaps with its dead-letter queue and how often a
     /// message is received before it goes there; can be repeated.
     #[arg(long, value_name = "NAME[:DLQ:COUNT]")]
@@ -60,6 +73,15 @@ struct Options {
     /// The clock stands still and moves by `POST /clock/advance` only.
     #[arg(long)]
     manual_clock: bool,
+    /// How many seconds the clock is ahead of the machine's at the start; behind
+    /// it, if negative.
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        default_value_t = 0,
+        allow_negative_numbers = true
+    )]
+    clock_offset_s: i64,
     /// A file to write the endpoints to once everything listens.
     #[arg(long, value_name = "FILE")]
     ready_file: Option<PathBuf>,
@@ -116,13 +138,11 @@ async fn run(options: &Options) -> Result<(), Failure> {
 }
 
 fn builder(options: &Options) -> Result<Builder, Failure> {
+    let system = Clock::system_ahead(options.clock_offset_s);
     let clock = if options.manual_clock {
-        let now = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
-        Clock::manual(Millis::default() + now)
+        Clock::manual(system.now())
     } else {
-        Clock::system()
+        system
     };
     let now = clock.now();
     let mut builder = Simulator::builder()
@@ -132,7 +152,7 @@ fn builder(options: &Options) -> Result<Builder, Failure> {
         .clock(clock)
         .seed(options.seed)
         .latency(Delay::fixed(options.latency).jitter(options.jitter))
-        .s3(buckets(&options.bucket, now)?)
+        .s3(buckets(options, now)?)
         .sqs(queues(&options.queue, now)?);
     if let (Some(access), Some(secret)) = (&options.access_key, &options.secret_key) {
         builder = builder.auth(access, secret);
@@ -145,11 +165,34 @@ fn builder(options: &Options) -> Result<Builder, Failure> {
     Ok(builder)
 }
 
-fn buckets(names: &[String], now: Millis) -> Result<S3, Failure> {
+fn named(text: &str) -> Result<(String, String), String> {
+    let (name, bucket) = text.split_once('=').ok_or("expected NAME=BUCKET")?;
+    Ok((name.to_owned(), bucket.to_owned()))
+}
+
+fn folding(name: &str) -> Result<Folding, String> {
+    Folding::parse(name).ok_or_else(|| {
+        format!(
+            "expected one of {}",
+            Folding::ALL.map(Folding::as_str).join(", ")
+        )
+    })
+}
+
+fn buckets(options: &Options, now: Millis) -> Result<S3, Failure> {
     let mut s3 = S3::new();
-    for name in names {
+    s3.quirks.fold_keys = options.fold_keys;
+    s3.quirks.accept_self_copies = options.accept_self_copies;
+    for name in &options.bucket {
         s3.create_bucket(name, BucketSettings::default(), now)
             .map_err(|error| usage(format!("--bucket {name}: {error}")))?;
+    }
+    let plain = options.alias.iter().map(|a| (AliasKind::Plain, a));
+    let access = options.access_point_alias.iter();
+    let access = access.map(|a| (AliasKind::AccessPoint, a));
+    for (kind, (name, bucket)) in plain.chain(access) {
+        s3.alias_bucket(name, bucket, kind)
+            .map_err(|error| usage(format!("alias {name}={bucket}: {error}")))?;
     }
     Ok(s3)
 }

@@ -220,9 +220,13 @@ fn answer(reply: Reply) -> Response<Body> {
     let mut response = Response::new(whole(Bytes::from(reply.body)));
     *response.status_mut() = reply.status;
     let xml = hyper::header::HeaderValue::from_static("application/xml");
-    response
-        .headers_mut()
-        .insert(hyper::header::CONTENT_TYPE, xml);
+    let headers = response.headers_mut();
+    headers.insert(hyper::header::CONTENT_TYPE, xml);
+    // As the services sign what they say; without it, nobody believes it.
+    for id in ["x-amz-request-id", "x-amzn-requestid"] {
+        let value = hyper::header::HeaderValue::from_static("PROXY");
+        headers.insert(hyper::header::HeaderName::from_static(id), value);
+    }
     response
 }
 

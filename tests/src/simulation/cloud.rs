@@ -14,6 +14,7 @@ use tokio::time::Instant;
 
 use super::audit::Audit;
 use super::outsider::{Ambush, Appointment};
+use super::twist::Twist;
 
 /// When every simulation begins: 2026-01-01 00:00:00 UTC.
 pub const EPOCH: Millis = Millis(1_767_225_600_000);
@@ -50,12 +51,14 @@ pub struct Cloud {
     began: Instant,
     /// Woken when a message may have become visible out of turn.
     pub sent: Notify,
+    /// What is unusual about it.
+    pub twist: Twist,
 }
 
 impl Cloud {
     /// A world that begins now, at [`EPOCH`].
     #[must_use]
-    pub fn new(s3: S3, sqs: Sqs, audit: Audit, log: bool) -> Arc<Self> {
+    pub fn new(s3: S3, sqs: Sqs, audit: Audit, log: bool, twist: Twist) -> Arc<Self> {
         Arc::new(Self {
             state: Mutex::new(State {
                 s3,
@@ -70,6 +73,7 @@ impl Cloud {
             }),
             began: Instant::now(),
             sent: Notify::new(),
+            twist,
         })
     }
 

@@ -8,7 +8,7 @@ use rebucket_simulator::clock::Millis;
 use rebucket_simulator::s3;
 use rebucket_worker::store::object::{
     Acl, Attributes, ChecksumAlgorithm, ChecksumKind, Checksums, ContentHeaders, Encryption,
-    Grantee, ObjectHead, ObjectLock, Permission,
+    EventHold, Grantee, HoldPeriod, ObjectHead, ObjectLock, Permission,
 };
 
 use super::cloud::{timestamp, timestamp_seconds};
@@ -118,12 +118,36 @@ fn to_encryption(encryption: &Encryption) -> Option<s3::Encryption> {
     }
 }
 
-pub(super) fn lock(retention: Option<s3::Retention>, legal_hold: Option<bool>) -> ObjectLock {
+pub(super) fn lock(
+    retention: Option<s3::Retention>,
+    legal_hold: Option<bool>,
+    event_hold: Option<s3::EventHold>,
+) -> ObjectLock {
+    let period = |period| match period {
+        s3::HoldPeriod::Days(days) => HoldPeriod::Days(i32::try_from(days).expect("a period")),
+        s3::HoldPeriod::Years(years) => HoldPeriod::Years(i32::try_from(years).expect("a period")),
+    };
+    let on = event_hold.filter(|hold| hold.on);
     ObjectLock {
         mode: retention.map(|r| r.mode.as_str().to_owned()),
         retain_until: retention.map(|r| timestamp(r.until)),
         legal_hold: legal_hold.unwrap_or(false),
+        event_hold: on.map(|hold| EventHold {
+            then: hold.then.map(period),
+        }),
     }
+}
+
+fn to_event_hold(lock: &ObjectLock) -> Option<s3::EventHold> {
+    let positive = |number| u32::try_from(number).expect("a period");
+    let period = |period| match period {
+        HoldPeriod::Days(days) => s3::HoldPeriod::Days(positive(days)),
+        HoldPeriod::Years(years) => s3::HoldPeriod::Years(positive(years)),
+    };
+    lock.event_hold.map(|hold| s3::EventHold {
+        on: true,
+        then: hold.then.map(period),
+    })
 }
 
 fn to_retention(lock: &ObjectLock) -> Option<s3::Retention> {
@@ -194,6 +218,7 @@ pub(super) fn to_new_object(attributes: &Attributes) -> s3::NewObject {
         acl: to_acl(attributes.acl.as_ref()),
         retention: to_retention(&attributes.lock),
         legal_hold: attributes.lock.legal_hold.then_some(true),
+        event_hold: to_event_hold(&attributes.lock),
         redirect: attributes.redirect.clone(),
     }
 }
@@ -227,7 +252,7 @@ pub(super) fn head(head: &s3::ObjectHead, part_asked: bool, counts_tags: bool) -
             .expect("the model's classes are classes"),
         archived: archive && !restored,
         encryption: encryption(&head.encryption),
-        lock: lock(head.retention, head.legal_hold),
+        lock: lock(head.retention, head.legal_hold, head.event_hold),
         redirect: head.redirect.clone(),
         checksums: checksums(head.checksum.as_ref()),
         tag_count: (counts_tags && count > 0).then_some(count),

@@ -12,16 +12,18 @@ use rebucket_simulator::s3::{
     NewObject, Ownership, Retention, RetentionMode, StorageClass, Versioning,
 };
 use rebucket_worker::rename::VerifyMode;
-use rebucket_worker::store::BucketFacts;
 use rebucket_worker::store::endpoint::Abilities;
+use rebucket_worker::store::{BucketFacts, Versioning as Known};
 
 use super::audit::Place;
 use super::fate::{Dice, Director as _, Fate, Roughness};
 use super::fleet::{Fleet, PART, THRESHOLD};
+use super::hidden::Hidden;
 use super::outsider::{Act, Ambush, Trigger};
 use super::scene::{Job, NEW, OLD, Put, SENT, Scene, place};
 use super::schedule::{Decision, Schedule};
 use super::store::Blueprint;
+use super::twist::Twist;
 
 /// A schedule has at most so many tasks.
 pub const TASKS: u16 = 4;
@@ -49,6 +51,8 @@ pub enum Happening {
         /// The task's number.
         task: usize,
     },
+    /// What is in the dead-letter queue is moved back.
+    Redriven,
     /// A worker is told to stop, and another is started in its place.
     Stop {
         /// Which of those that run side by side.
@@ -99,6 +103,14 @@ pub fn draw(schedule: &Schedule) -> Drawn {
         plain: chance.u8(0..3) == 0,
     };
     let fleet = fleet(chance, setting);
+    // Drawn apart: what was drawn before stays as it is.
+    let mut odd = schedule.chance_of(Decision::World);
+    let looks = !fleet.abilities.trusted && fleet.verify != Some(VerifyMode::Response);
+    let twist = if schedule.has(Decision::World) {
+        Twist::draw(&mut odd, fleet.abilities.trusted, looks)
+    } else {
+        Twist::default()
+    };
     let old = settings(setting);
     let other = Setting {
         versioned: versioned != (!setting.lock && chance.u8(0..8) == 0),
@@ -118,6 +130,7 @@ pub fn draw(schedule: &Schedule) -> Drawn {
         if schedule.has(decision) {
             let mut chance = schedule.chance_of(decision);
             subject(&mut chance, number, setting, &mut objects, &mut jobs);
+            rename_to_twin(&mut chance, &twist, &mut jobs);
         }
     }
     objects.push(bystander());
@@ -163,6 +176,12 @@ pub fn draw(schedule: &Schedule) -> Drawn {
         };
         events.push(Event { at, what });
     }
+    if let Some(after) = twist.redriven_after {
+        events.push(Event {
+            at: Millis(SENT.0 + after),
+            what: Happening::Redriven,
+        });
+    }
     events.sort_by_key(|event| event.at);
     Drawn {
         scene: Scene {
@@ -172,6 +191,7 @@ pub fn draw(schedule: &Schedule) -> Drawn {
             jobs,
             chains: Vec::new(),
             fleet,
+            twist,
         },
         events,
         ambushes,
@@ -228,13 +248,19 @@ fn fleet(chance: &mut Rng, setting: Setting) -> Fleet {
         facts: BucketFacts {
             has_acls: setting.acls,
             has_lock: setting.lock,
-            has_versions: setting.versioned,
+            versioning: if setting.versioned {
+                Known::Enabled
+            } else {
+                Known::Never
+            },
         },
         buckets: [OLD, NEW]
             .map(|name| BucketName::new(name).expect("a bucket's name"))
             .to_vec(),
         resumed: false,
         tags_uncounted: false,
+        hidden: Hidden::default(),
+        new_versioning: None,
     }
 }
 
@@ -318,6 +344,7 @@ fn properties(chance: &mut Rng, setting: Setting) -> NewObject {
             until: Millis(SENT.0 + chance.u64(3_600_000..=100_000_000)),
         }),
         legal_hold: (setting.lock && chance.u8(0..4) == 0).then_some(true),
+        event_hold: None,
     }
 }
 
@@ -421,6 +448,18 @@ fn subject(
         objects.push(source);
     }
     jobs.push(job);
+}
+
+/// Where keys fold, half of the tasks rename an object to another name of it.
+fn rename_to_twin(chance: &mut Rng, twist: &Twist, jobs: &mut [Job]) {
+    let Some(job) = jobs.last_mut() else {
+        return;
+    };
+    if let Some(twin) = twist.names.twin(&job.source.key)
+        && chance.bool()
+    {
+        job.destination = place(OLD, &twin);
+    }
 }
 
 /// An object that no task names.

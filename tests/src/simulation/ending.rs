@@ -143,6 +143,24 @@ fn tasks(state: &State, now: Millis, wrong: &mut Vec<String>) -> Ended {
     ended
 }
 
+/// Source and destination are one object: it stays, and nothing was renamed.
+fn said_of_one_object(
+    state: &State,
+    claim: &Claim,
+    record: &OutcomeRecord,
+    wrong: &mut Vec<String>,
+) {
+    let id = claim.task.id();
+    if matches!(record.outcome, Outcome::Renamed | Outcome::AlreadyRenamed) {
+        wrong.push(format!("{id} is said to be renamed, from one name of an object to another"));
+    }
+    let mut protected = state.audit.protected();
+    let was_there = protected.any(|(_, birth)| birth.place == claim.source);
+    if was_there && claim.source.current(&state.s3).is_none() {
+        wrong.push(format!("{id}: the only copy is gone"));
+    }
+}
+
 /// What the report says of a task is what is there, unless an outsider was.
 fn told_the_truth(state: &State, claim: &Claim, record: &OutcomeRecord, wrong: &mut Vec<String>) {
     let untouched = |place: &Place| !state.audit.was_touched(place);
@@ -150,6 +168,9 @@ fn told_the_truth(state: &State, claim: &Claim, record: &OutcomeRecord, wrong: &
         return;
     }
     let mut first = state.audit.protected();
+    if claim.source == claim.destination {
+        return said_of_one_object(state, claim, record, wrong);
+    }
     let Some((origin, birth)) = first.find(|(_, birth)| birth.place == claim.source) else {
         return;
     };

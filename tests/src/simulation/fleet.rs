@@ -13,17 +13,19 @@ use rebucket_worker::rename::plan::PartSettings;
 use rebucket_worker::rename::{Bucket, RenameSettings, Renamer, VerifyMode};
 use rebucket_worker::report::Recorder;
 use rebucket_worker::shutdown::Shutdown;
-use rebucket_worker::store::BucketFacts;
 use rebucket_worker::store::endpoint::Abilities;
+use rebucket_worker::store::{BucketFacts, Versioning};
 use rebucket_worker::worker::{Worker, WorkerSettings};
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
 use super::audit::SCRATCH;
 use super::cloud::timestamp;
+use super::hidden::Hidden;
 use super::line::Process;
 use super::queue::SimQueue;
 use super::report::SimReport;
+use super::scene::NEW;
 use super::store::SimStore;
 
 /// Objects larger than this are copied in parts, in bytes.
@@ -50,6 +52,8 @@ pub struct Fleet {
     pub abilities: Abilities,
     /// What both buckets settle for their objects.
     pub facts: BucketFacts,
+    /// Whether the bucket `new` keeps versions, if not as `facts` says.
+    pub new_versioning: Option<Versioning>,
     /// The buckets.
     pub buckets: Vec<BucketName>,
     /// How far each worker's clock is ahead of the services', in
@@ -60,6 +64,8 @@ pub struct Fleet {
     /// True when HEAD counts no tags for these workers, whatever the endpoint
     /// can do: they lack the permission to read them.
     pub tags_uncounted: bool,
+    /// What these workers may not read.
+    pub hidden: Hidden,
 }
 
 /// A worker that was started.
@@ -81,6 +87,16 @@ fn metrics() -> Metrics {
 }
 
 impl Fleet {
+    /// What one bucket settles for its objects.
+    #[must_use]
+    pub fn facts_of(&self, bucket: &BucketName) -> BucketFacts {
+        let other = self.new_versioning.filter(|_| bucket.as_str() == NEW);
+        BucketFacts {
+            versioning: other.unwrap_or(self.facts.versioning),
+            ..self.facts
+        }
+    }
+
     fn host(&self, process: &Process) -> Host {
         let now = process.cloud().now();
         let number = usize::from(process.number);
@@ -108,7 +124,7 @@ impl Fleet {
                 let mut scratch = prefix.clone();
                 SCRATCH.clone_into(&mut scratch.prefix);
                 let bucket = Bucket {
-                    facts: self.facts,
+                    facts: self.facts_of(&prefix.bucket),
                     abilities: self.abilities.clone(),
                     scratch,
                 };
@@ -128,6 +144,7 @@ impl Fleet {
         let store = Arc::new(SimStore::new(
             Arc::clone(process),
             self.abilities.counts_tags && !self.tags_uncounted,
+            self.hidden.clone(),
         ));
         let requests = Arc::new(Semaphore::new(64));
         let renamer = Renamer::new(store, buckets, settings, metrics(), requests);

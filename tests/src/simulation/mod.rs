@@ -8,6 +8,7 @@
 //! more than any client, checks every change and the end.
 //!
 //! - [`scene`] and [`draw`]: what is there, and what happens.
+//! - [`twist`]: names, clocks and nodes that are not what they seem.
 //! - [`fate`] and [`line`]: what becomes of each request of each process.
 //! - [`store`], [`queue`], [`report`]: the worker's three doors to the world.
 //! - [`audit`] and [`ending`]: what must hold.
@@ -23,6 +24,8 @@ pub mod draw;
 pub mod ending;
 pub mod fate;
 pub mod fleet;
+pub mod hidden;
+mod history;
 pub mod line;
 pub mod outsider;
 pub mod queue;
@@ -33,4 +36,5 @@ pub mod scene;
 pub mod schedule;
 pub mod shrink;
 pub mod store;
+pub mod twist;
 mod unseen;

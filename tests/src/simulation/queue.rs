@@ -15,6 +15,7 @@ use tokio::time::Instant;
 
 use super::cloud::timestamp;
 use super::line::Process;
+use super::twist::Twist;
 
 /// The queue that workers take tasks from.
 pub const QUEUE: &str = "tasks";
@@ -62,13 +63,13 @@ fn seconds(duration: Duration) -> u32 {
     u32::try_from(duration.as_secs()).unwrap_or(u32::MAX)
 }
 
-fn delivered(message: &sqs::Received, deadline: Instant) -> Received {
+fn delivered(message: &sqs::Received, deadline: Instant, twist: &Twist) -> Received {
     Received {
         id: message.message_id.to_string(),
         receipt: ReceiptHandle(message.receipt_handle.clone()),
         body: message.body().to_owned(),
-        receive_count: Some(message.receive_count),
-        sent: Some(timestamp(message.sent_at)),
+        receive_count: (!twist.uncounted).then_some(message.receive_count),
+        sent: Some(timestamp(twist.queue_time(message.sent_at))),
         deadline,
     }
 }
@@ -116,7 +117,7 @@ impl Queue for SimQueue {
             .await?;
         Ok(received
             .iter()
-            .map(|message| delivered(message, stamped + visibility))
+            .map(|message| delivered(message, stamped + visibility, &cloud.twist))
             .collect())
     }
 
@@ -226,6 +227,7 @@ impl Queue for SimQueue {
     }
 
     fn now(&self) -> Option<Timestamp> {
-        Some(timestamp(self.process.cloud().now()))
+        let cloud = self.process.cloud();
+        Some(timestamp(cloud.twist.queue_time(cloud.now())))
     }
 }

@@ -16,7 +16,7 @@ use super::ending::{self, Ended};
 use super::fate::Dice;
 use super::fleet::{Fleet, Started};
 use super::line::Process;
-use super::queue::QUEUE;
+use super::queue::{DEAD, QUEUE};
 use super::scene::{SENT, Stage};
 use super::schedule::Schedule;
 
@@ -216,8 +216,32 @@ async fn happen(cloud: &Cloud, events: &[Event], bodies: &[String]) {
                 });
                 cloud.sent.notify_waiters();
             }
+            Happening::Redriven => redrive(cloud, bodies),
             Happening::Stop { .. } => {}
         }
+    }
+}
+
+/// Sends what is in the dead-letter queue once more, as new messages. One that
+/// does not say when its task was sent first would be another task.
+fn redrive(cloud: &Cloud, bodies: &[String]) {
+    let parked = cloud.with(|state, now| {
+        let parked = state.sqs.receive(DEAD, 10, Some(30), now).unwrap_or_default();
+        let dated = parked.iter().filter(|m| m.body().contains("\"submitted\""));
+        let dated: Vec<_> = dated
+            .map(|message| {
+                // Its first message may still be on its way.
+                let task = bodies.iter().position(|body| body == message.body());
+                state.audit.doubled.extend(task);
+                drop(state.sqs.delete(DEAD, &message.receipt_handle, now));
+                message.body().to_owned()
+            })
+            .collect();
+        dated
+    });
+    for body in &parked {
+        cloud.note(|| "a message is moved back from the dead-letter queue".to_owned());
+        send(cloud, std::slice::from_ref(body));
     }
 }
 

@@ -10,15 +10,17 @@ use rebucket_simulator::s3::{
     NewObject, Ownership, StorageClass, Versioning,
 };
 use rebucket_worker::rename::VerifyMode;
-use rebucket_worker::store::BucketFacts;
 use rebucket_worker::store::endpoint::Abilities;
+use rebucket_worker::store::{BucketFacts, Versioning as Known};
 
 use super::audit::Place;
 use super::fate::{Fate, Moment};
 use super::fleet::{Fleet, PART, THRESHOLD};
+use super::hidden::Hidden;
 use super::outsider::Act;
 use super::scene::{Job, NEW, OLD, Put, Scene, place};
 use super::store::Blueprint;
+use super::twist::Twist;
 
 /// One course of things that is known from beginning to end.
 #[derive(Debug, Clone)]
@@ -102,7 +104,7 @@ fn fleet() -> Fleet {
         facts: BucketFacts {
             has_acls: true,
             has_lock: false,
-            has_versions: true,
+            versioning: Known::Enabled,
         },
         buckets: [OLD, NEW]
             .map(|name| BucketName::new(name).expect("a bucket's name"))
@@ -110,6 +112,8 @@ fn fleet() -> Fleet {
         skews: Vec::new(),
         resumed: false,
         tags_uncounted: false,
+        hidden: Hidden::default(),
+        new_versioning: None,
     }
 }
 
@@ -125,6 +129,7 @@ pub(super) fn plain(name: &'static str, about: &'static str, objects: Vec<Put>) 
             jobs: vec![Job::plain(KEY)],
             chains: Vec::new(),
             fleet: fleet(),
+            twist: Twist::default(),
         },
         trouble: None,
         messages: 1,

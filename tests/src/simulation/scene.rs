@@ -17,6 +17,7 @@ use super::cloud::{Cloud, EPOCH, timestamp, timestamp_seconds};
 use super::fleet::Fleet;
 use super::queue::{DEAD, QUEUE};
 use super::store::{Blueprint, put};
+use super::twist::{Names, Twist};
 
 /// The bucket that sources are in.
 pub const OLD: &str = "old-keys";
@@ -109,6 +110,8 @@ pub struct Scene {
     pub chains: Vec<Vec<Link>>,
     /// The workers.
     pub fleet: Fleet,
+    /// What is unusual about the world.
+    pub twist: Twist,
 }
 
 /// A member of a chain: a task by its number, or one leg of it.
@@ -207,7 +210,13 @@ impl Scene {
     pub fn set(&self, log: bool) -> Stage {
         let mut s3 = S3::new();
         let made = Millis(EPOCH.0 - 86_400_000);
+        let names = self.twist.names;
+        names.set(&mut s3);
         for (name, settings) in [(OLD, &self.old), (NEW, &self.new)] {
+            if names.alias && name == NEW {
+                Names::alias(&mut s3);
+                continue;
+            }
             s3.create_bucket(name, settings.clone(), made)
                 .expect("a new bucket");
         }
@@ -244,20 +253,20 @@ impl Scene {
         let claims = tasks
             .into_iter()
             .map(|task| Claim {
-                source: Place::of(task.source()),
-                destination: Place::of(task.destination()),
+                source: names.own(&Place::of(task.source())),
+                destination: names.own(&Place::of(task.destination())),
                 sent: SENT,
                 task,
             })
             .collect();
         let mut audit = if self.chains.is_empty() {
-            Audit::new(claims)
+            Audit::new(claims, self.twist.clone())
         } else {
-            Audit::census(claims)
+            Audit::census(claims, self.twist.clone())
         };
         audit.begin(&s3);
         Stage {
-            cloud: Cloud::new(s3, sqs, audit, log),
+            cloud: Cloud::new(s3, sqs, audit, log, self.twist.clone()),
             bodies,
         }
     }

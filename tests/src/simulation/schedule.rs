@@ -19,6 +19,8 @@ pub enum Decision {
     Event(u16),
     /// What becomes of one request: of which worker, and its how manieth.
     Request(u16, u32),
+    /// What is unusual about the world.
+    World,
 }
 
 impl fmt::Display for Decision {
@@ -27,6 +29,7 @@ impl fmt::Display for Decision {
             Self::Task(number) => write!(f, "t{number}"),
             Self::Event(number) => write!(f, "e{number}"),
             Self::Request(worker, number) => write!(f, "r{worker}.{number}"),
+            Self::World => f.write_str("w"),
         }
     }
 }
@@ -70,13 +73,14 @@ impl Schedule {
             Decision::Request(worker, number) => {
                 (3 << 60) | (u64::from(worker) << 32) | u64::from(number)
             }
+            Decision::World => 4 << 60,
         };
         fastrand::Rng::with_seed(mix(self.seed ^ mix(name)))
     }
 }
 
 /// Spreads neighbouring seeds far apart (the finaliser of `SplitMix64`).
-fn mix(seed: u64) -> u64 {
+pub(super) fn mix(seed: u64) -> u64 {
     let mut z = seed.wrapping_add(0x9E37_79B9_7F4A_7C15);
     z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
@@ -117,6 +121,7 @@ impl FromStr for Schedule {
 fn decision(word: &str) -> Option<Decision> {
     let (kind, rest) = word.split_at_checked(1)?;
     match kind {
+        "w" if rest.is_empty() => Some(Decision::World),
         "t" => rest.parse().ok().map(Decision::Task),
         "e" => rest.parse().ok().map(Decision::Event),
         "r" => {
@@ -136,7 +141,7 @@ mod tests {
 
     #[test]
     fn a_schedule_reads_as_it_is_written() {
-        for text in ["42", "0+t1+e3+r2.17"] {
+        for text in ["42", "0+t1+e3+r2.17", "7+t0+w"] {
             assert_eq!(text.parse::<Schedule>().unwrap().to_string(), text);
         }
         for text in ["", "x", "1+", "1+q3", "1+r3", "1+t+1"] {

@@ -21,6 +21,7 @@ pub fn shrink(schedule: &Schedule) -> Schedule {
     let everything = (0..TASKS)
         .map(Decision::Task)
         .chain((0..EVENTS).map(Decision::Event))
+        .chain([Decision::World])
         .chain(requests)
         .filter(|decision| schedule.has(*decision));
     let mut needed: BTreeSet<_> = everything.collect();

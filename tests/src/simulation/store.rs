@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use rebucket_protocol::{BucketName, ETag, ObjectUri, S3Prefix, Timestamp, VersionId};
+use rebucket_protocol::{ETag, ObjectUri, S3Prefix, Timestamp, VersionId};
 use rebucket_simulator::clock::Millis;
 use rebucket_simulator::s3::{self, S3, S3Error, S3Result};
 use rebucket_worker::error::{ErrorClass, ServiceError};
@@ -20,8 +20,11 @@ use rebucket_worker::store::{
 use super::audit::Place;
 use super::cloud::{State, timestamp_seconds};
 use super::convert::{self, object_ref, to_algorithm, to_kind, to_new_object};
+use super::hidden::{Hidden, Property};
+use super::history;
 use super::line::Process;
 use super::outsider::Trigger;
+use super::schedule::mix;
 
 /// What somebody who is no worker puts.
 #[derive(Debug, Clone, Default)]
@@ -95,17 +98,47 @@ pub fn remove(s3: &mut S3, place: &Place, now: Millis) {
 pub struct SimStore {
     process: Arc<Process>,
     counts_tags: bool,
+    hidden: Hidden,
 }
 
 impl SimStore {
     /// The store as this process reaches it. Whether HEAD counts tags is the
     /// endpoint's to say.
     #[must_use]
-    pub fn new(process: Arc<Process>, counts_tags: bool) -> Self {
+    pub fn new(process: Arc<Process>, counts_tags: bool, hidden: Hidden) -> Self {
         Self {
             process,
             counts_tags,
+            hidden,
         }
+    }
+
+    /// What a request that reads a property answers to who may not.
+    fn permitted(
+        &self,
+        property: Property,
+        operation: &'static str,
+        object: &ObjectUri,
+    ) -> StoreResult<()> {
+        if !self.hidden.hides(property, object) {
+            return Ok(());
+        }
+        let (class, message) = (ErrorClass::Denied, "a permission is missing");
+        Err(ServiceError::local(
+            operation,
+            object,
+            class,
+            "AccessDenied",
+            message,
+        ))
+    }
+
+    /// Whether the next request meets a node that ignores the conditions on
+    /// its destination.
+    fn meets_lax_node(&self) -> bool {
+        let lax = self.process.cloud().twist.lax_nodes;
+        let name = (u64::from(self.process.number) << 32) | u64::from(self.process.requests());
+        lax > 0 && fastrand::Rng::with_seed(mix(name)).u32(0..1_000) < lax
     }
 
     async fn request<T: Send + 'static>(
@@ -125,6 +158,8 @@ impl SimStore {
                     let answer = apply(state, now);
                     if answer.is_ok() {
                         state.audit.asked(worker, operation, &place, now);
+                    } else if operation == "HeadObject" {
+                        state.audit.found_nothing(worker, &place, now);
                     }
                     answer.map_err(|error| failed(operation, &target, &error))
                 },
@@ -164,6 +199,7 @@ fn receipt(written: &s3::WriteResponse) -> CopyReceipt {
     CopyReceipt {
         etag: convert::etag(written.etag()),
         version: convert::version(written.version_id),
+        modified: Some(timestamp_seconds(written.modified)),
         checksums: convert::checksums(written.object.checksum().as_ref()),
         encryption: convert::encryption(&written.object.encryption),
     }
@@ -184,7 +220,15 @@ impl State {
         write: impl FnOnce(&mut S3) -> S3Result<T>,
     ) -> S3Result<T> {
         let before = place.current(&self.s3).cloned();
+        let versions = history::of(place, &self.s3);
         let written = write(&mut self.s3)?;
+        // A completion that is repeated after its own success writes nothing.
+        let newest = |history: &[s3::Version]| history.last().map(|version| version.sequence);
+        if newest(&history::of(place, &self.s3)) == newest(&versions) {
+            return Ok(written);
+        }
+        self.audit
+            .keeps_history(worker, place, &versions, None, &self.s3);
         self.audit.written(worker, place, before.as_ref(), &self.s3);
         self.spring(place, Trigger::Written, now);
         Ok(written)
@@ -208,15 +252,21 @@ impl ObjectStore for SimStore {
             .request("HeadObject", object, move |state, now| {
                 state.s3.head_object(&request, now)
             })
-            .await?;
-        Ok(convert::head(
-            &found,
-            scope.part.is_some(),
-            self.counts_tags,
-        ))
+            .await
+            .map_err(|mut error| {
+                // HEAD of a delete marker's version, as the worker's own store
+                // has it.
+                if error.class() == ErrorClass::Unsupported {
+                    error.fault.class = ErrorClass::NotFound;
+                }
+                error
+            })?;
+        let head = convert::head(&found, scope.part.is_some(), self.counts_tags);
+        Ok(self.hidden.shown(object, head))
     }
 
     async fn tags(&self, object: &ObjectUri, version: Option<&VersionId>) -> StoreResult<Tags> {
+        self.permitted(Property::Tags, "GetObjectTagging", object)?;
         let of = object_ref(object, version);
         self.request("GetObjectTagging", object, move |state, now| {
             let (tags, _) = state.s3.get_object_tagging(&of, now)?;
@@ -226,6 +276,7 @@ impl ObjectStore for SimStore {
     }
 
     async fn acl(&self, object: &ObjectUri, version: Option<&VersionId>) -> StoreResult<Acl> {
+        self.permitted(Property::Acl, "GetObjectAcl", object)?;
         let of = object_ref(object, version);
         self.request("GetObjectAcl", object, move |state, now| {
             let acl = state.s3.get_object_acl(&of, now)?;
@@ -239,10 +290,11 @@ impl ObjectStore for SimStore {
         object: &ObjectUri,
         version: Option<&VersionId>,
     ) -> StoreResult<ObjectLock> {
+        self.permitted(Property::Retention, "GetObjectRetention", object)?;
         let of = object_ref(object, version);
         self.request("GetObjectRetention", object, move |state, now| {
-            let retention = state.s3.get_object_retention(&of, now)?;
-            Ok(convert::lock(Some(retention), None))
+            let answer = state.s3.get_object_retention(&of, now)?;
+            Ok(convert::lock(answer.retention, None, answer.event_hold))
         })
         .await
     }
@@ -252,6 +304,7 @@ impl ObjectStore for SimStore {
         object: &ObjectUri,
         version: Option<&VersionId>,
     ) -> StoreResult<bool> {
+        self.permitted(Property::LegalHold, "GetObjectLegalHold", object)?;
         let of = object_ref(object, version);
         self.request("GetObjectLegalHold", object, move |state, now| {
             state.s3.get_object_legal_hold(&of, now)
@@ -261,10 +314,6 @@ impl ObjectStore for SimStore {
 
     async fn bucket_facts(&self, place: &S3Prefix) -> StoreResult<BucketFacts> {
         Err(unsupported("GetBucketOwnershipControls", place))
-    }
-
-    async fn has_versions(&self, bucket: &BucketName) -> StoreResult<bool> {
-        Err(unsupported("GetBucketVersioning", bucket))
     }
 
     async fn copy(&self, request: CopyRequest<'_>) -> StoreResult<CopyReceipt> {
@@ -286,8 +335,26 @@ impl ObjectStore for SimStore {
             ..s3::CopyObjectRequest::new(copy_source(request.source), &place.bucket, &place.key)
         };
         let worker = self.process.number;
+        // S3 refuses to copy tags that one may not read, on tagged objects
+        // only (facts, section 2).
+        let tags = object_ref(&request.source.object, request.source.version.as_ref());
+        let refused = (request.keep_tags
+            && self.hidden.hides(Property::Tags, &request.source.object))
+        .then_some(tags);
+        let lax = self.meets_lax_node();
         self.request("CopyObject", request.destination, move |state, now| {
-            let copied = state.write(worker, &place, now, |s3| s3.copy_object(copy, now))?;
+            if let Some(of) = refused
+                && !state.s3.get_object_tagging(&of, now)?.0.is_empty()
+            {
+                let message = "Access Denied";
+                return Err(S3Error::new(s3::ErrorCode::AccessDenied, message));
+            }
+            let copied = state.write(worker, &place, now, |s3| {
+                s3.quirks.ignore_conditions_on_copy = lax;
+                let copied = s3.copy_object(copy, now);
+                s3.quirks.ignore_conditions_on_copy = false;
+                copied
+            })?;
             Ok(receipt(&copied.written))
         })
         .await
@@ -398,6 +465,7 @@ impl ObjectStore for SimStore {
         object: &ObjectUri,
         version: Option<&VersionId>,
     ) -> StoreResult<Vec<String>> {
+        self.permitted(Property::Annotations, "ListObjectAnnotations", object)?;
         let request = s3::ListAnnotationsRequest {
             object: object_ref(object, version),
             ..s3::ListAnnotationsRequest::default()
@@ -453,17 +521,17 @@ impl ObjectStore for SimStore {
         };
         let worker = self.process.number;
         self.request("DeleteObject", object, move |state, now| {
-            let history = state
-                .s3
-                .bucket(&place.bucket)
-                .map(|b| b.versions(&place.key));
-            let history = history.unwrap_or_default();
+            let history = history::of(&place, &state.s3);
             let removed = match delete.object.version {
                 None => history.last(),
                 Some(id) => history.iter().find(|version| version.id == id),
             };
             let removed = removed.cloned();
             state.s3.delete_object(&delete, now)?;
+            let named = delete.object.version;
+            state
+                .audit
+                .keeps_history(worker, &place, &history, named, &state.s3);
             // Deleting a version that is not there succeeds and does nothing.
             if let Some(removed) = removed {
                 state.audit.deleted(worker, &place, &removed, &state.s3);

@@ -2,6 +2,7 @@
 
 use rebucket_protocol::{IfExists, Outcome};
 use rebucket_simulator::s3::{AclRequest, Content, Encryption, NewObject};
+use rebucket_worker::store::Versioning;
 
 use super::fate::{Fate, Moment};
 use super::fleet::PART;
@@ -13,7 +14,7 @@ impl Scenario {
     #[must_use]
     pub fn unseen(mut self) -> Self {
         self.scene.fleet.assume_plain = true;
-        self.scene.fleet.facts.has_versions = false;
+        self.scene.fleet.facts.versioning = Versioning::Never;
         self.scene.jobs[0].pins.etag = true;
         self.scene.jobs[0].pins.class = true;
         self

@@ -187,7 +187,8 @@ async fn who_takes_back_half_a_chain_is_told_of_temporary_keys() {
     bench.run("run moves.plan").await.is(1);
     let keys = bench.bucket.keys().await;
     assert!(
-        keys.iter().any(|key| key.starts_with(".rebucket/hop/")),
+        keys.iter()
+            .any(|key| key.starts_with(".rebucket-in-transit/")),
         "{keys:?}"
     );
     let ended = bench.run("undo moves.report --out back.csv").await.is(0);

@@ -157,3 +157,41 @@ async fn what_is_stated_of_all_objects_is_not_looked_up_for_each() {
     let asked: Vec<_> = asked.iter().map(|seen| seen.operation).collect();
     assert_eq!(asked, ["CopyObject", "DeleteObject"]);
 }
+
+/// The version before would show at a key that the other row needs.
+#[tokio::test]
+async fn a_swap_that_purges_is_refused_where_it_would_not_free_a_key() {
+    let bench = Bench::versioned().await;
+    for (key, bytes) in [
+        ("a", "earlier"),
+        ("a", "a"),
+        ("b", "b"),
+        ("c", "c"),
+        ("d", "d"),
+    ] {
+        bench.bucket.put_plain(key, bytes.as_bytes()).await;
+    }
+    bench.manifest("swap.csv", &[("a", "b"), ("b", "a")]);
+    for command in [
+        "run swap.csv",
+        "plan swap.csv --out swap.plan",
+        "plan swap.csv --pin list",
+    ] {
+        let ended = bench.run(&format!("{command} --versioned purge")).await;
+        ended
+            .is(2)
+            .says(&["swap.csv:2", "an earlier version", "--versioned marker"]);
+    }
+    // A plan that was not made for it may not be purged either.
+    bench.run("plan swap.csv --out swap.plan").await.is(0);
+    let ended = bench.run("run swap.plan --versioned purge").await;
+    ended
+        .is(2)
+        .says(&["make the plan again with --versioned purge"]);
+    assert_eq!(bench.bytes("a").await, b"a");
+
+    bench.manifest("free.csv", &[("c", "d"), ("d", "c")]);
+    bench.run("run free.csv --versioned purge").await.is(0);
+    assert_eq!(bench.bytes("c").await, b"d");
+    assert_eq!(bench.bytes("d").await, b"c");
+}

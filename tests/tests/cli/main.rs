@@ -7,6 +7,7 @@
     reason = "in a test a failed unwrap is a failed test"
 )]
 
+mod bucket_names;
 mod chain_manifests;
 mod chains;
 mod choices;
@@ -17,6 +18,7 @@ mod exit_codes;
 mod failures;
 mod manifests;
 mod map;
+mod nodes;
 mod pins;
 mod renames;
 mod reports;

@@ -8,7 +8,7 @@ use rebucket_protocol::{JobId, TaskId, Timestamp};
 use rebucket_tests::{Bucket, Proxy, Queue};
 use serde_json::Value;
 
-use crate::support::{Bench, counts_of, csv_text};
+use crate::support::{Bench, counts_of, csv_text, report_line};
 
 /// What the contract says that a line of outcomes has.
 const FIELDS: [&str; 12] = [
@@ -271,14 +271,7 @@ fn write_long_report(bench: &Bench, rows: u64) {
         let folder = bench.path("long").join(job);
         std::fs::create_dir_all(&folder).unwrap();
         let line = |row: u64, outcome: &str| {
-            let (job, at) = (JobId::new(job).unwrap(), "2026-11-23T08:00:00.000Z");
-            let mut line = serde_json::json!({
-                "task": TaskId::for_row(&job, row).as_str(),
-                "source": format!("s3://bkt/{job}/old/{row}"),
-                "destination": format!("s3://bkt/{job}/new/{row}"),
-                "outcome": outcome, "reason": null, "detail": null, "bytes": 10, "etag": null,
-                "attempts": 1, "started": at, "ended": at, "worker": "w",
-            });
+            let mut line = report_line(job, row, outcome);
             if outcome == "failed" {
                 line["reason"] = "access_denied".into();
             }
@@ -321,7 +314,7 @@ async fn a_long_report_of_several_jobs_is_in_the_order_of_jobs_and_rows() {
     );
     let undone = bench.run("undo long --job second --out -").await.is(0).out;
     assert_eq!(undone.lines().count(), 300);
-    let row = |row: u64| format!("s3://bkt/second/new/{row},s3://bkt/second/old/{row},,");
+    let row = |row: u64| format!("s3://bkt/second/new/{row},s3://bkt/second/old/{row},,,,");
     assert_eq!(undone.lines().nth(2), Some(row(3).as_str()));
 }
 

@@ -47,6 +47,43 @@ async fn assert_one_outcome_a_row(bench: &Bench, report: &str, rows: usize) {
     assert_eq!((skipped, failed, pending), (0, 0, 0), "{json}");
 }
 
+/// A report that is complete is not a run.
+#[tokio::test]
+async fn a_manifest_whose_job_is_complete_is_not_run_silently_and_can_be_run_again() {
+    let bench = Bench::new().await;
+    let pairs = bench.renames("moves.csv", 2).await;
+    let old: Vec<String> = pairs.iter().map(|(from, _)| from.clone()).collect();
+    bench.run("run moves.csv").await.is(0);
+    bench.run("undo moves.report --out back.csv").await.is(0);
+    bench.run("run back.csv").await.is(0);
+    let proxy = Proxy::start(&bench.servers).await;
+    let run = bench.rebucket("run moves.csv").behind(&proxy);
+    let ended = run.end().await.is(0);
+    ended.says(&["nothing was done", "is complete since", "--again"]);
+    assert_eq!(proxy.count("HeadObject"), 0, "nothing is asked for");
+    assert_eq!(bench.bucket.keys().await, old);
+
+    bench.run("run moves.csv --again").await.is(0);
+    bench.assert_renamed(&pairs).await;
+    bench
+        .assert_counts("moves.report", [4, 4, 0, 0, 0, 0])
+        .await;
+}
+
+#[tokio::test]
+async fn what_failed_can_be_tried_again_when_the_rest_is_complete() {
+    let bench = Bench::new().await;
+    bench.renames("moves.csv", 2).await;
+    bench.bucket.put_plain("new/0001", b"in the way").await;
+    bench.run("run moves.csv").await.is(1);
+    let ended = bench.run("run moves.csv").await.is(1);
+    ended.says(&["nothing was done", "--retry-failed tries the 1 that failed"]);
+    let client = &bench.bucket.client;
+    let delete = client.delete_object().bucket(&bench.bucket.name);
+    delete.key("new/0001").send().await.unwrap();
+    bench.run("run moves.csv --retry-failed").await.is(0);
+}
+
 #[tokio::test]
 async fn a_run_killed_at_random_moments_loses_nothing() {
     let bench = Bench::new().await;

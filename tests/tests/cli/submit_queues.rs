@@ -1,7 +1,9 @@
 //! `rebucket submit` and how queues are set up.
 
+use std::collections::BTreeSet;
+
 use aws_sdk_sqs::types::QueueAttributeName as Name;
-use rebucket_protocol::decode;
+use rebucket_protocol::{RenameTask, decode};
 use rebucket_tests::{Bucket, Queue, WorkerBuilder};
 
 use crate::support::{Bench, csv_text};
@@ -59,7 +61,7 @@ async fn a_task_that_the_queue_would_not_take_is_named_before_anything_is_sent()
 }
 
 #[tokio::test]
-async fn a_fifo_queue_gets_a_group_for_each_bucket_and_no_task_twice() {
+async fn a_fifo_queue_gets_a_group_for_each_bucket_and_an_id_for_each_task() {
     let bench = Bench::new().await;
     let other = Bucket::create(bench.bucket.client.clone()).await;
     let queue = Queue::create_fifo(&bench.servers, 5).await;
@@ -78,15 +80,18 @@ async fn a_fifo_queue_gets_a_group_for_each_bucket_and_no_task_twice() {
     let command = format!("submit moves.csv --queue-url {} --job j", queue.url);
     let ended = bench.run(&command).await.is(0);
     ended.says(&["message group", "3,000 messages"]);
-    // SQS itself takes no id twice within five minutes.
+    // SQS itself takes no id twice within five minutes. Another submission of
+    // the same name has ids of its own: none of its messages may be missing.
     bench.run(&format!("{command} --again")).await.is(0);
     let messages = queue.take_in_order().await;
-    assert_eq!(messages.len(), 25);
+    let mut ids = BTreeSet::new();
     for [group, id, body] in &messages {
         let task = decode(body).unwrap();
         assert_eq!(group, task.destination().bucket.as_str());
-        assert_eq!(id, task.id().as_str());
+        assert_eq!(*id, deduplication(&task));
+        ids.insert(id);
     }
+    assert_eq!((messages.len(), ids.len()), (50, 50));
     let name = "j".repeat(112);
     let ended = bench.run(&format!("{command}{name} --again")).await.is(2);
     ended.says(&["113 characters", "FIFO"]);
@@ -106,7 +111,11 @@ async fn in_a_fifo_queue_those_that_wait_for_one_another_are_a_group() {
     let messages = queue.take_in_order().await;
     let groups: Vec<_> = messages
         .iter()
-        .map(|[group, id, _]| (&**group, &**id))
+        .map(|[group, id, body]| {
+            let task = decode(body).unwrap();
+            assert_eq!(*id, deduplication(&task));
+            (&**group, task.id().to_string())
+        })
         .collect();
     let bucket = bench.bucket.name.as_str();
     // The last of each chain: the row that ends it, or that opens and closes the
@@ -115,11 +124,17 @@ async fn in_a_fifo_queue_those_that_wait_for_one_another_are_a_group() {
     assert_eq!(
         groups,
         [
-            (bucket, "j/000000000005"),
-            (path, "j/000000000002"),
-            (swap, swap)
+            (bucket, "j/000000000005".to_owned()),
+            (path, "j/000000000002".to_owned()),
+            (swap, swap.to_owned())
         ]
     );
+}
+
+/// What nobody else's message has.
+fn deduplication(task: &RenameTask) -> String {
+    let submission = task.submission.expect("every message of ours has one");
+    format!("{submission}/{}", task.id().name())
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::PathBuf;
 
+use rebucket_protocol::{JobId, TaskId};
 use rebucket_tests::{Bucket, Properties, Servers};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -179,6 +180,18 @@ pub(crate) fn counts_of(json: &Value) -> [u64; 6] {
         json[name]
             .as_u64()
             .unwrap_or_else(|| panic!("{name}: {json}"))
+    })
+}
+
+/// A line of a report as the first version wrote it.
+pub(crate) fn report_line(job: &str, row: u64, outcome: &str) -> Value {
+    let (job, at) = (JobId::new(job).unwrap(), "2026-11-23T08:00:00.000Z");
+    serde_json::json!({
+        "task": TaskId::for_row(&job, row).as_str(),
+        "source": format!("s3://bkt/{job}/old/{row}"),
+        "destination": format!("s3://bkt/{job}/new/{row}"),
+        "outcome": outcome, "reason": null, "detail": null, "bytes": 10, "etag": null,
+        "attempts": 1, "started": at, "ended": at, "worker": "w",
     })
 }
 

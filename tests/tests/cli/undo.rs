@@ -1,10 +1,11 @@
 //! `rebucket undo`: what was renamed goes back, as it was.
 
 use nix::sys::signal::Signal;
+use rebucket_protocol::Timestamp;
 use rebucket_tests::bucket::{MIB, bytes};
 use rebucket_tests::{NewObject, Proxy, Rule};
 
-use crate::support::{Bench, counts_of, csv_text};
+use crate::support::{Bench, counts_of, csv_text, report_line};
 
 /// Keys that are trouble to CSV.
 const KEYS: [&str; 9] = [
@@ -18,6 +19,9 @@ const KEYS: [&str; 9] = [
     "%2F+%20",
     "source,destination",
 ];
+
+/// The columns of the manifest.
+const HEADER: &str = "source,destination,etag,size,modified,version_id\n";
 
 #[tokio::test]
 async fn a_job_is_taken_back_with_every_property() {
@@ -100,7 +104,7 @@ async fn the_manifest_goes_to_standard_output_with_pins() {
     bench.run("run moves.csv").await.is(0);
     let ended = bench.run("undo moves.report --out -").await.is(0);
     let mut rows = csv::Reader::from_reader(ended.out.as_bytes());
-    let header = ["source", "destination", "etag", "size"];
+    let header = HEADER.trim_end().split(',').collect::<Vec<_>>();
     assert_eq!(
         rows.headers().unwrap(),
         &csv::StringRecord::from(&header[..])
@@ -113,7 +117,9 @@ async fn the_manifest_goes_to_standard_output_with_pins() {
         etag,
         "8".to_owned(),
     ];
-    assert_eq!(rows, [csv::StringRecord::from(&row[..])]);
+    assert_eq!(rows.len(), 1);
+    assert!(rows[0].iter().take(4).eq(row), "{rows:?}");
+    assert_eq!(&rows[0][5], "", "the bucket has no versions");
     assert_eq!(
         ended.err,
         "job moves: 1 rename to undo, in standard output\n"
@@ -186,6 +192,93 @@ async fn purged_versions_are_taken_back_too() {
     assert_eq!(bench.versions().await, ["old/0000"]);
 }
 
+/// Purging shows the version before, which is in the way of the way back.
+#[tokio::test]
+async fn purged_versions_of_keys_that_had_earlier_ones_are_taken_back_as_undo_says() {
+    let bench = Bench::versioned().await;
+    bench.bucket.put_plain("old/0000", b"earlier").await;
+    bench.renames("moves.csv", 2).await;
+    bench.run("run moves.csv --versioned purge").await.is(0);
+    let ended = bench.run("undo moves.report --out back.csv").await.is(0);
+    let flags = "--versioned purge --if-exists overwrite";
+    ended.says(&["earlier one", flags]);
+    let without = "run back.csv --versioned purge --report without";
+    bench.run(without).await.is(1);
+    bench.assert_counts("without", [2, 1, 0, 0, 1, 0]).await;
+    bench
+        .run(&format!("run back.csv {flags} --report with"))
+        .await;
+    let row = bench.outcome("with", "new/0000").await;
+    assert_eq!(row["outcome"], "renamed", "{row}");
+    assert_eq!(bench.bytes("old/0000").await, b"old/0000");
+    let versions = ["old/0000", "old/0000", "old/0001"];
+    assert_eq!(bench.versions().await, versions);
+}
+
+#[tokio::test]
+async fn what_counts_as_done_by_its_date_alone_is_left_out_unless_it_is_asked_for() {
+    let bench = Bench::new().await;
+    let line = |row: u64, evidence: Option<&str>| {
+        let mut line = report_line("moves", row, "already_renamed");
+        if let Some(evidence) = evidence {
+            line["evidence"] = evidence.into();
+        }
+        line.to_string() + "\n"
+    };
+    let lines = [line(1, None), line(2, Some("date")), line(3, None)].concat();
+    std::fs::create_dir_all(bench.path("report/moves")).unwrap();
+    bench.write("report/moves/w.jsonl", lines);
+    let (json, _) = bench.summary("report").await;
+    assert_eq!(counts_of(&json), [3, 0, 3, 0, 0, 0]);
+    assert_eq!(json["already_renamed_by_date"], 1);
+    let text = bench.run("report report").await.is(0).out;
+    assert!(text.contains("by date alone"), "{text}");
+
+    let rows = |text: &str| -> Vec<String> {
+        let rows = text.lines().skip(1);
+        rows.map(|row| row.split(',').next().unwrap().to_owned())
+            .collect()
+    };
+    let new = |row: u64| format!("s3://bkt/moves/new/{row}");
+    let ended = bench.run("undo report --out -").await.is(0);
+    assert_eq!(rows(&ended.out), [new(1), new(3)]);
+    ended.says(&["2 renames to undo", "left out: 1", "--include-by-date"]);
+    let ended = bench.run("undo report --out - --include-by-date").await;
+    let ended = ended.is(0);
+    assert!(!ended.err.contains("left out"), "{}", ended.err);
+    assert_eq!(rows(&ended.out), [new(1), new(2), new(3)]);
+    ended.says(&["3 renames to undo"]);
+}
+
+/// The same bytes, put there anew, are somebody else's.
+#[tokio::test]
+async fn what_was_put_anew_with_the_same_bytes_is_not_taken_back() {
+    let bench = Bench::new().await;
+    let mut lines = String::new();
+    for (row, age) in [(1, 0), (2, 3600)] {
+        let key = format!("new/{row}");
+        bench.bucket.put_plain(&key, b"").await;
+        let head = bench.bucket.client.head_object();
+        let head = head.bucket(&bench.bucket.name).key(&key).send().await;
+        let head = head.unwrap();
+        let written = head.last_modified().unwrap().secs() - age;
+        let mut line = report_line("moves", row, "renamed");
+        line["source"] = bench.uri(&format!("old/{row}")).into();
+        line["destination"] = bench.uri(&key).into();
+        line["bytes"] = 0.into();
+        line["etag"] = head.e_tag().unwrap().into();
+        line["modified"] = Timestamp::from_unix(written, 0).unwrap().to_string().into();
+        lines += &(line.to_string() + "\n");
+    }
+    std::fs::create_dir_all(bench.path("report/moves")).unwrap();
+    bench.write("report/moves/w.jsonl", lines);
+    bench.run("undo report --out back.csv").await.is(0);
+    bench.run("run back.csv").await.is(1);
+    let refused = bench.outcome("back.report", "new/2").await;
+    assert_eq!(refused["reason"], "source_changed", "{refused}");
+    assert_eq!(bench.bucket.keys().await, ["new/2", "old/1"]);
+}
+
 #[tokio::test]
 async fn one_of_several_jobs_is_named() {
     let bench = Bench::new().await;
@@ -231,7 +324,7 @@ async fn nothing_to_undo_is_said() {
     let ended = bench.run("undo moves.report --out back.csv").await.is(0);
     ended.says(&["job moves: nothing to undo", "left out: 1 failed"]);
     let text = std::fs::read_to_string(bench.path("back.csv")).unwrap();
-    assert_eq!(text, "source,destination,etag,size\n");
+    assert_eq!(text, HEADER);
     for (out, why) in [
         ("s3://bkt/back.csv", "on S3"),
         ("back.csv.gz", "compressed"),

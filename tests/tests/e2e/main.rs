@@ -16,3 +16,4 @@ mod lifecycle;
 mod never_lost;
 mod properties;
 mod startup;
+mod suspended;

@@ -8,9 +8,9 @@ use rebucket_worker::host::Host;
 use rebucket_worker::metrics::Metrics;
 use rebucket_worker::rename::plan::PartSettings;
 use rebucket_worker::rename::{Bucket, RenameSettings, Renamer};
-use rebucket_worker::store::BucketFacts;
 use rebucket_worker::store::endpoint::Abilities;
 use rebucket_worker::store::s3::S3Store;
+use rebucket_worker::store::{BucketFacts, Versioning};
 use tokio::sync::Semaphore;
 
 /// An engine that copies objects larger than `threshold` bytes in parts.
@@ -25,7 +25,7 @@ pub(crate) fn renamer(
         facts: BucketFacts {
             has_acls: false,
             has_lock: false,
-            has_versions: true,
+            versioning: Versioning::Enabled,
         },
         abilities: Abilities::aws(),
         scratch: prefix.clone(),

@@ -16,12 +16,13 @@ use crate::samples::{newlines, record};
 
 const JSONL: &[&str] = &["\n", "{", "}", "\"", ",", "null", "\n\n", "{}\n", "\0", ":"];
 
-/// Lines of a report, each of another task.
+/// Lines of a report, each of another task of one submission.
 fn records() -> impl Strategy<Value = Vec<OutcomeRecord>> {
     prop::collection::vec(record(), 1..6).prop_map(|mut records| {
         let job = JobId::new("job").unwrap();
         for (record, row) in records.iter_mut().zip(1..) {
             record.task = TaskId::for_row(&job, row);
+            record.submission = None;
         }
         records
     })
@@ -145,6 +146,7 @@ proptest! {
         let mut records = records;
         for (number, record) in records.iter_mut().enumerate() {
             record.task = TaskId::for_row(&job, rows[number]);
+            record.submission = None;
             // An object has at most 50 TB.
             record.bytes %= 50_000_000_000_001;
             // Two workers do not end a task at the same instant.

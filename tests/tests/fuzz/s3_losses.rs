@@ -4,14 +4,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use rebucket_protocol::{BucketName, JobId, Reason, RenameTask, TaskId};
+use rebucket_protocol::{JobId, Reason, RenameTask, TaskId};
 use rebucket_worker::error::ErrorClass;
 use rebucket_worker::metrics::Metrics;
 use rebucket_worker::queue::lease::{Lease, LeaseSettings};
 use rebucket_worker::queue::{ReceiptHandle, Received};
 use rebucket_worker::rename::{Delivery, RenameError};
-use rebucket_worker::store::ObjectStore as _;
 use rebucket_worker::store::s3::S3Store;
+use rebucket_worker::store::{BucketFacts, ObjectStore as _, Versioning};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -53,6 +53,11 @@ fn only_off_is_no_legal_hold() {
             unreachable!("asked for a head");
         };
         assert_eq!(head.lock.legal_hold, is_hold, "{status}");
+        let head = head_with("x-amz-object-lock-event-hold", status.as_bytes());
+        let Told::Head(head) = Call::Head.answered(head).unwrap() else {
+            unreachable!("asked for a head");
+        };
+        assert_eq!(head.lock.event_hold.is_some(), is_hold, "{status}");
         let body = Call::Hold.body().replace("ON", status);
         let told = Call::Hold.answered(http(200, &[], body.as_bytes()));
         let is = matches!(told, Ok(Told::Hold(is)) if is == is_hold);
@@ -60,63 +65,80 @@ fn only_off_is_no_legal_hold() {
     }
 }
 
+const LIST: &str = "<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>";
+
+/// The settings of a bucket that answers so about locks and versions.
+fn facts(lock: &[u8], versioning: &[u8]) -> Result<BucketFacts, ErrorClass> {
+    let listener = Listener::new();
+    let store = S3Store::new(&s3_client(&listener.url), Metrics::new().unwrap());
+    let (list, ownership) = (http(200, &[], LIST.as_bytes()), http(404, &[], b""));
+    let place = "s3://bkt/".parse().unwrap();
+    let answers = [list, ownership, lock.to_vec(), versioning.to_vec()];
+    let answered = listener.answering(&answers, store.bucket_facts(&place));
+    answered.map_err(|error| error.class())
+}
+
+fn versioning(status: &str) -> String {
+    format!("<VersioningConfiguration>{status}</VersioningConfiguration>")
+}
+
 /// An answer that was lost does not say that no object can be locked.
 #[test]
 fn a_bucket_has_no_lock_only_if_it_says_so() {
-    let list = "<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>";
     let locked = "<ObjectLockConfiguration><ObjectLockEnabled>Enabled</ObjectLockEnabled>\
                   </ObjectLockConfiguration>";
-    let facts = |lock: Vec<u8>| {
-        let (listener, list) = (Listener::new(), http(200, &[], list.as_bytes()));
-        let store = S3Store::new(&s3_client(&listener.url), Metrics::new().unwrap());
-        let ownership = http(404, &[], b"");
-        let place = "s3://bkt/".parse().unwrap();
-        listener
-            .answering(&[list, ownership, lock], store.bucket_facts(&place))
-            .map(|facts| facts.has_lock)
-            .map_err(|error| error.class())
-    };
+    let never = http(200, &[], versioning("").as_bytes());
+    let has_lock = |lock: &[u8]| facts(lock, &never).map(|facts| facts.has_lock);
     let whole = http(200, &[], locked.as_bytes());
-    assert_eq!(facts(whole.clone()), Ok(true));
-    assert_eq!(facts(http(404, &[], b"")), Ok(false));
+    assert_eq!(has_lock(&whole), Ok(true));
+    let none = b"<Error><Code>ObjectLockConfigurationNotFoundError</Code></Error>";
+    assert_eq!(has_lock(&http(404, &[], none)), Ok(false));
+    // Nobody knows whose that is.
+    assert_eq!(has_lock(&http(404, &[], b"")), Err(ErrorClass::Transient));
     // An endpoint that does not know the query.
-    assert_eq!(facts(http(200, &[], list.as_bytes())), Ok(false));
+    assert_eq!(has_lock(&http(200, &[], LIST.as_bytes())), Ok(false));
     let lost = Err(ErrorClass::Transient);
-    assert_eq!(facts(whole[..whole.len() - 9].to_vec()), lost);
+    assert_eq!(has_lock(&whole[..whole.len() - 9]), lost);
     for end in 0..locked.len() {
         let part = &locked.as_bytes()[..end];
-        assert_eq!(facts(http(200, &[], part)), lost, "{}", &locked[..end]);
+        assert_eq!(has_lock(&http(200, &[], part)), lost, "{}", &locked[..end]);
     }
 }
 
-/// The same of versions; whatever is not the answer counts as versions.
+/// The same of versions; whatever is not the answer says nothing.
 #[test]
-fn a_bucket_has_no_versions_only_if_it_says_so() {
-    let document =
-        |status: &str| format!("<VersioningConfiguration>{status}</VersioningConfiguration>");
-    let asked = |answer: Vec<u8>| {
-        let listener = Listener::new();
-        let store = S3Store::new(&s3_client(&listener.url), Metrics::new().unwrap());
-        let bucket = BucketName::new("bkt").unwrap();
-        let answered = listener.answering(&[answer], store.has_versions(&bucket));
-        answered.map_err(|error| error.class())
-    };
-    let never = document("");
-    assert_eq!(asked(http(200, &[], never.as_bytes())), Ok(false));
-    for status in ["Enabled", "Suspended", "Odd"] {
-        let body = document(&format!("<Status>{status}</Status>"));
-        assert_eq!(asked(http(200, &[], body.as_bytes())), Ok(true), "{status}");
+fn a_bucket_keeps_versions_as_it_says_and_else_nobody_knows() {
+    let unlocked = http(404, &[], b"");
+    let asked = |answer: Vec<u8>| facts(&unlocked, &answer).map(|facts| facts.versioning);
+    let never = versioning("");
+    assert_eq!(
+        asked(http(200, &[], never.as_bytes())),
+        Ok(Versioning::Never)
+    );
+    for (status, said) in [
+        ("Enabled", Versioning::Enabled),
+        ("Suspended", Versioning::Suspended),
+        ("Odd", Versioning::Unknown),
+    ] {
+        let body = versioning(&format!("<Status>{status}</Status>"));
+        assert_eq!(asked(http(200, &[], body.as_bytes())), Ok(said), "{status}");
     }
+    let unknown = Ok(Versioning::Unknown);
     for end in 0..never.len() {
         let part = &never.as_bytes()[..end];
-        assert_eq!(asked(http(200, &[], part)), Ok(true), "{}", &never[..end]);
+        assert_eq!(asked(http(200, &[], part)), unknown, "{}", &never[..end]);
     }
-    let list = "<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>";
-    assert_eq!(asked(http(200, &[], list.as_bytes())), Ok(true));
-    for status in [403, 404, 501] {
-        assert_eq!(asked(http(status, &[], b"")), Ok(true), "{status}");
+    assert_eq!(asked(http(200, &[], LIST.as_bytes())), unknown);
+    let error = |code: &str| format!("<Error><Code>{code}</Code></Error>");
+    for (status, code) in [(403, "AccessDenied"), (404, "Odd"), (501, "NotImplemented")] {
+        let answer = http(status, &[], error(code).as_bytes());
+        assert_eq!(asked(answer), unknown, "{status}");
+        // Nobody knows whose that is.
+        let bare = asked(http(status, &[], b""));
+        assert_eq!(bare, Err(ErrorClass::Transient), "{status}");
     }
-    assert_eq!(asked(http(503, &[], b"")), Err(ErrorClass::Throttled));
+    let busy = http(503, &[], error("SlowDown").as_bytes());
+    assert_eq!(asked(busy), Err(ErrorClass::Throttled));
 }
 
 /// A document can be complete and the list in it not: HEAD counted the tags.
@@ -151,7 +173,7 @@ fn fewer_tags_than_were_counted_are_not_the_tags() {
         head_with("x-amz-tagging-count", b"2"),
         http(200, &[], b"<ListObjectAnnotationsOutput/>"),
         http(200, &[], one.as_bytes()),
-        http(403, &[], b""),
+        http(403, &[], b"<Error><Code>AccessDenied</Code></Error>"),
     ];
     let renamed = listener.answering(&answers, renamer.rename(&task, &delivery));
     let Err(RenameError::Failed { reason, detail, .. }) = renamed else {

@@ -5,8 +5,10 @@ use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 use rebucket_protocol::{
-    BucketName, ETag, IfExists, JobId, JobOptions, ObjectKey, ObjectUri, Outcome, OutcomeRecord,
-    Pins, Reason, RenameTask, StorageClass, TaskId, Timestamp, VersionId, VersionPolicy, Waiver,
+    BucketName, ETag, Evidence, IfExists, JobId, JobOptions, ObjectKey, ObjectUri, Outcome,
+    OutcomeRecord, Pins, Reason, RenameTask, StorageClass, SubmissionId, TaskId, Timestamp,
+    VersionId,
+    VersionPolicy, Waiver,
 };
 
 /// A piece of text that means something to a URL, an XML answer, a CSV field,
@@ -119,6 +121,10 @@ pub(crate) fn task_id(job: &JobId) -> impl Strategy<Value = TaskId> + use<> {
     prop_oneof![by_row, named]
 }
 
+pub(crate) fn submission() -> impl Strategy<Value = Option<SubmissionId>> {
+    prop::option::of(any::<u128>().prop_map(SubmissionId::from_bits))
+}
+
 fn pins() -> impl Strategy<Value = Pins> {
     let each = (
         prop::option::of(version()),
@@ -143,11 +149,13 @@ fn storage_class() -> impl Strategy<Value = StorageClass> {
 fn options() -> impl Strategy<Value = JobOptions> {
     let waive = prop::sample::subsequence(Waiver::ALL.to_vec(), 0..=Waiver::ALL.len());
     let versioned = prop::sample::select(vec![VersionPolicy::Marker, VersionPolicy::Purge]);
-    (prop::option::of(storage_class()), waive, versioned).prop_map(
-        |(storage_class, waive, versioned)| JobOptions {
+    let owner = prop::option::of("[0-9]{12}".prop_map(|digits| digits.parse().unwrap()));
+    (prop::option::of(storage_class()), waive, versioned, owner).prop_map(
+        |(storage_class, waive, versioned, owner)| JobOptions {
             storage_class,
             waive: waive.into_iter().collect::<BTreeSet<_>>(),
             versioned,
+            owner,
         },
     )
 }
@@ -160,6 +168,7 @@ pub(crate) fn task() -> impl Strategy<Value = RenameTask> {
         prop::sample::select(exists),
         pins(),
         prop::option::of(timestamp()),
+        submission(),
         options(),
     );
     (ids, uri(), uri(), rest)
@@ -167,11 +176,17 @@ pub(crate) fn task() -> impl Strategy<Value = RenameTask> {
             source != destination
         })
         .prop_map(
-            |((id, job), source, destination, (if_exists, pins, submitted, options))| {
+            |(
+                (id, job),
+                source,
+                destination,
+                (if_exists, pins, submitted, submission, options),
+            )| {
                 let mut task = RenameTask::new(job, id, source, destination).unwrap();
                 task.if_exists = if_exists;
                 task.pins = pins;
                 task.submitted = submitted;
+                task.submission = submission;
                 task.options = options;
                 task
             },
@@ -193,13 +208,22 @@ pub(crate) fn record() -> impl Strategy<Value = OutcomeRecord> {
         any::<u64>(),
         prop::option::of(etag()),
     );
+    let landed = (
+        prop::option::of(version()),
+        prop::option::of(timestamp()),
+        prop::option::of(Just(Evidence::Date)),
+    );
     let when = (any::<u32>(), timestamp(), timestamp(), text());
     let job = JobId::new("job").unwrap();
-    (task_id(&job), uri(), uri(), how, when).prop_map(
-        |(task, source, destination, (outcome, reason, detail, bytes, etag), when)| {
+    let task = (task_id(&job), submission());
+    (task, uri(), uri(), (how, landed), when).prop_map(
+        |((task, submission), source, destination, (how, landed), when)| {
+            let (outcome, reason, detail, bytes, etag) = how;
+            let (version, modified, evidence) = landed;
             let (attempts, started, ended, worker) = when;
             OutcomeRecord {
                 task,
+                submission,
                 source,
                 destination,
                 outcome,
@@ -207,6 +231,9 @@ pub(crate) fn record() -> impl Strategy<Value = OutcomeRecord> {
                 detail,
                 bytes,
                 etag,
+                version,
+                modified,
+                evidence,
                 attempts,
                 started,
                 ended,

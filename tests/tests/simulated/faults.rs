@@ -197,6 +197,86 @@ async fn answers_that_take_their_time() {
     survive_everywhere(&[before, after, slow], |_| true).await;
 }
 
+/// What a proxy, a load balancer or a captive portal says is nothing that S3
+/// says: not that an object is there or is not, not that it was copied or
+/// deleted, not that we may not.
+#[tokio::test]
+async fn pages_of_proxies_and_captive_portals() {
+    let pages = [200, 302, 403, 404, 409, 412].map(Action::proxy);
+    survive_everywhere(&pages, |_| true).await;
+}
+
+fn bare(status: u16, when: When) -> Action {
+    Action::Proxy {
+        status,
+        content_type: "text/plain".to_owned(),
+        body: String::new(),
+        when,
+    }
+}
+
+#[tokio::test]
+async fn answers_of_others_that_are_not_even_pages() {
+    let bare = [200, 204, 301, 403, 404, 412].map(|status| bare(status, When::Before));
+    survive_everywhere(&bare, |_| true).await;
+}
+
+#[tokio::test]
+async fn pages_in_the_place_of_answers_that_were_given() {
+    let pages = [200, 404].map(|status| Action::Proxy {
+        status,
+        content_type: "text/html".to_owned(),
+        body: "<html></html>".to_owned(),
+        when: When::After,
+    });
+    survive_everywhere(&pages, |_| true).await;
+}
+
+/// The looks in the middle of a rename, and the one right before the delete.
+#[tokio::test]
+async fn every_look_is_answered_by_somebody_else() {
+    let mut strikes = Strikes::new().await;
+    for skip in 0..5 {
+        for action in [bare(404, When::Before), Action::proxy(404)] {
+            strikes.add(&in_parts(properties()), "HeadObject", action);
+            let last = strikes.rules.pop().unwrap();
+            strikes.rules.push(last.skip(skip).times(1));
+        }
+    }
+    strikes.survive().await;
+}
+
+/// The queue's answers are looked at in the same way.
+#[tokio::test]
+async fn pages_in_front_of_the_queue() {
+    let stage = Stage::new().await;
+    let mut tasks = Vec::new();
+    for number in 1..=4 {
+        let (from, to) = (format!("{number}/a"), format!("{number}/b"));
+        stage.put(&from, &small(NewObject::default()));
+        tasks.push(stage.world.task(number, &from, &to));
+    }
+    let mut faults = Vec::new();
+    for operation in ["ReceiveMessage", "DeleteMessageBatch"] {
+        for action in [
+            Action::proxy(200),
+            Action::proxy(404),
+            bare(200, When::Before),
+        ] {
+            faults.push(Rule::on(operation, action).times(1));
+        }
+    }
+    stage.carry_out("", &tasks, faults).await;
+    for fault in stage.simulator.faults().list() {
+        assert!(
+            fault.struck > 0,
+            "{:?} was never asked for",
+            fault.rule.operations
+        );
+    }
+    stage.assert_all_renamed(4).await;
+}
+
 /// A prefix that is throttled slows down nobody else.
 #[tokio::test]
 async fn a_prefix_that_is_throttled_for_a_while() {

@@ -8,11 +8,13 @@
 )]
 
 mod accounting;
+mod endpoints;
 mod faults;
 mod fleet;
 mod large;
 mod messages;
 mod properties;
 mod stage;
+mod submissions;
 mod unseen;
 mod versions;

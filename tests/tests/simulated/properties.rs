@@ -8,9 +8,9 @@ use rebucket_protocol::Reason;
 use rebucket_simulator::clock::Millis;
 use rebucket_simulator::s3::{
     ALL_USERS, AclRequest, BucketSettings, ChecksumAlgorithm, ChecksumKept, ChecksumType,
-    Encryption, Grant, Grantee, Layout, Metadata, NewObject, OWNER, Object, ObjectRef, Ownership,
-    Permission, PutAnnotationRequest, RestoreRequest, Retention, RetentionMode, SparseObject,
-    StorageClass, limits::MIB,
+    Encryption, EventHold, Grant, Grantee, HoldPeriod, Layout, Metadata, NewObject, OWNER, Object,
+    ObjectRef, Ownership, Permission, PutAnnotationRequest, RestoreRequest, Retention,
+    RetentionMode, SparseObject, StorageClass, limits::MIB,
 };
 
 use crate::stage::{IN_PARTS, Stage, in_parts, small};
@@ -311,5 +311,35 @@ async fn retention_and_legal_hold() {
         let versions = bucket.versions(&format!("in/{number}"));
         assert_eq!(versions.len(), 2);
         assert!(versions[0].object.as_ref().unwrap().retention.is_some());
+    }
+}
+
+#[tokio::test]
+async fn event_holds() {
+    let stage = Stage::with(BucketSettings {
+        object_lock: true,
+        ..BucketSettings::default()
+    })
+    .await;
+    let now = stage.simulator.clock().now();
+    let retention = Some(Retention {
+        mode: RetentionMode::Governance,
+        until: Millis(now.seconds() * 1000) + DAY,
+    });
+    let mut objects = Vec::new();
+    for period in [HoldPeriod::Days(36_500), HoldPeriod::Years(7)] {
+        for retention in [None, retention] {
+            for make in [small, in_parts] {
+                objects.push(make(NewObject {
+                    retention,
+                    event_hold: Some(EventHold::on(period)),
+                    ..NewObject::default()
+                }));
+            }
+        }
+    }
+    let objects: [SparseObject; 8] = objects.try_into().unwrap();
+    for moved in carry_objects(&stage, objects).await {
+        assert!(moved.event_hold.is_some_and(|hold| hold.on));
     }
 }

@@ -1,8 +1,10 @@
 //! Buckets that keep versions: what stays, and what goes.
 
-use rebucket_protocol::Reason;
+use rebucket_protocol::{Outcome, Reason};
 use rebucket_simulator::http::{Action, Rule, When};
-use rebucket_simulator::s3::{BucketSettings, NewObject, Retention, RetentionMode, Versioning};
+use rebucket_simulator::s3::{
+    BucketSettings, DeleteObjectRequest, NewObject, Retention, RetentionMode, Versioning,
+};
 
 use crate::stage::{IN_PARTS, Stage, in_parts, small};
 
@@ -129,4 +131,77 @@ async fn a_locked_version_is_not_purged() {
     stage.world.report.assert_failed(1, Reason::Locked).await;
     assert_eq!(stage.object("in/a"), Some(before));
     assert_eq!(history(&stage, "in/a").len(), 1);
+}
+
+/// One object behind another one or a marker, in a suspended bucket; the same
+/// at both ends of a rename.
+#[tokio::test]
+async fn a_version_null_behind_another_is_destroyed_only_if_the_job_says_so() {
+    let stage = Stage::new().await;
+    let bucket = stage.world.bucket.name.clone();
+    let set = |versioning| {
+        let mut s3 = stage.simulator.s3();
+        let now = stage.simulator.clock().now();
+        s3.put_bucket_versioning(&bucket, versioning, now).unwrap();
+    };
+    for key in ["in/1", "out/2", "in/4", "out/5"] {
+        stage.put(key, &small(NewObject::default()));
+    }
+    set(Versioning::Enabled);
+    stage.put("in/1", &small(NewObject::default()));
+    stage.put("in/4", &small(NewObject::default()));
+    for key in ["out/2", "out/5"] {
+        let delete = DeleteObjectRequest::new(&bucket, key);
+        let now = stage.simulator.clock().now();
+        stage.simulator.s3().delete_object(&delete, now).unwrap();
+    }
+    set(Versioning::Suspended);
+    for key in ["in/2", "in/3", "in/5"] {
+        stage.put(key, &small(NewObject::default()));
+    }
+    let keys = ["in/1", "in/2", "out/1", "out/2"];
+    let before = keys.map(|key| history(&stage, key));
+    let task = |number: u32| {
+        let (from, to) = (format!("in/{number}"), format!("out/{number}"));
+        stage.world.task(number, &from, &to)
+    };
+    let waived = |number| task(number).with("waive", vec!["history"]);
+    let tasks = [task(1), task(2), task(3), waived(4), waived(5)];
+    let worker = stage.start("").await;
+    stage.world.queue.send(&tasks).await;
+    let log = worker.drain(&stage.world.queue).await;
+    assert!(log.contains("versioning is suspended"), "{log}");
+    let report = &stage.world.report;
+    for number in [1, 2] {
+        report.assert_failed(number, Reason::HistoryAtRisk).await;
+    }
+    assert_eq!(keys.map(|key| history(&stage, key)), before);
+    for number in [3, 4, 5] {
+        report.assert_ended(number, Outcome::Renamed, None).await;
+    }
+}
+
+/// Locks that may not be seen are said at start, and refused for each object.
+#[tokio::test]
+async fn a_missing_permission_to_see_locks_is_said_at_start() {
+    let stage = Stage::with(BucketSettings {
+        object_lock: true,
+        ..BucketSettings::default()
+    })
+    .await;
+    stage.put("in/a", &small(NewObject::default()));
+    let denied = Rule::on("GetObjectRetention", Action::error(403, "AccessDenied"));
+    stage.simulator.fault(denied);
+    let task = stage.world.task(1, "in/a", "out/a");
+    let worker = stage.start("").await;
+    stage.world.queue.send(&[task]).await;
+    let log = worker.drain(&stage.world.queue).await;
+    for said in ["s3:GetObjectRetention", &stage.world.bucket.name] {
+        let warned = |line: &str| line.contains("WARN") && line.contains(said);
+        assert!(log.lines().any(warned), "{said}: {log}");
+    }
+    assert!(!log.contains("permission=\"s3:GetObjectLegalHold"), "{log}");
+    let report = &stage.world.report;
+    report.assert_failed(1, Reason::AccessDenied).await;
+    assert!(stage.object("in/a").is_some() && stage.object("out/a").is_none());
 }

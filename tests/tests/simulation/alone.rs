@@ -30,7 +30,7 @@ pub(crate) fn engine(
     metrics: &Metrics,
 ) -> Renamer {
     let bucket = |name: &BucketName| Bucket {
-        facts: fleet.facts,
+        facts: fleet.facts_of(name),
         abilities: fleet.abilities.clone(),
         scratch: format!("s3://{name}/.rebucket/").parse().unwrap(),
     };
@@ -46,7 +46,11 @@ pub(crate) fn engine(
         host,
     };
     Renamer::new(
-        Arc::new(SimStore::new(Arc::clone(process), true)),
+        Arc::new(SimStore::new(
+            Arc::clone(process),
+            true,
+            fleet.hidden.clone(),
+        )),
         buckets.map(|name| (name.clone(), bucket(name))).collect(),
         settings,
         metrics.clone(),
@@ -60,7 +64,7 @@ pub(crate) fn received(deadline: Instant) -> Received {
         id: "m".to_owned(),
         receipt: ReceiptHandle("r".to_owned()),
         body: String::new(),
-        receive_count: 1,
+        receive_count: Some(1),
         sent: None,
         deadline,
     }

@@ -29,7 +29,7 @@ fn a_message_is_asked_for_with_its_age_and_its_deliveries() {
         queue.receive(1, VISIBILITY, Duration::ZERO).await
     });
     let received = told.unwrap().remove(0);
-    assert_eq!(received.receive_count, 3);
+    assert_eq!(received.receive_count, Some(3));
     assert_eq!(received.sent, Timestamp::from_unix(1_700_000_000, 0));
     let mut names = body(&sent[0])["MessageSystemAttributeNames"].clone();
     names
@@ -55,7 +55,7 @@ fn a_message_is_parked_in_the_dead_letter_queue() {
             id: "m".to_owned(),
             receipt: ReceiptHandle("r".to_owned()),
             body: "b".to_owned(),
-            receive_count: 1,
+            receive_count: Some(1),
             sent: None,
             deadline: Instant::now(),
         };

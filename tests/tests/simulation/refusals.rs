@@ -3,7 +3,8 @@
 use rebucket_protocol::{IfExists, Outcome, Reason};
 use rebucket_simulator::clock::Millis;
 use rebucket_simulator::s3::{
-    Content, CustomerKey, Encryption, NewObject, Retention, RetentionMode, StorageClass, Versioning,
+    Content, CustomerKey, Encryption, EventHold, HoldPeriod, NewObject, Retention, RetentionMode,
+    StorageClass, Versioning,
 };
 use rebucket_tests::simulation::cloud::{EPOCH, State};
 use rebucket_tests::simulation::deaths::enact;
@@ -76,6 +77,10 @@ fn to_purge_a_locked_version() {
                 mode: RetentionMode::Governance,
                 until: Millis(EPOCH.0 + 3_600_000),
             }),
+            ..NewObject::default()
+        },
+        NewObject {
+            event_hold: Some(EventHold::on(HoldPeriod::Days(1))),
             ..NewObject::default()
         },
     ];

@@ -1,6 +1,6 @@
 //! The source is gone, or another object by now: was the rename done?
 
-use rebucket_protocol::{Outcome, Reason};
+use rebucket_protocol::{Evidence, Outcome, Reason};
 use rebucket_simulator::s3::Content;
 use rebucket_tests::simulation::outsider::{Act, Appointment};
 use rebucket_tests::simulation::scenarios::Scenario;
@@ -113,6 +113,38 @@ fn what_has_another_size_than_the_task_names_is_not_the_finished_rename() {
         |message| message["src"]["size"] = json!(1),
     );
     assert_eq!(told.reason, Some(Reason::SourceMissing), "{told:?}");
+}
+
+#[test]
+fn what_counts_as_done_by_its_date_alone_says_so() {
+    let mut scenario = scenario("single");
+    scenario.scene.objects.clear();
+    let destination = scenario.scene.jobs[0].destination.clone();
+    let told = play(
+        &scenario,
+        |state, now| state.outsider(&destination, &other(), now),
+        |_| {},
+    );
+    assert_eq!(told.outcome, Outcome::AlreadyRenamed, "{told:?}");
+    assert_eq!(told.record.evidence, Some(Evidence::Date), "{told:?}");
+    assert!(told.record.modified.is_some(), "{told:?}");
+}
+
+#[test]
+fn what_counts_as_done_by_its_pins_does_not_speak_of_dates() {
+    let scenario = scenario("pinned");
+    let copy = Act::Put(copied(&scenario).made);
+    let told = changed(&scenario, Act::Delete, Some(copy));
+    assert_eq!(told.outcome, Outcome::AlreadyRenamed, "{told:?}");
+    assert_eq!(told.record.evidence, None, "{told:?}");
+}
+
+#[test]
+fn the_report_names_the_version_at_the_new_name() {
+    let scenario = scenario("marker");
+    let told = play(&scenario, |_, _| {}, |_| {});
+    assert_eq!(told.outcome, Outcome::Renamed, "{told:?}");
+    assert!(told.record.version.is_some(), "{told:?}");
 }
 
 #[test]

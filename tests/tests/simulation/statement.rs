@@ -2,7 +2,7 @@
 
 use rebucket_protocol::{Reason, RenameTask, Waiver};
 use rebucket_simulator::s3::{
-    AclRequest, CannedAcl, Encryption, NewObject, StorageClass, Versioning,
+    AclRequest, CannedAcl, Encryption, EventHold, HoldPeriod, NewObject, StorageClass, Versioning,
 };
 use rebucket_tests::simulation::scenarios::Scenario;
 use rebucket_tests::simulation::scene::{Job, NEW, OLD, place};
@@ -50,17 +50,25 @@ fn untrue() -> Vec<(Waiver, Scenario)> {
         legal_hold: Some(true),
         ..NewObject::default()
     };
+    let event_held = NewObject {
+        event_hold: Some(EventHold::on(HoldPeriod::Years(1))),
+        ..NewObject::default()
+    };
     // Versions and locks came to the buckets after the worker did.
-    let mut locked = two(held);
-    for bucket in [&mut locked.scene.old, &mut locked.scene.new] {
-        bucket.versioning = Versioning::Enabled;
-        bucket.object_lock = true;
-    }
+    let locked = |source| {
+        let mut locked = two(source);
+        for bucket in [&mut locked.scene.old, &mut locked.scene.new] {
+            bucket.versioning = Versioning::Enabled;
+            bucket.object_lock = true;
+        }
+        locked
+    };
     vec![
         (Waiver::Redirect, two(redirect)),
         (Waiver::Acl, two(public)),
         (Waiver::Encryption, two(kms)),
-        (Waiver::Lock, locked),
+        (Waiver::Lock, locked(held)),
+        (Waiver::Lock, locked(event_held)),
         (Waiver::StorageClass, two(NewObject::default())),
     ]
 }

@@ -29,6 +29,8 @@ pub(crate) fn scenario(name: &str) -> Scenario {
 pub(crate) struct Told {
     pub(crate) outcome: Outcome,
     pub(crate) reason: Option<Reason>,
+    /// The line of the report.
+    pub(crate) record: OutcomeRecord,
     pub(crate) asked: Vec<Asked>,
     /// Whether the source is the one that was there at first.
     pub(crate) source_stays: bool,
@@ -109,6 +111,7 @@ pub(crate) fn play(
             Told {
                 outcome: record.outcome,
                 reason: record.reason,
+                record,
                 asked,
                 source_stays: origin(&job.source, state) == there.0,
                 source_is_there: origin(&job.source, state).is_some(),

@@ -14,6 +14,7 @@ use rebucket_tests::simulation::scene::{OLD, place};
 use rebucket_tests::simulation::store::Blueprint;
 use rebucket_worker::rename::unseen::{SAMPLED, is_sampled};
 use rebucket_worker::rename::{Finished, VerifyMode};
+use rebucket_worker::store::Versioning;
 use rebucket_worker::store::endpoint::Precondition;
 
 use crate::alone::{bench, class, reason};
@@ -116,7 +117,13 @@ fn exceptions() -> Vec<Exception> {
             it.scene.fleet.assume_plain = false;
         }),
         Exception::scene("the bucket may have versions", |it| {
-            it.scene.fleet.facts.has_versions = true;
+            it.scene.fleet.facts.versioning = Versioning::Enabled;
+        }),
+        Exception::scene("the copy may destroy an older version", |it| {
+            it.scene.fleet.new_versioning = Some(Versioning::Suspended);
+        }),
+        Exception::scene("the destination's bucket does not say", |it| {
+            it.scene.fleet.new_versioning = Some(Versioning::Unknown);
         }),
         Exception::task("the tag is not known", with!(pins.etag = None)),
         Exception::task(

@@ -6,8 +6,9 @@ use std::collections::BTreeMap;
 use rebucket_protocol::{ETag, ObjectUri, StorageClass, Timestamp, VersionId};
 use rebucket_worker::store::object::{
     Acl, Attributes, ChecksumAlgorithm, ChecksumKind, Checksums, ContentHeaders, Encryption,
-    Grantee, ObjectLock, Permission, PinnedSource, Tags,
+    EventHold, Grantee, HoldPeriod, ObjectLock, Permission, PinnedSource, Tags,
 };
+use rebucket_worker::store::s3::expecting_owner;
 use rebucket_worker::store::{
     CompleteRequest, CopyRequest, DeleteRequest, HeadScope, ObjectStore as _, PartRange,
     PartReceipt, Replaces, UploadId,
@@ -88,6 +89,9 @@ fn rich() -> Attributes {
             mode: text("GOVERNANCE"),
             retain_until: Timestamp::from_unix(2_000_000_000, 0),
             legal_hold: true,
+            event_hold: Some(EventHold {
+                then: Some(HoldPeriod::Years(7)),
+            }),
         },
         redirect: text("/elsewhere"),
         checksum: Some((ChecksumAlgorithm::Crc64Nvme, Some(ChecksumKind::FullObject))),
@@ -95,7 +99,7 @@ fn rich() -> Attributes {
 }
 
 /// Headers that a copy in one request and the creation of an upload share.
-const UNKEPT: [(&str, &str); 10] = [
+const UNKEPT: [(&str, &str); 12] = [
     ("x-amz-storage-class", "STANDARD_IA"),
     ("x-amz-server-side-encryption", "aws:kms"),
     ("x-amz-server-side-encryption-aws-kms-key-id", "k"),
@@ -108,6 +112,8 @@ const UNKEPT: [(&str, &str); 10] = [
         "2033-05-18T03:33:20Z",
     ),
     ("x-amz-object-lock-legal-hold", "ON"),
+    ("x-amz-object-lock-event-hold", "ON"),
+    ("x-amz-object-lock-event-hold-duration-years", "7"),
     ("x-amz-website-redirect-location", "/elsewhere"),
 ];
 
@@ -146,6 +152,55 @@ fn a_copy_is_pinned_and_creates_only() {
             ("x-amz-metadata-directive", "COPY"),
             ("x-amz-tagging-directive", "COPY"),
         ],
+    );
+}
+
+/// All that is asked for about objects, and whose they must be.
+#[test]
+fn a_request_names_the_owner_that_its_task_names() {
+    let owner = "123456789012";
+    let (source, destination) = (pinned(), uri("s3://bkt/new"));
+    let attributes = bare();
+    let request = CopyRequest {
+        source: &source,
+        destination: &destination,
+        replaces: Replaces::Nothing,
+        attributes: &attributes,
+        keep_tags: true,
+    };
+    let (object, etag) = (&source.object, &source.etag);
+    let (sent, _) = send(
+        vec![answer(&[], COPIED), answer(&[], ""), answer(&[], COPIED)],
+        async |store| {
+            let named = async {
+                store.copy(request).await.unwrap();
+                store
+                    .delete(DeleteRequest::IfMatch { object, etag })
+                    .await
+                    .unwrap();
+            };
+            expecting_owner(Some(owner.parse().unwrap()), named).await;
+            expecting_owner(None, store.copy(request)).await.unwrap();
+        },
+    );
+    let (of, of_source) = (
+        "x-amz-expected-bucket-owner",
+        "x-amz-source-expected-bucket-owner",
+    );
+    let named = sent
+        .iter()
+        .map(|sent| [sent.header(of), sent.header(of_source)]);
+    let expected = [
+        [Some(owner), Some(owner)],
+        [Some(owner), None],
+        [None, None],
+    ];
+    assert!(named.eq(expected), "{sent:#?}");
+    // A header that is not signed could be taken away on the way.
+    let signed = sent[0].header("authorization").unwrap();
+    assert!(
+        signed.contains(of) && signed.contains(of_source),
+        "{signed}"
     );
 }
 
@@ -317,6 +372,30 @@ fn a_head_names_the_version_and_the_part_and_asks_for_checksums() {
 }
 
 #[test]
+fn a_head_shows_an_event_hold_and_its_period() {
+    let head = |more: &[(&str, &str)]| {
+        let mut headers = vec![("etag", QUOTED), ("content-length", "9")];
+        headers.extend(more);
+        let (_, told) = send(vec![answer(&headers, "")], async |store| {
+            let object = uri("s3://bkt/old");
+            store.head(&object, HeadScope::default()).await
+        });
+        told.map(|head| head.lock.event_hold)
+    };
+    let on = ("x-amz-object-lock-event-hold", "ON");
+    let days = ("x-amz-object-lock-event-hold-duration-days", "30");
+    let years = ("x-amz-object-lock-event-hold-duration-years", "7");
+    let then = |then| Some(EventHold { then });
+    assert_eq!(head(&[]).unwrap(), None);
+    assert_eq!(head(&[on]).unwrap(), then(None));
+    let period = Some(HoldPeriod::Days(30));
+    assert_eq!(head(&[on, days]).unwrap(), then(period));
+    let period = Some(HoldPeriod::Years(7));
+    assert_eq!(head(&[on, years]).unwrap(), then(period));
+    assert!(head(&[on, days, years]).is_err());
+}
+
+#[test]
 fn properties_are_read_of_the_version_that_was_inspected() {
     let object = uri("s3://bkt/old");
     let of = Some(version());
@@ -340,11 +419,16 @@ fn properties_are_read_of_the_version_that_was_inspected() {
     assert!(told.unwrap());
     assert!(sent[0].asks("versionId=v1"), "{sent:?}");
     let retention = "<Retention><Mode>GOVERNANCE</Mode>\
-                     <RetainUntilDate>2033-05-18T03:33:20Z</RetainUntilDate></Retention>";
+                     <RetainUntilDate>2033-05-18T03:33:20Z</RetainUntilDate>\
+                     <EventHold>ON</EventHold><EventHoldDuration><Days>90</Days>\
+                     </EventHoldDuration></Retention>";
     let (sent, told) = send(vec![answer(&[], retention)], async |store| {
         store.retention(&object, of.as_ref()).await
     });
-    assert_eq!(told.unwrap().mode.as_deref(), Some("GOVERNANCE"));
+    let lock = told.unwrap();
+    assert_eq!(lock.mode.as_deref(), Some("GOVERNANCE"));
+    let then = lock.event_hold.and_then(|hold| hold.then);
+    assert_eq!(then, Some(HoldPeriod::Days(90)));
     assert!(sent[0].asks("versionId=v1"), "{sent:?}");
 }
 

@@ -46,6 +46,11 @@ impl FifoOrder {
     }
 
     fn new(group: String, task: &RenameTask) -> Self {
+        // A queue takes no id twice: two jobs of one name must not share any.
+        let row = match task.submission {
+            Some(submission) => format!("{submission}/{}", task.id().name()),
+            None => task.id().to_string(),
+        };
         // The second leg of a row is another message than the first.
         let leg = match task.leg() {
             Some(Leg::In) => ".in",
@@ -53,7 +58,7 @@ impl FifoOrder {
         };
         Self {
             group,
-            deduplication: format!("{}{leg}", task.id()),
+            deduplication: format!("{row}{leg}"),
         }
     }
 

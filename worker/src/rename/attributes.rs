@@ -4,19 +4,23 @@
 use rebucket_protocol::{JobOptions, Reason, Timestamp, Waiver};
 
 use super::plan::CopyPlan;
-use super::{Attempt, RenameError};
+use super::{Attempt, RenameError, TagsKnown};
 use crate::error::{ErrorClass, ServiceError};
 use crate::retry::{CallError, Policy};
 use crate::store::object::{
     Acl, Attributes, Encryption, ObjectHead, ObjectLock, Permission, PinnedSource, Tags,
 };
 
-/// Which of the properties that HEAD does not show must be known.
+/// Which of the properties that HEAD does not show must be known. Each that a
+/// missing permission hides from HEAD is asked for by name, unless what HEAD
+/// shows proves the permission: silence is no property.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Need {
     tags: Tagging,
     acl: bool,
-    lock: bool,
+    /// Mode, date and event hold: what `s3:GetObjectRetention` shows.
+    retention: bool,
+    legal_hold: bool,
 }
 
 /// When to ask for an object's tags.
@@ -24,7 +28,8 @@ pub(crate) struct Need {
 enum Tagging {
     Never,
     /// If HEAD counts some. Without the permission to read them, HEAD may
-    /// count none.
+    /// count none: enough only for a copy that the service carries the tags
+    /// to, and refuses without that permission.
     IfCounted,
     /// Unless HEAD counts none: what is not asked for now is lost.
     Always,
@@ -35,30 +40,58 @@ impl Need {
     pub(crate) const UNKEPT: Self = Self {
         tags: Tagging::Never,
         acl: true,
-        lock: true,
+        retention: true,
+        legal_hold: true,
     };
 
-    /// All, to send them with a multipart upload.
-    pub(crate) const TO_SEND: Self = Self {
-        tags: Tagging::Always,
-        acl: true,
-        lock: true,
-    };
-
-    /// All, to compare them with those of a copy.
+    /// All, to compare them with those of a copy that `CopyObject` makes.
     pub(crate) const EVERYTHING: Self = Self {
         tags: Tagging::IfCounted,
         acl: true,
-        lock: true,
+        retention: true,
+        legal_hold: true,
     };
 
-    /// What a copy must be asked for to compare it: a private object's copy
-    /// has no grants, so there is nothing to read back.
+    /// All, and none by HEAD's silence: to send them with a multipart upload,
+    /// or to compare them with those of an object that was found.
+    pub(crate) const BY_NAME: Self = Self {
+        tags: Tagging::Always,
+        acl: true,
+        retention: true,
+        legal_hold: true,
+    };
+
+    /// What a copy of this attempt must be asked for to compare it: it has no
+    /// tags, grants or locks that it was not given.
     pub(crate) fn to_compare(expected: &Attributes) -> Self {
         Self {
-            tags: Tagging::IfCounted,
+            tags: if expected.tags.is_empty() {
+                Tagging::IfCounted
+            } else {
+                Tagging::Always
+            },
             acl: expected.acl.is_some(),
-            lock: false,
+            retention: expected.lock.shows_retention(),
+            legal_hold: expected.lock.legal_hold,
+        }
+    }
+
+    /// What an object that was found must be asked for: tags and grants that
+    /// the source has not would show it to be another one. A lock would not.
+    pub(crate) fn to_recognise(expected: &Attributes) -> Self {
+        Self {
+            retention: expected.lock.shows_retention(),
+            legal_hold: expected.lock.legal_hold,
+            ..Self::BY_NAME
+        }
+    }
+
+    /// What is known of the tags of an object that was read by this need.
+    pub(crate) fn tags_known(self, head: &ObjectHead) -> TagsKnown {
+        match (self.tags, head.tag_count) {
+            (Tagging::Never, _) => TagsKnown::Unread,
+            (Tagging::IfCounted, None) => TagsKnown::BySilence,
+            (Tagging::IfCounted, Some(_)) | (Tagging::Always, _) => TagsKnown::ByName,
         }
     }
 }
@@ -79,11 +112,7 @@ impl Attempt<'_> {
         } else {
             None
         };
-        let lock = if need.lock {
-            self.read_lock(object, head).await?
-        } else {
-            head.lock.clone()
-        };
+        let lock = self.read_lock(object, head, need).await?;
         Ok(Attributes {
             headers: head.headers.clone(),
             metadata: head.metadata.clone(),
@@ -167,31 +196,39 @@ impl Attempt<'_> {
         }
     }
 
-    /// The lock of a source. HEAD leaves out what the credentials may not
-    /// read, so where there can be a lock and HEAD shows none, it is asked for
-    /// by name.
+    /// The lock, where there can be one. Retention and event hold need one
+    /// permission, the legal hold another, and HEAD leaves out what its caller
+    /// may not read. So each half that HEAD does not show is asked for by name.
     async fn read_lock(
         &self,
         object: &PinnedSource,
         head: &ObjectHead,
+        need: Need,
     ) -> Result<ObjectLock, RenameError> {
+        let mut lock = head.lock.clone();
+        // Object Lock needs versions, so what has none is not locked.
         let possible = self.bucket_of(object).facts.has_lock && head.version.is_some();
-        if !possible || !head.lock.is_none() || self.task.options.waives(Waiver::Lock) {
-            return Ok(head.lock.clone());
+        if !possible || self.task.options.waives(Waiver::Lock) {
+            return Ok(lock);
         }
         let (uri, version) = (&object.object, object.version.as_ref());
-        let retention = self
-            .caller
-            .call(Policy::READ, || self.store.retention(uri, version));
-        let retention = unless_unlocked(retention.await)?.unwrap_or_default();
-        let hold = self
-            .caller
-            .call(Policy::READ, || self.store.legal_hold(uri, version));
-        let legal_hold = unless_unlocked(hold.await)?.unwrap_or_default();
-        Ok(ObjectLock {
-            legal_hold,
-            ..retention
-        })
+        if need.retention && !lock.shows_retention() {
+            let read = self
+                .caller
+                .call(Policy::READ, || self.store.retention(uri, version));
+            lock = ObjectLock {
+                legal_hold: lock.legal_hold,
+                ..unless_unlocked(read.await, "s3:GetObjectRetention")?.unwrap_or_default()
+            };
+        }
+        if need.legal_hold && !lock.legal_hold {
+            let read = self
+                .caller
+                .call(Policy::READ, || self.store.legal_hold(uri, version));
+            lock.legal_hold =
+                unless_unlocked(read.await, "s3:GetObjectLegalHold")?.unwrap_or_default();
+        }
+        Ok(lock)
     }
 
     fn bucket_of(&self, object: &PinnedSource) -> &super::Bucket {
@@ -267,15 +304,18 @@ impl Attempt<'_> {
 }
 
 /// An object without a lock answers 404, and one that cannot have any 400.
-fn unless_unlocked<T>(answer: Result<T, CallError>) -> Result<Option<T>, RenameError> {
+fn unless_unlocked<T>(
+    answer: Result<T, CallError>,
+    permission: &str,
+) -> Result<Option<T>, RenameError> {
     match answer {
         Ok(answer) => Ok(Some(answer)),
         Err(CallError::Failed(error)) => match error.class() {
             ErrorClass::NotFound | ErrorClass::Invalid | ErrorClass::Unsupported => Ok(None),
             ErrorClass::Denied => {
                 let detail = format!(
-                    "{error}; grant s3:GetObjectRetention and s3:GetObjectLegalHold, or give \
-                     locks up with --waive lock"
+                    "{error}; grant {permission}, without which HEAD hides locks, or give locks \
+                     up with --waive lock"
                 );
                 Err(RenameError::failed(Reason::AccessDenied, detail))
             }
@@ -300,11 +340,12 @@ pub(crate) fn carried(source: Attributes, options: &JobOptions, now: Timestamp) 
     }
 }
 
-/// A retention that is over binds nobody, and none can be set in the past.
+/// A retention that is over at `now` binds nobody, and none can be set in the
+/// past. Under an event hold its mode is still that of the retention to come.
 fn unexpired(lock: ObjectLock, now: Timestamp) -> ObjectLock {
     if lock.retain_until.is_some_and(|at| at <= now) {
         ObjectLock {
-            mode: None,
+            mode: lock.mode.filter(|_| lock.event_hold.is_some()),
             retain_until: None,
             ..lock
         }
@@ -381,12 +422,39 @@ fn same_encryption(expected: &Encryption, found: &Encryption) -> bool {
     *expected == Encryption::Unstated || expected == found
 }
 
-/// A destination may be locked where the source is not: its bucket says so.
-/// Dates are kept in whole seconds by some endpoints.
+/// A destination may be locked where the source is not: its bucket says so. So
+/// each part of the lock counts only where the source has it. Dates are kept in
+/// whole seconds by some endpoints.
 fn same_lock(expected: &ObjectLock, found: &ObjectLock) -> bool {
     let seconds = |lock: &ObjectLock| lock.retain_until.map(|at| at.unix_seconds());
-    expected.is_none()
-        || (expected.mode == found.mode
-            && seconds(expected) == seconds(found)
-            && expected.legal_hold == found.legal_hold)
+    let retained = expected.mode.is_none() && expected.retain_until.is_none()
+        || (expected.mode == found.mode && seconds(expected) == seconds(found));
+    let held = !expected.legal_hold || found.legal_hold;
+    let event_held = expected.event_hold.is_none() || expected.event_hold == found.event_hold;
+    retained && held && event_held
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::object::EventHold;
+
+    #[test]
+    fn a_retention_that_is_over_is_dropped_and_its_mode_too_unless_an_event_hold_needs_it() {
+        let at = |seconds| Timestamp::from_unix(seconds, 0).unwrap();
+        let over = ObjectLock {
+            mode: Some("GOVERNANCE".to_owned()),
+            retain_until: Some(at(1_000)),
+            ..ObjectLock::default()
+        };
+        assert_eq!(unexpired(over.clone(), at(999)), over);
+        assert!(unexpired(over.clone(), at(1_000)).is_none());
+        let held = ObjectLock {
+            event_hold: Some(EventHold { then: None }),
+            ..over.clone()
+        };
+        let kept = unexpired(held.clone(), at(1_000));
+        assert_eq!((kept.mode, kept.retain_until), (over.mode, None));
+        assert_eq!(kept.event_hold, held.event_hold);
+    }
 }

@@ -1,11 +1,13 @@
 //! The second step: make the copy, pinned to the source that was inspected.
 
+use std::sync::atomic::Ordering;
+
 use rebucket_protocol::{IfExists, ObjectUri, Reason, Waiver};
 
 use super::distinct::Distinct;
 use super::plan::CopyPlan;
 use super::recognise::Overwritten;
-use super::{Attempt, Copy, Finished, Original, RenameError, Source, VerifyMode};
+use super::{Attempt, Copy, Original, RenameError, Source, VerifyMode};
 use crate::error::{ErrorClass, ServiceError};
 use crate::retry::{CallError, Policy};
 use crate::store::endpoint::Precondition;
@@ -19,25 +21,15 @@ pub(crate) struct Target<'a> {
     pub(crate) replaces: Replaces<'a>,
 }
 
-/// What became of the second step.
-pub(crate) enum Copied {
-    /// The copy is at the destination.
-    Made(Copy),
-    /// A condition did not hold: the source changed, or an object is at the
-    /// destination, perhaps our own from an attempt whose answer was lost.
-    Refused,
-    /// The task ends here, and nothing is deleted.
-    Settled(Finished),
-}
-
 impl Attempt<'_> {
-    /// Copies the source to the destination.
-    pub(crate) async fn copy(&self, source: &Source) -> Result<Copied, RenameError> {
+    /// Copies the source to the destination. `None` when a condition did not
+    /// hold: the source changed, or an object is at the destination, perhaps
+    /// our own from an attempt whose answer was lost.
+    pub(crate) async fn copy(&self, source: &Source) -> Result<Option<Copy>, RenameError> {
         let replaced = match self.task.if_exists {
             IfExists::Fail | IfExists::Skip => None,
             IfExists::Overwrite => match self.before_overwrite(source).await? {
-                Overwritten::Already(copy) => return Ok(Copied::Made(*copy)),
-                Overwritten::Settled(finished) => return Ok(Copied::Settled(finished)),
+                Overwritten::Already(copy) => return Ok(Some(*copy)),
                 Overwritten::NotYet(there) => there,
             },
         };
@@ -52,21 +44,26 @@ impl Attempt<'_> {
         let parts = matches!(source.plan, CopyPlan::Parts(_));
         let overwrites = self.task.if_exists == IfExists::Overwrite;
         if !overwrites && parts && self.is_taken(target.object).await? {
-            return Ok(Copied::Refused);
+            return Ok(None);
         }
         if replaced.as_ref().is_some_and(|there| there.etag == source.head.etag) {
             self.pass_second().await?;
         }
-        let Some(receipt) = self.copy_to(source, target, source.plan).await? else {
-            return Ok(Copied::Refused);
+        let Some(mut receipt) = self.copy_to(source, target, source.plan).await? else {
+            return Ok(None);
         };
+        // It becomes a pin of an undo: only the date that HEAD shows will do,
+        // and not every endpoint answers a copy with that.
+        if !self.destination_bucket.abilities.trusted {
+            receipt.modified = None;
+        }
         let distinct = match (Distinct::created(target.replaces), &replaced) {
             (Some(created), _) => created,
             (None, Some(there)) => self.tell_replaced_apart(source, there, &receipt).await?,
             (None, None) => return Err(self.unsettled("the copy may have replaced any object")),
         };
         let asked = &source.attributes.encryption;
-        Ok(Copied::Made(Copy::answered(receipt, asked, distinct)))
+        Ok(Some(Copy::answered(receipt, asked, distinct)))
     }
 
     /// Copies the source anywhere, by a plan.
@@ -125,7 +122,7 @@ impl Attempt<'_> {
                     .await?;
                 // After every wait: the worker may have been frozen in it.
                 self.held_lease("CopyObject", target.object)?;
-                self.store.copy(request).await
+                self.write(self.store.copy(request)).await
             })
             .await;
         match copied {
@@ -133,6 +130,21 @@ impl Attempt<'_> {
             Err(CallError::Failed(error)) if error.class() == ErrorClass::Precondition => Ok(None),
             Err(other) => Err(other),
         }
+    }
+
+    /// Sends a write, and takes note if it is not answered: it may have been
+    /// carried out.
+    pub(crate) async fn write<T>(
+        &self,
+        request: impl Future<Output = StoreResult<T>>,
+    ) -> StoreResult<T> {
+        // Before it is sent, because an attempt that takes too long is dropped.
+        let before = self.unanswered.swap(true, Ordering::SeqCst);
+        let answer = request.await;
+        if !matches!(&answer, Err(error) if error.class() == ErrorClass::Transient) {
+            self.unanswered.store(before, Ordering::SeqCst);
+        }
+        answer
     }
 
     /// Refuses to send a writing request once the lease is no longer held

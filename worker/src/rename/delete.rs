@@ -26,7 +26,7 @@ use super::distinct::Sighting;
 use super::inspect::Absence;
 use super::plan::CopyPlan;
 use super::verify::Verified;
-use super::{Attempt, Copy, Finished, Origin, Original, Others, RenameError, Written};
+use super::{Attempt, Copy, Finished, Landed, Origin, Original, Others, RenameError, Written};
 use crate::error::{ErrorClass, ServiceError};
 use crate::retry::{CallError, Policy};
 use crate::store::endpoint::Precondition;
@@ -53,10 +53,9 @@ impl Attempt<'_> {
     /// Deletes the source of a verified copy, and nothing else.
     pub(crate) async fn delete_source(&self, verified: Verified) -> Result<Finished, RenameError> {
         let (source, copy) = (verified.original(), verified.copy());
-        let bytes = source.size;
+        let landed = Landed::copied(copy, source.size);
         let renamed = |others| Finished::Renamed {
-            bytes,
-            etag: copy.etag.clone(),
+            landed: landed.clone(),
             others,
         };
         self.let_others_finish(copy).await?;
@@ -198,7 +197,7 @@ impl Attempt<'_> {
         let object = &source.pinned.object;
         let absent = |reason, what: &str| {
             let detail = format!("{object} was {what} while it was being renamed");
-            Ok(Some(Absence { reason, detail }))
+            Ok(Some(Absence::new(reason, detail)))
         };
         match self.store.head(object, self.deleted_scope(source)).await {
             Ok(head)
@@ -228,10 +227,7 @@ impl Attempt<'_> {
             "nobody knows whether {} was written again since the task was sent",
             self.task.source()
         );
-        Some(Absence {
-            reason: Reason::SourceRewritten,
-            detail,
-        })
+        Some(Absence::new(Reason::SourceRewritten, detail))
     }
 
     /// The copy is verified, but the object under the source's key is not its

@@ -1,28 +1,63 @@
 //! How a rename ends.
 
-use rebucket_protocol::{ETag, Reason};
+use rebucket_protocol::{ETag, Evidence, Reason, Timestamp, VersionId};
 
+use super::Copy;
 use crate::error::{ErrorClass, ServiceError};
 use crate::retry::CallError;
+use crate::store::object::ObjectHead;
+
+/// The object at its new name, as far as it is known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Landed {
+    /// Size in bytes.
+    pub bytes: u64,
+    /// Its entity tag.
+    pub etag: ETag,
+    /// Its version, in a versioned bucket.
+    pub version: Option<VersionId>,
+    /// Its date as S3 gives it, in whole seconds.
+    pub modified: Option<Timestamp>,
+}
+
+impl Landed {
+    /// A copy of `bytes` bytes.
+    pub(super) fn copied(copy: &Copy, bytes: u64) -> Self {
+        Self {
+            bytes,
+            etag: copy.etag.clone(),
+            version: copy.version.clone(),
+            modified: copy.modified,
+        }
+    }
+
+    /// An object that was found.
+    pub(super) fn found(head: ObjectHead) -> Self {
+        Self {
+            bytes: head.size,
+            etag: head.etag,
+            version: head.version,
+            modified: head.modified,
+        }
+    }
+}
 
 /// How a rename ended well.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Finished {
     /// Done by this delivery.
     Renamed {
-        /// Size in bytes.
-        bytes: u64,
-        /// The destination's entity tag.
-        etag: ETag,
+        /// What is at the destination.
+        landed: Landed,
         /// Who else may have been at it.
         others: Others,
     },
     /// Done by an earlier one.
     AlreadyRenamed {
-        /// Size in bytes.
-        bytes: u64,
-        /// The destination's entity tag.
-        etag: ETag,
+        /// What is at the destination.
+        landed: Landed,
+        /// What says so, where that is less than a comparison.
+        evidence: Option<Evidence>,
     },
     /// The destination is taken, and the task says to leave it then.
     Skipped {

@@ -1,6 +1,6 @@
 //! The first step: what is the source, and may it be renamed?
 
-use rebucket_protocol::{IfExists, Leg, ObjectUri, Pins, Reason, VersionId, VersionPolicy, Waiver};
+use rebucket_protocol::{IfExists, Leg, ObjectUri, Pins, Reason, Timestamp, VersionId, VersionPolicy, Waiver};
 
 use super::attributes::{Need, carried};
 use super::plan::{CopyPlan, PlanError};
@@ -8,7 +8,7 @@ use super::{Attempt, RenameError, Source, VerifyMode};
 use crate::error::ErrorClass;
 use crate::retry::{CallError, Policy};
 use crate::store::HeadScope;
-use crate::store::object::{ChecksumKind, Encryption, ObjectHead, PinnedSource};
+use crate::store::object::{ChecksumKind, Encryption, ObjectHead, ObjectLock, PinnedSource};
 
 /// What the source turned out to be.
 pub(crate) enum Inspected {
@@ -24,6 +24,19 @@ pub(crate) struct Absence {
     pub(crate) reason: Reason,
     /// The same in words.
     pub(crate) detail: String,
+    /// When the object that is there instead was written, where only its date
+    /// tells it from the task's.
+    pub(crate) written: Option<Timestamp>,
+}
+
+impl Absence {
+    pub(crate) fn new(reason: Reason, detail: String) -> Self {
+        Self {
+            reason,
+            detail,
+            written: None,
+        }
+    }
 }
 
 impl Attempt<'_> {
@@ -33,10 +46,8 @@ impl Attempt<'_> {
         let object = self.task.source();
         let Some(head) = self.head_if_there(object, self.source_scope()).await? else {
             let detail = format!("there is no object at {object}");
-            return Ok(Inspected::Absent(Absence {
-                reason: Reason::SourceMissing,
-                detail,
-            }));
+            let absence = Absence::new(Reason::SourceMissing, detail);
+            return Ok(Inspected::Absent(absence));
         };
         if let Some(absence) = self.contradiction(&head) {
             return Ok(Inspected::Absent(absence));
@@ -44,6 +55,7 @@ impl Attempt<'_> {
         self.hold_to_statement(&head);
         let of_size = |error: RenameError| error.of_size(head.size);
         self.refuse(&head).map_err(of_size)?;
+        self.refuse_loss_of_history(&head).await.map_err(of_size)?;
         let pinned = PinnedSource {
             object: object.clone(),
             etag: head.etag.clone(),
@@ -93,8 +105,8 @@ impl Attempt<'_> {
     fn contradiction(&self, head: &ObjectHead) -> Option<Absence> {
         if self.task.leg() == Some(Leg::In) {
             // The copy at the temporary key has a date, and perhaps a tag, of
-            // its own. Nobody else writes there.
-            return None;
+            // its own.
+            return self.not_put_there(head);
         }
         if let Some(absence) = contradiction(&self.task.pins, head) {
             return Some(absence);
@@ -112,6 +124,7 @@ impl Attempt<'_> {
         }
         let (sent, modified) = (self.earliest_sent()?, head.modified?);
         (modified >= sent).then(|| Absence {
+            written: Some(modified),
             reason: Reason::SourceRewritten,
             detail: format!(
                 "the source was written at {modified}, after the task was sent at {sent}, so it \
@@ -145,15 +158,17 @@ impl Attempt<'_> {
                               off, and cannot be purged by name";
                 return refuse(Reason::VersionUnpinned, detail.to_owned());
             }
-            if head.lock.legal_hold
-                || head
-                    .lock
-                    .retain_until
-                    .is_some_and(|at| at > self.now())
-            {
-                let detail = "Object Lock keeps the version that would be purged";
-                return refuse(Reason::Locked, detail.to_owned());
-            }
+        }
+        self.refuse_locked(&head.lock, head)
+    }
+
+    /// Refuses to purge a version that is locked. S3 refuses that, too, but
+    /// only after the copy was made.
+    fn refuse_locked(&self, lock: &ObjectLock, head: &ObjectHead) -> Result<(), RenameError> {
+        let purged = self.task.options.versioned == VersionPolicy::Purge && head.version.is_some();
+        if purged && lock.holds_at(self.now()) {
+            let detail = "Object Lock keeps the version that would be purged";
+            return Err(RenameError::failed(Reason::Locked, detail));
         }
         Ok(())
     }
@@ -178,13 +193,18 @@ impl Attempt<'_> {
         let need = match plan {
             CopyPlan::Single if by_itself => Need::UNKEPT,
             CopyPlan::Single => Need::EVERYTHING,
-            CopyPlan::Parts(_) => Need::TO_SEND,
+            CopyPlan::Parts(_) => Need::BY_NAME,
         };
         let annotations = match plan {
             CopyPlan::Single => None,
             CopyPlan::Parts(_) => Some(self.annotations(&pinned).await?),
         };
         let read = self.read_attributes(&pinned, head, need).await?;
+        // By name now: HEAD may have hidden it.
+        self.refuse_locked(&read.lock, head)?;
+        if head.lock.is_none() && !read.lock.is_none() {
+            self.contradicted(Waiver::Lock);
+        }
         if read.acl.is_some() {
             self.contradicted(Waiver::Acl);
         }
@@ -200,7 +220,7 @@ impl Attempt<'_> {
             pinned,
             head: head.clone(),
             attributes,
-            tags_known: !by_itself,
+            tags_known: need.tags_known(head),
             plan,
             annotations,
         })
@@ -233,6 +253,7 @@ impl Attempt<'_> {
 /// What the object is, where it is not what the pins say.
 pub(super) fn contradiction(pins: &Pins, head: &ObjectHead) -> Option<Absence> {
     let changed = |what: &str, expected: &dyn std::fmt::Display, found: String| Absence {
+        written: None,
         reason: Reason::SourceChanged,
         detail: format!("the source's {what} is {found}, the task names {expected}"),
     };

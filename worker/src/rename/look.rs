@@ -1,32 +1,22 @@
-//! Looks at keys besides the one that is renamed: is something there?
+//! Looks at keys besides the one that is renamed, is something there? And at
+//! temporary keys, between the two legs of a rename.
 
-use rebucket_protocol::{ObjectUri, Pins};
+use rebucket_protocol::{Leg, ObjectUri, Pins, Reason, Waiver};
 
-use super::inspect::contradiction;
-use super::{Delivery, Renamer};
+use super::compare::{Comparison, compare_etags};
+use super::inspect::{Absence, contradiction};
+use super::{Attempt, Delivery, RenameError, Renamer};
 use crate::error::{ErrorClass, ServiceError};
 use crate::retry::{CallError, Policy};
 use crate::store::HeadScope;
 use crate::store::object::ObjectHead;
 
 impl Renamer {
-    /// Whether there is an object.
+    /// Whether there is still the object that the pins describe.
     ///
     /// # Errors
     /// [`ServiceError`] when that cannot be told, or not before the delivery
     /// is told to stop.
-    pub async fn is_there(
-        &self,
-        object: &ObjectUri,
-        delivery: &Delivery,
-    ) -> Result<bool, ServiceError> {
-        Ok(self.look(object, delivery).await?.is_some())
-    }
-
-    /// Whether there is still the object that the pins describe.
-    ///
-    /// # Errors
-    /// As [`Self::is_there`].
     pub async fn is_still(
         &self,
         object: &ObjectUri,
@@ -49,6 +39,72 @@ impl Renamer {
             Err(CallError::Failed(error)) => Err(error),
             Err(CallError::Interrupted) => Err(told_to_stop("HeadObject", object)),
         }
+    }
+}
+
+impl Attempt<'_> {
+    /// Of a second leg: why the object at the temporary key is not what the
+    /// first leg put there, if it is not.
+    ///
+    /// The key has the submission's id in it, so nobody else writes there but
+    /// on purpose, and the first leg was the one to create the object there. A
+    /// mark on the object itself would be a property that its source did not
+    /// have. What is left to be compared are size and ETag. The ETag is not
+    /// where the copy may be under another key than its source: then one of the
+    /// two is no digest.
+    pub(super) fn not_put_there(&self, head: &ObjectHead) -> Option<Absence> {
+        let (via, pins) = (self.task.source(), &self.task.pins);
+        let changed = |what: &str, is: &dyn std::fmt::Display, was: &dyn std::fmt::Display| {
+            let source = self.task.row_source();
+            Some(Absence {
+                written: None,
+                reason: Reason::SourceChanged,
+                detail: format!(
+                    "the object at the temporary key {via} has the {what} {is}, and that of {source}, \
+                     which the first leg put there, {was}: somebody has replaced it"
+                ),
+            })
+        };
+        if let Some(size) = pins.size.filter(|size| *size != head.size) {
+            return changed("size", &head.size, &size);
+        }
+        let digests = self.source_bucket.abilities.etag_is_md5
+            && !self.task.options.waive.contains(&Waiver::Encryption);
+        let etag = pins.etag.as_ref().filter(|_| digests)?;
+        match compare_etags(etag, &head.etag, &[&head.encryption]) {
+            Comparison::Mismatch(_) => changed("ETag", &head.etag, etag),
+            Comparison::Match | Comparison::NotComparable => None,
+        }
+    }
+
+    /// Why there is nothing to rename, where the object was on its way. The
+    /// temporary key is where it was last, so only then somebody else has
+    /// removed it for sure.
+    pub(super) fn on_its_way(&self, absence: Absence) -> Absence {
+        if self.task.leg() != Some(Leg::In) || absence.reason != Reason::SourceMissing {
+            return absence;
+        }
+        let (detail, source) = (absence.detail, self.task.row_source());
+        Absence {
+            written: absence.written,
+            reason: Reason::TemporaryObjectGone,
+            detail: format!(
+                "{detail}, the temporary key to which the first leg took the object of {source}: \
+                 somebody has removed it, or a lifecycle rule has; bring it back to that key from an \
+                 older version or a backup, and try the row again"
+            ),
+        }
+    }
+
+    /// The failure of a rename whose object is neither here nor there.
+    pub(super) fn nowhere(&self, absence: Absence) -> RenameError {
+        let Absence { reason, detail, .. } = self.on_its_way(absence);
+        if self.task.leg() == Some(Leg::Out) {
+            let via = self.task.destination();
+            let detail = format!("{detail}; nor is it at its temporary key {via}");
+            return RenameError::failed(reason, detail);
+        }
+        RenameError::failed(reason, detail)
     }
 }
 

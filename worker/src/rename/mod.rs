@@ -15,6 +15,7 @@ pub mod copy;
 pub mod delete;
 pub mod distinct;
 pub mod ended;
+pub mod history;
 pub mod inspect;
 pub(crate) mod look;
 pub mod multipart;
@@ -30,6 +31,7 @@ pub mod verify;
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use rebucket_protocol::{
@@ -45,11 +47,11 @@ use crate::metrics::Metrics;
 use crate::queue::lease::Lease;
 use crate::retry::Caller;
 use crate::store::endpoint::{Abilities, Precondition};
+use crate::store::probe::names::{BucketNames, Relation};
 use crate::store::{BucketFacts, ObjectStore};
-pub use ended::{Finished, Others, RenameError};
-use copy::Copied;
+pub use ended::{Finished, Landed, Others, RenameError};
 use plan::PartSettings;
-pub use states::{Copy, Origin, Original, Source, Written};
+pub use states::{Copy, Origin, Original, Source, TagsKnown, Written};
 use unseen::Statement;
 
 /// How far a copy is checked before its source is deleted.
@@ -95,6 +97,7 @@ pub struct RenameSettings {
 pub struct Renamer {
     store: Arc<dyn ObjectStore>,
     buckets: HashMap<BucketName, Bucket>,
+    names: BucketNames,
     statements: HashMap<BucketName, Statement>,
     settings: RenameSettings,
     metrics: Metrics,
@@ -130,6 +133,8 @@ pub(crate) struct Attempt<'a> {
     pub(crate) delivery: &'a Delivery,
     pub(crate) caller: Caller,
     pub(crate) began: Instant,
+    /// True once a write of this attempt was not answered.
+    pub(crate) unanswered: AtomicBool,
     pub(crate) source_bucket: &'a Bucket,
     pub(crate) destination_bucket: &'a Bucket,
     /// What the operator states of the source's bucket.
@@ -154,11 +159,18 @@ impl Renamer {
         Self {
             store,
             buckets,
+            names: BucketNames::default(),
             statements,
             settings,
             metrics,
             requests,
         }
+    }
+
+    /// The same engine, which knows which names are names of one bucket.
+    #[must_use]
+    pub fn knowing(self, names: BucketNames) -> Self {
+        Self { names, ..self }
     }
 
     /// Carries out one rename, or finds out that it was carried out.
@@ -179,6 +191,7 @@ impl Renamer {
             leg
         });
         let task = first_leg.as_ref().unwrap_or(task);
+        self.refuse_one_object(task)?;
         let attempt = Attempt {
             store: &*self.store,
             settings: &self.settings,
@@ -186,6 +199,7 @@ impl Renamer {
             delivery,
             caller,
             began: Instant::now(),
+            unanswered: AtomicBool::new(false),
             source_bucket: self.bucket(task.source())?,
             destination_bucket: self.bucket(task.destination())?,
             statement: self.statements.get(&task.source().bucket),
@@ -197,6 +211,29 @@ impl Renamer {
     #[must_use]
     pub fn store_time(&self) -> Option<Timestamp> {
         self.store.now()
+    }
+
+    /// One key under two names of one bucket is one object: its copy would be
+    /// found to be there, and deleting the source would delete it. No request
+    /// is made for such a task, whatever the operator states of his objects.
+    fn refuse_one_object(&self, task: &RenameTask) -> Result<(), RenameError> {
+        let (source, destination) = (task.source(), task.destination());
+        if source.key != destination.key {
+            return Ok(());
+        }
+        let (a, b) = (&source.bucket, &destination.bucket);
+        let detail = match self.names.relation(a, b) {
+            Relation::Two => return Ok(()),
+            Relation::One => format!(
+                "source and destination are one object: {a} and {b} are two names of one bucket"
+            ),
+            Relation::Unknown(why) => format!(
+                "{a} and {b} may be two names of one bucket, and source and destination one \
+                 object; looking was not possible: {why}. Permit s3:PutObject, s3:GetObject and \
+                 s3:DeleteObject under the scratch prefix in both, or choose another key"
+            ),
+        };
+        Err(RenameError::failed(Reason::SameObject, detail))
     }
 
     fn caller(&self, delivery: &Delivery) -> Caller {
@@ -257,7 +294,7 @@ impl Attempt<'_> {
                 let source = self.task.source();
                 let scope = self.source_scope();
                 if self.head_if_there(source, scope).await?.is_none() {
-                    return self.settle(inspect::Absence { reason, detail }, seen).await;
+                    return self.settle(inspect::Absence::new(reason, detail), seen).await;
                 }
                 // It was something else that was missing, and may not be soon.
                 let class = ErrorClass::Transient;
@@ -286,9 +323,8 @@ impl Attempt<'_> {
 
     async fn carry(&self, source: Source) -> Result<Finished, RenameError> {
         let copy = match self.copy(&source).await? {
-            Copied::Made(copy) => copy,
-            Copied::Settled(finished) => return Ok(finished),
-            Copied::Refused => match self.recognise(&source).await? {
+            Some(copy) => copy,
+            None => match self.recognise(&source).await? {
                 recognise::Recognised::Ours(copy) => copy,
                 recognise::Recognised::Settled(finished) => return Ok(finished),
             },

@@ -10,11 +10,11 @@ use tokio_util::sync::CancellationToken;
 use super::copy::Target;
 use super::plan::{CopyPlan, PartPlan};
 use super::{Attempt, Copy, Origin, RenameError, Source};
-use crate::error::ErrorClass;
+use crate::error::{ErrorClass, ServiceError};
 use crate::retry::{CallError, Policy};
 use crate::store::endpoint::Precondition;
 use crate::store::object::{ChecksumKind, Checksums, PinnedSource};
-use crate::store::{CompleteRequest, CopyReceipt, HeadScope, PartReceipt, UploadId};
+use crate::store::{CompleteRequest, CopyReceipt, HeadScope, PartReceipt, StoreResult, UploadId};
 
 /// After a 409 the upload cannot be completed any more (facts 1.7), and a new
 /// one is begun; so often before the message is handed back.
@@ -132,14 +132,45 @@ impl Attempt<'_> {
         self.caller
             .call(Policy::COMPLETE, || async {
                 let operation = "CompleteMultipartUpload";
+                let again = completing.load(Ordering::SeqCst);
                 self.not_taken(operation, target, Precondition::CompleteCreates)
                     .await?;
                 // After every wait: the worker may have been frozen in it.
                 self.held_lease(operation, target.object)?;
                 completing.store(true, Ordering::SeqCst);
-                self.store.complete_upload(request).await
+                let receipt = self.write(self.store.complete_upload(request)).await?;
+                if again {
+                    self.is_what_was_completed(target, &receipt).await?;
+                }
+                Ok(receipt)
             })
             .await
+    }
+
+    /// A request that is repeated after its own success is answered with that
+    /// success, whatever is at the key by now (facts 8.7).
+    async fn is_what_was_completed(
+        &self,
+        target: Target<'_>,
+        receipt: &CopyReceipt,
+    ) -> StoreResult<()> {
+        let scope = HeadScope {
+            version: receipt.version.as_ref(),
+            part: None,
+        };
+        let head = self.store.head(target.object, scope).await?;
+        if head.etag == receipt.etag {
+            return Ok(());
+        }
+        let (operation, class) = ("CompleteMultipartUpload", ErrorClass::Precondition);
+        let message = "another object is there since it was completed";
+        Err(ServiceError::local(
+            operation,
+            target.object,
+            class,
+            "Taken",
+            message,
+        ))
     }
 
     /// Ends an upload that will not be completed, also after an interruption:

@@ -18,8 +18,6 @@ pub(crate) enum Overwritten {
     Already(Box<Copy>),
     /// What is to be replaced, if anything is there.
     NotYet(Option<Sighting>),
-    /// The task ends here, and nothing is deleted.
-    Settled(Finished),
 }
 
 /// What a refused copy means.
@@ -28,15 +26,6 @@ pub(crate) enum Recognised {
     Ours(Copy),
     /// The task ends here, and nothing is deleted.
     Settled(Finished),
-}
-
-impl From<Recognised> for Overwritten {
-    fn from(recognised: Recognised) -> Self {
-        match recognised {
-            Recognised::Ours(copy) => Self::Already(Box::new(copy)),
-            Recognised::Settled(finished) => Self::Settled(finished),
-        }
-    }
 }
 
 impl Attempt<'_> {
@@ -52,9 +41,7 @@ impl Attempt<'_> {
                 self.in_the_way("there is none any more"),
             ));
         };
-        if let Some(ended) = self.refuse_one_object(source, &head) {
-            return ended;
-        }
+        self.refuse_what_may_be_the_source(source, &head)?;
         match self.compare(Fingerprint::of(&source.head), Fingerprint::of(&head)) {
             Comparison::Match => {}
             Comparison::Mismatch(what) => {
@@ -90,7 +77,10 @@ impl Attempt<'_> {
         // delivery took ours away. It is not ours to delete.
         let newer = self.newer_than_its_copy(&source.head, &head);
         match (self.rewritten(&source.head).or(newer), self.task.if_exists) {
-            (None, _) => self.take_for_ours(source, &head).await,
+            (None, _) => {
+                let copy = self.take_for_ours(source, &head).await?;
+                Ok(Recognised::Ours(copy))
+            }
             (Some(absence), IfExists::Skip) => Ok(Recognised::Settled(Finished::Skipped {
                 bytes: source.head.size,
                 detail: absence.detail,
@@ -107,6 +97,7 @@ impl Attempt<'_> {
         }
         let (written, copied) = (source.modified?, copy.modified?);
         (written > copied).then(|| Absence {
+            written: Some(written),
             reason: Reason::SourceRewritten,
             detail: format!(
                 "the source was written at {written}, after the object with the same bytes at the \
@@ -132,9 +123,7 @@ impl Attempt<'_> {
         // look like a redelivery, so a later date is always looked into.
         let since = self.earliest_sent().zip(head.modified);
         let later = since.filter(|(sent, at)| at >= sent);
-        if let Some(ended) = self.refuse_one_object(source, &head) {
-            return ended.map(Overwritten::from);
-        }
+        self.refuse_what_may_be_the_source(source, &head)?;
         if later.is_none() && !self.delivery.redelivered {
             return Ok(Overwritten::NotYet(Some(Sighting::of(&head))));
         }
@@ -152,7 +141,8 @@ impl Attempt<'_> {
                 .await?
                 .is_empty();
         if ours {
-            return Ok(self.take_for_ours(source, &head).await?.into());
+            let copy = self.take_for_ours(source, &head).await?;
+            return Ok(Overwritten::Already(Box::new(copy)));
         }
         match later {
             None => Ok(Overwritten::NotYet(Some(Sighting::of(&head)))),

@@ -1,8 +1,11 @@
 //! Nothing to rename under the source's key: was it us, earlier?
 
-use rebucket_protocol::{Leg, Pins, Reason};
+use std::sync::atomic::Ordering;
+
+use rebucket_protocol::{Evidence, Leg, Pins, Reason};
 
 use super::compare::{Comparison, Fingerprint, compare_etags};
+use super::ended::Landed;
 use super::inspect::{Absence, contradiction};
 use super::{Attempt, Finished, RenameError, Source};
 use crate::store::HeadScope;
@@ -33,7 +36,7 @@ impl Attempt<'_> {
             head = found.filter(moved_in);
         }
         let Some(head) = head else {
-            return Err(RenameError::failed(absence.reason, absence.detail));
+            return Err(self.nowhere(absence));
         };
         let gone = absence.reason == Reason::SourceMissing;
         let known = match seen {
@@ -42,18 +45,27 @@ impl Attempt<'_> {
             }
             _ => self.matches_pins(&self.task.pins, &head),
         };
+        // Another object that was written at the source since the copy was made
+        // is later than it. One that only looks late, by clocks that differ, may
+        // be the task's own.
+        let later = absence
+            .written
+            .is_none_or(|at| head.modified.is_some_and(|copied| copied < at));
         let ours = match known {
-            Comparison::Match => true,
+            Comparison::Match => later,
             Comparison::Mismatch(_) => false,
             // Where the source is another object now, only pins can tell.
             Comparison::NotComparable => gone && self.written_by_this_job(&head),
         };
         if ours {
+            // What only its date speaks for may be somebody else's.
+            let by_date = known == Comparison::NotComparable;
             return Ok(Finished::AlreadyRenamed {
-                bytes: head.size,
-                etag: head.etag,
+                landed: Landed::found(head),
+                evidence: by_date.then_some(Evidence::Date),
             });
         }
+        let absence = self.on_its_way(absence);
         let detail = format!(
             "{}; the object at {destination} is not known to be its copy",
             absence.detail
@@ -74,17 +86,21 @@ impl Attempt<'_> {
         }
     }
 
-    /// Whether a copy by an earlier delivery of this task can have this date.
-    pub(crate) fn may_be_of_this_job(&self, head: &ObjectHead) -> bool {
-        match (self.earliest_sent(), head.modified) {
+    /// Whether this task can have made an object with this date: a request of
+    /// this attempt was not answered, or there was an earlier delivery.
+    pub(crate) fn may_have_made(&self, head: &ObjectHead) -> bool {
+        let tried = self.delivery.redelivered || self.unanswered.load(Ordering::SeqCst);
+        let dated = match (self.first_sent(), head.modified) {
             (Some(sent), Some(modified)) => modified.unix_seconds() >= sent.unix_seconds(),
             _ => true,
-        }
+        };
+        tried && dated
     }
 
     /// Dated after the job began. Without pins this is all that is left of an
     /// earlier delivery that died between its delete and its record; being
-    /// wrong costs a line of the report, never an object.
+    /// wrong costs a line of the report, never an object, and the line says
+    /// what it rests on.
     fn written_by_this_job(&self, head: &ObjectHead) -> bool {
         match (self.first_sent(), head.modified) {
             // Dates of objects are cut to the second.

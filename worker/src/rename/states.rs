@@ -17,8 +17,8 @@ pub struct Source {
     pub head: ObjectHead,
     /// What its copy carries.
     pub attributes: Attributes,
-    /// Whether the tags were read, too: a single copy carries them unseen.
-    pub tags_known: bool,
+    /// How far its tags are known: a single copy carries them unseen.
+    pub tags_known: TagsKnown,
     /// How it is copied.
     pub plan: CopyPlan,
     /// The names of its annotations, if they were asked for: a copy in parts
@@ -36,6 +36,17 @@ impl Source {
             written: Written::Seen(self.head.modified),
         }
     }
+}
+
+/// How far the tags of an object are known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TagsKnown {
+    /// Nobody asked.
+    Unread,
+    /// HEAD counted none, which it does as well for who may not read them.
+    BySilence,
+    /// They were counted, or read.
+    ByName,
 }
 
 /// The original of a copy, as far as its delete must know it.
@@ -77,6 +88,8 @@ pub struct Copy {
     pub etag: ETag,
     /// Its version, in a versioned bucket.
     pub version: Option<VersionId>,
+    /// Its date as S3 gives it, in whole seconds, where it is known.
+    pub modified: Option<Timestamp>,
     /// Its checksums, as far as the response had them.
     pub checksums: Checksums,
     /// Its encryption, if the response says: its bucket may have chosen it.
@@ -94,6 +107,7 @@ impl Copy {
         Self {
             etag: receipt.etag,
             version: receipt.version,
+            modified: receipt.modified,
             checksums: receipt.checksums,
             encryption: match receipt.encryption {
                 Encryption::Unstated => asked.clone(),

@@ -3,12 +3,11 @@
 
 use std::time::Duration;
 
-use rebucket_protocol::{IfExists, Reason};
+use rebucket_protocol::Reason;
 
 use super::copy::Target;
 use super::distinct::{Apart, Distinct, Sighting, tell_apart};
-use super::recognise::Recognised;
-use super::{Attempt, Copy, Finished, Origin, RenameError, Source};
+use super::{Attempt, Copy, Origin, RenameError, Source};
 use crate::error::{ErrorClass, ServiceError};
 use crate::store::object::ObjectHead;
 use crate::store::{CopyReceipt, HeadScope, Replaces};
@@ -17,20 +16,22 @@ use crate::store::{CopyReceipt, HeadScope, Replaces};
 /// the second: after this long, what is written has a later date.
 const NEXT_SECOND: Duration = Duration::from_secs(2);
 
+/// Why two objects that are alike may be one.
+const ONE_DATE: &str = "they have one date, or none";
+
 impl Attempt<'_> {
     /// Ends a task whose destination is its source, as far as two looks can
-    /// tell, and holds nothing that this job can have made. `None` where the
-    /// two differ, or a copy of ours could look like this.
-    pub(crate) fn refuse_one_object(
+    /// tell, and holds nothing that this task can have made.
+    pub(crate) fn refuse_what_may_be_the_source(
         &self,
         source: &Source,
         head: &ObjectHead,
-    ) -> Option<Result<Recognised, RenameError>> {
+    ) -> Result<(), RenameError> {
         match tell_apart(&source.sighting(), &Sighting::of(head)) {
-            Apart::Shown(_) => None,
-            Apart::Unknown if self.may_be_of_this_job(head) => None,
-            Apart::Unknown => Some(self.not_told_apart(source, "they have one date")),
-            Apart::One => Some(self.not_told_apart(source, "they have one version")),
+            Apart::Shown(_) => Ok(()),
+            Apart::Unknown if self.may_have_made(head) => Ok(()),
+            Apart::Unknown => Err(self.not_told_apart(ONE_DATE)),
+            Apart::One => Err(self.not_told_apart("they have one version")),
         }
     }
 
@@ -41,17 +42,17 @@ impl Attempt<'_> {
         &self,
         source: &Source,
         head: &ObjectHead,
-    ) -> Result<Recognised, RenameError> {
+    ) -> Result<Copy, RenameError> {
         match tell_apart(&source.sighting(), &Sighting::of(head)) {
-            Apart::Shown(distinct) => Ok(Recognised::Ours(Copy::found(head, distinct))),
-            Apart::One => self.not_told_apart(source, "they have one version"),
+            Apart::Shown(distinct) => Ok(Copy::found(head, distinct)),
+            Apart::One => Err(self.not_told_apart("they have one version")),
             Apart::Unknown if !self.replaces_conditionally() => {
-                self.not_told_apart(source, "they have one date")
+                Err(self.not_told_apart(ONE_DATE))
             }
             // Copies in parts come without annotations, and a source that goes
             // away meanwhile could not give them once more.
             Apart::Unknown if source.annotations.as_ref().is_some_and(|a| !a.is_empty()) => {
-                self.not_told_apart(source, "they have one date")
+                Err(self.not_told_apart(ONE_DATE))
             }
             Apart::Unknown => self.copy_once_more(source, head).await,
         }
@@ -61,7 +62,7 @@ impl Attempt<'_> {
         &self,
         source: &Source,
         head: &ObjectHead,
-    ) -> Result<Recognised, RenameError> {
+    ) -> Result<Copy, RenameError> {
         self.pass_second().await?;
         let target = Target {
             object: self.task.destination(),
@@ -73,10 +74,10 @@ impl Attempt<'_> {
         // The source's date, should it have been the copy's.
         let seen = self.head(self.task.source(), self.source_scope()).await?;
         if seen.modified != source.head.modified {
-            return self.not_told_apart(source, "what is written to one is at the other");
+            return Err(self.not_told_apart("what is written to one is at the other"));
         }
         let (again, distinct) = self.seen_after(source, &receipt).await?;
-        Ok(Recognised::Ours(Copy::found(&again, distinct)))
+        Ok(Copy::found(&again, distinct))
     }
 
     /// Whether a copy that replaced `there` is another object than the source:
@@ -112,7 +113,7 @@ impl Attempt<'_> {
         match tell_apart(&source.sighting(), &Sighting::of(&head)) {
             Apart::Shown(distinct) => Ok((head, distinct)),
             Apart::One | Apart::Unknown => {
-                Err(self.one_object_error("a copy of one has the other's date"))
+                Err(self.not_told_apart("a copy of one has the other's date"))
             }
         }
     }
@@ -127,34 +128,20 @@ impl Attempt<'_> {
         }
     }
 
-    fn not_told_apart(&self, source: &Source, why: &str) -> Result<Recognised, RenameError> {
-        match self.task.if_exists {
-            IfExists::Skip => Ok(Recognised::Settled(Finished::Skipped {
-                bytes: source.head.size,
-                detail: self.one_object_detail(why),
-            })),
-            IfExists::Fail | IfExists::Overwrite => Err(self.one_object_error(why)),
-        }
-    }
-
-    fn one_object_error(&self, why: &str) -> RenameError {
-        let one_bucket = self.task.source().bucket == self.task.destination().bucket;
-        let reason = if one_bucket {
+    fn not_told_apart(&self, why: &str) -> RenameError {
+        let (source, destination) = (self.task.source(), self.task.destination());
+        let reason = if source.bucket == destination.bucket {
             Reason::KeysFold
         } else {
             Reason::SameObject
         };
-        RenameError::failed(reason, self.one_object_detail(why))
-    }
-
-    fn one_object_detail(&self, why: &str) -> String {
-        let (source, destination) = (self.task.source(), self.task.destination());
-        format!(
+        let detail = format!(
             "{source} and {destination} hold the same bytes, and {why}: they are, or may be, one \
              object with two names, for this endpoint may take two keys, or two buckets' names, \
              for one; nothing was deleted. If they are two objects, delete the one that is not \
              needed"
-        )
+        );
+        RenameError::failed(reason, detail)
     }
 
     /// The destination is changing: another delivery looks at it afresh.
@@ -184,6 +171,7 @@ impl Copy {
         Self {
             etag: head.etag.clone(),
             version: head.version.clone(),
+            modified: head.modified,
             checksums: head.checksums.clone(),
             encryption: head.encryption.clone(),
             origin: Origin::Recognised,

@@ -50,7 +50,7 @@ pub(crate) fn statements(
 ) -> HashMap<BucketName, Statement> {
     let unversioned = buckets
         .iter()
-        .filter(|(_, bucket)| !bucket.facts.has_versions);
+        .filter(|(_, bucket)| !bucket.facts.versioning.may_have_versions());
     let statement = || Statement {
         contradicted: AtomicBool::new(false),
         metrics: metrics.clone(),
@@ -180,6 +180,8 @@ impl Attempt<'_> {
         // What copies lose can only be refused where it is seen.
         let keeps_tags =
             self.destination_bucket.abilities.copy_keeps_tags || task.options.waives(Waiver::Tags);
+        // So is an older version that the copy would destroy.
+        let keeps_history = !self.writes_over_history();
         // Whether the statement is true, somebody has to see.
         let sampled = is_sampled(task.id());
 
@@ -191,6 +193,7 @@ impl Attempt<'_> {
             && believed
             && conditional
             && keeps_tags
+            && keeps_history
             && !sampled;
         spared.then(|| self.described(etag, size, storage_class))
     }

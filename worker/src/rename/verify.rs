@@ -4,7 +4,7 @@ use rebucket_protocol::{Reason, Waiver};
 
 use super::attributes::{Need, carried, differences};
 use super::compare::{Comparison, Fingerprint, compare};
-use super::{Attempt, Copy, Origin, Original, RenameError, Source, VerifyMode};
+use super::{Attempt, Copy, Origin, Original, RenameError, Source, TagsKnown, VerifyMode};
 use crate::store::HeadScope;
 use crate::store::object::{Checksums, Encryption, ObjectHead, PinnedSource};
 
@@ -30,9 +30,13 @@ impl Attempt<'_> {
     /// Verifies the copy as far as the mode asks. A mismatch fails the rename
     /// and leaves both objects. "Not comparable" goes on only with a success
     /// response of this very attempt, and not in strict mode.
-    pub(crate) async fn verify(&self, source: Source, copy: Copy) -> Result<Verified, RenameError> {
-        let answered = Fingerprint::answered(&copy);
+    pub(crate) async fn verify(
+        &self,
+        source: Source,
+        mut copy: Copy,
+    ) -> Result<Verified, RenameError> {
         let mode = self.verify_mode();
+        let answered = Fingerprint::answered(&copy);
         let mut comparison = self.compare(Fingerprint::of(&source.head), answered);
         let undecided = comparison == Comparison::NotComparable;
         if mode == VerifyMode::Head || (mode == VerifyMode::Strict) {
@@ -44,6 +48,7 @@ impl Attempt<'_> {
                 comparison
             };
             self.check_properties(&source, &copy, &head).await?;
+            copy.modified = head.modified;
         }
         self.conclude(source.original(), copy, comparison)
     }
@@ -147,20 +152,24 @@ impl Attempt<'_> {
             version: head.version.clone(),
         };
         let options = &self.task.options;
-        // What a single copy did not need to know was not read yet.
-        let expected = if source.tags_known {
+        // What a single copy did not need to know was not read yet. The service
+        // carried the tags to a copy of this attempt; to one that was found it
+        // may not have, and silence about them would hide that.
+        let (known, need) = match origin {
+            Origin::ThisAttempt => (source.tags_known != TagsKnown::Unread, Need::EVERYTHING),
+            Origin::Recognised => (source.tags_known == TagsKnown::ByName, Need::BY_NAME),
+        };
+        let expected = if known {
             source.attributes.clone()
         } else {
             let read = self
-                .read_attributes(&source.pinned, &source.head, Need::EVERYTHING)
+                .read_attributes(&source.pinned, &source.head, need)
                 .await?;
             carried(read, options, self.now())
         };
-        // What this attempt made has no grants that it was not given; of what
-        // was found there, that is not known.
         let need = match origin {
             Origin::ThisAttempt => Need::to_compare(&expected),
-            Origin::Recognised => Need::EVERYTHING,
+            Origin::Recognised => Need::to_recognise(&expected),
         };
         let found = self.read_attributes(&pinned, head, need).await?;
         let mut missing = differences(&expected, &found, options);

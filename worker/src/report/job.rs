@@ -1,6 +1,6 @@
 //! What is recorded of a job when it is submitted.
 
-use rebucket_protocol::{JobId, Timestamp};
+use rebucket_protocol::{JobId, SubmissionId, Timestamp, VersionPolicy};
 use serde::{Deserialize, Serialize};
 
 use super::location::{ReportError, ReportStore};
@@ -13,6 +13,11 @@ pub const JOB_FILE: &str = "job.json";
 pub struct JobRecord {
     /// The job.
     pub job: JobId,
+    /// Its submission, whose outcomes are the job's, and nobody else's. It
+    /// stays what it is as long as the job goes on, since it names temporary
+    /// keys. `None` for a job that was begun before submissions had ids.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub submission: Option<SubmissionId>,
     /// When it was submitted: [`rebucket_protocol::RenameTask::submitted`].
     pub started: Timestamp,
     /// How many tasks it has, once that is known.
@@ -27,6 +32,10 @@ pub struct JobRecord {
     /// Some of its renames wait for others, and may go through temporary keys.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub linked: bool,
+    /// How its sources in versioned buckets are deleted. What an undo needs to
+    /// know: a purge shows the version before.
+    #[serde(default, skip_serializing_if = "VersionPolicy::is_marker")]
+    pub versioned: VersionPolicy,
 }
 
 impl JobRecord {

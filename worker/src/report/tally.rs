@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use rebucket_protocol::{Outcome, OutcomeRecord, Reason, TaskId};
+use rebucket_protocol::{Evidence, Outcome, OutcomeRecord, Reason, TaskId};
 use serde::Serialize;
 
 /// The sums of a report. `submitted` is the sum of the four outcomes and of
@@ -16,6 +16,9 @@ pub struct Tally {
     pub renamed: u64,
     /// Found renamed by an earlier delivery.
     pub already_renamed: u64,
+    /// Of those, the ones for which only a date speaks: somebody else may have
+    /// put the object at the new name there.
+    pub already_renamed_by_date: u64,
     /// Skipped.
     pub skipped: u64,
     /// Failed.
@@ -30,7 +33,13 @@ pub struct Tally {
 
 impl Tally {
     /// Adds one task's outcome.
-    pub fn add(&mut self, outcome: Outcome, reason: Option<Reason>, bytes: u64) {
+    pub fn add(
+        &mut self,
+        outcome: Outcome,
+        evidence: Option<Evidence>,
+        reason: Option<Reason>,
+        bytes: u64,
+    ) {
         match outcome {
             Outcome::Renamed => {
                 self.renamed += 1;
@@ -38,6 +47,7 @@ impl Tally {
             }
             Outcome::AlreadyRenamed => {
                 self.already_renamed += 1;
+                self.already_renamed_by_date += u64::from(evidence == Some(Evidence::Date));
                 self.add_bytes(bytes);
             }
             Outcome::Skipped => self.skipped += 1,
@@ -53,6 +63,7 @@ impl Tally {
         self.submitted += other.submitted;
         self.renamed += other.renamed;
         self.already_renamed += other.already_renamed;
+        self.already_renamed_by_date += other.already_renamed_by_date;
         self.skipped += other.skipped;
         self.failed += other.failed;
         self.pending += other.pending;
@@ -83,7 +94,8 @@ impl Tally {
 
 /// The terminal outcome of every task, out of lines that may name a task more
 /// than once: a worker that dies between its record and its acknowledgement
-/// leaves a line, and the next delivery writes another.
+/// leaves a line, and the next delivery writes another. All of them are of one
+/// submission: another one may have tasks of the same names.
 #[derive(Debug, Default)]
 pub struct Outcomes {
     by_task: HashMap<TaskId, OutcomeRecord>,
@@ -120,17 +132,18 @@ impl Outcomes {
 }
 
 /// What was done stays done: `renamed` over `already_renamed`, which a later
-/// delivery finds; both over a failure, which a redrive or a second worker may
+/// delivery finds, and of that the one that rests on a comparison; both over a failure, which a redrive or a second worker may
 /// have turned into success. Of two equals the later one, except that of two
 /// successes the first is the one that did it.
 fn supersedes(new: &OutcomeRecord, old: &OutcomeRecord) -> bool {
-    let rank = |outcome| match outcome {
-        Outcome::Renamed => 3,
-        Outcome::AlreadyRenamed => 2,
-        Outcome::Skipped => 1,
-        Outcome::Failed => 0,
+    let rank = |record: &OutcomeRecord| match (record.outcome, record.evidence) {
+        (Outcome::Renamed, _) => 4,
+        (Outcome::AlreadyRenamed, None) => 3,
+        (Outcome::AlreadyRenamed, Some(Evidence::Date)) => 2,
+        (Outcome::Skipped, _) => 1,
+        (Outcome::Failed, _) => 0,
     };
-    match rank(new.outcome).cmp(&rank(old.outcome)) {
+    match rank(new).cmp(&rank(old)) {
         std::cmp::Ordering::Greater => true,
         std::cmp::Ordering::Less => false,
         std::cmp::Ordering::Equal => match new.outcome {
@@ -150,6 +163,7 @@ mod tests {
         let at = Timestamp::from_unix(ended, 0).unwrap();
         OutcomeRecord {
             task: TaskId::for_row(&JobId::new("j").unwrap(), row),
+            submission: None,
             source: "s3://bkt/a".parse().unwrap(),
             destination: "s3://bkt/b".parse().unwrap(),
             outcome,
@@ -157,6 +171,9 @@ mod tests {
             detail: None,
             bytes: 10,
             etag: None,
+            version: None,
+            modified: None,
+            evidence: None,
             attempts: 1,
             started: at,
             ended: at,
@@ -185,7 +202,7 @@ mod tests {
             }
             let mut tally = Tally::default();
             for record in outcomes.into_sorted() {
-                tally.add(record.outcome, record.reason, record.bytes);
+                tally.add(record.outcome, record.evidence, record.reason, record.bytes);
             }
             tally.settle(Some(4));
             assert_eq!(
@@ -195,5 +212,30 @@ mod tests {
             assert_eq!((tally.submitted, tally.pending, tally.bytes), (4, 1, 20));
             assert_eq!(tally.by_reason, BTreeMap::from([("access_denied", 1)]));
         }
+    }
+
+    #[test]
+    fn what_a_date_says_gives_way_to_what_a_comparison_says() {
+        let by_date = OutcomeRecord {
+            evidence: Some(Evidence::Date),
+            ..line(1, Outcome::AlreadyRenamed, 5)
+        };
+        let compared = line(1, Outcome::AlreadyRenamed, 9);
+        for lines in [[&by_date, &compared], [&compared, &by_date]] {
+            let mut outcomes = Outcomes::default();
+            for line in lines {
+                outcomes.add(line.clone());
+            }
+            assert_eq!(outcomes.into_sorted(), std::slice::from_ref(&compared));
+        }
+        let mut tally = Tally::default();
+        for line in [&by_date, &compared] {
+            tally.add(line.outcome, line.evidence, line.reason, line.bytes);
+        }
+        assert_eq!(
+            (tally.already_renamed, tally.already_renamed_by_date),
+            (2, 1)
+        );
+        assert_eq!(tally.ended(), 2);
     }
 }

@@ -1,5 +1,8 @@
 //! From what the SDK returns to an [`ErrorClass`], for S3 and SQS alike.
 
+use std::error::Error;
+use std::fmt;
+
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::display::DisplayErrorContext;
@@ -9,6 +12,74 @@ use crate::error::{ErrorClass, Fault};
 
 /// The code of an answer that came, but not whole.
 pub const UNREADABLE: &str = "UnreadableResponse";
+
+/// A service that answers us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Service {
+    /// The object store.
+    S3,
+    /// The queue.
+    Sqs,
+}
+
+impl Service {
+    /// The code of an answer that this service did not give.
+    #[must_use]
+    pub fn foreign(self) -> &'static str {
+        match self {
+            Self::S3 => "NotFromS3",
+            Self::Sqs => "NotFromSqs",
+        }
+    }
+}
+
+impl fmt::Display for Service {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::S3 => "S3",
+            Self::Sqs => "SQS",
+        })
+    }
+}
+
+/// An answer that does not look like the service's: a proxy, a load balancer or
+/// a captive portal gave it. It says nothing of what it was asked about, neither
+/// that something is there nor that it is not, and not whether the request was
+/// carried out. So it is an outage.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "something between us and {service} answered: {because}; look at the proxies and load \
+     balancers on the way, and at the endpoint's URL"
+)]
+pub struct Foreign {
+    /// Who should have answered.
+    pub service: Service,
+    /// What gave the answer away.
+    pub because: String,
+}
+
+impl Foreign {
+    /// An answer that S3 did not give.
+    #[must_use]
+    pub fn s3(because: impl Into<String>) -> Self {
+        Self {
+            service: Service::S3,
+            because: because.into(),
+        }
+    }
+}
+
+/// The first error of this type in a chain of causes.
+pub(crate) fn cause<'e, T: Error + 'static>(error: &'e (dyn Error + 'static)) -> Option<&'e T> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(found) = error.downcast_ref() {
+            return Some(found);
+        }
+        next = error.source();
+    }
+    None
+}
 
 /// Classifies a failed request.
 pub fn classify<E>(error: &SdkError<E, HttpResponse>) -> Fault
@@ -24,6 +95,9 @@ where
         message: innermost(error),
         status,
     };
+    if let Some(foreign) = cause::<Foreign>(error) {
+        return local(ErrorClass::Transient, foreign.service.foreign());
+    }
     match error {
         SdkError::ServiceError(service) => {
             let code = service.err().code().unwrap_or_default();

@@ -55,8 +55,8 @@ pub struct Abilities {
     pub ignored: Vec<Precondition>,
     /// Whether `If-Match` on a copy and on the completion of an upload keeps
     /// them from replacing another object (API references of `CopyObject` and
-    /// `CompleteMultipartUpload`). Not probed: elsewhere than on AWS a HEAD
-    /// right before stands in for it.
+    /// `CompleteMultipartUpload`). Where it does not, a HEAD right before
+    /// stands in for it.
     pub replaces_conditionally: bool,
     /// Whether success responses may be believed without a HEAD.
     pub trusted: bool,

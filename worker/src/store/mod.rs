@@ -14,7 +14,7 @@ pub mod probe;
 pub mod s3;
 
 use async_trait::async_trait;
-use rebucket_protocol::{BucketName, ETag, ObjectUri, S3Prefix, Timestamp, VersionId};
+use rebucket_protocol::{ETag, ObjectUri, S3Prefix, Timestamp, VersionId};
 
 use crate::error::ServiceError;
 use object::{Acl, Attributes, Checksums, Encryption, ObjectHead, ObjectLock, PinnedSource, Tags};
@@ -88,6 +88,8 @@ pub struct CopyReceipt {
     pub etag: ETag,
     /// The destination's version, in a versioned bucket.
     pub version: Option<VersionId>,
+    /// When the destination was written, in whole seconds, if the answer says.
+    pub modified: Option<Timestamp>,
     /// The destination's checksums, as far as the answer has them.
     pub checksums: Checksums,
     /// The destination's encryption, as far as the answer says.
@@ -162,9 +164,37 @@ pub struct BucketFacts {
     pub has_acls: bool,
     /// False when no version in the bucket can be locked.
     pub has_lock: bool,
-    /// False when no object in the bucket has versions: it never had
-    /// versioning. True until somebody asks.
-    pub has_versions: bool,
+    /// Whether it keeps versions.
+    pub versioning: Versioning,
+}
+
+/// Whether a bucket keeps versions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Versioning {
+    /// It never did: no object in it has a version.
+    Never,
+    /// Each write makes a version, and a plain delete destroys none.
+    Enabled,
+    /// A write or a plain delete destroys the version `null`, wherever that is
+    /// in the key's history (facts 8.3). Older versions may be there.
+    Suspended,
+    /// Only a clear answer says one of the others.
+    Unknown,
+}
+
+impl Versioning {
+    /// False when no object has a version.
+    #[must_use]
+    pub fn may_have_versions(self) -> bool {
+        self != Self::Never
+    }
+
+    /// Whether a write or a plain delete may destroy a version that is not the
+    /// current one.
+    #[must_use]
+    pub fn may_destroy_history(self) -> bool {
+        matches!(self, Self::Suspended | Self::Unknown)
+    }
 }
 
 /// The requests that a rename makes.
@@ -183,7 +213,7 @@ pub trait ObjectStore: Send + Sync + 'static {
     /// `GetObjectAcl`.
     async fn acl(&self, object: &ObjectUri, version: Option<&VersionId>) -> StoreResult<Acl>;
 
-    /// `GetObjectRetention`: mode and date, and no hold.
+    /// `GetObjectRetention`: mode, date and event hold, and no legal hold.
     async fn retention(
         &self,
         object: &ObjectUri,
@@ -201,10 +231,6 @@ pub trait ObjectStore: Send + Sync + 'static {
     /// `ContainerMissing` when there is no such bucket, and with `Denied`
     /// when the prefix may not be listed.
     async fn bucket_facts(&self, place: &S3Prefix) -> StoreResult<BucketFacts>;
-
-    /// Whether objects of the bucket may have versions. Only a clear answer
-    /// rules them out.
-    async fn has_versions(&self, bucket: &BucketName) -> StoreResult<bool>;
 
     /// `CopyObject`.
     async fn copy(&self, request: CopyRequest<'_>) -> StoreResult<CopyReceipt>;

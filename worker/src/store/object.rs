@@ -107,6 +107,45 @@ pub struct ObjectLock {
     pub retain_until: Option<Timestamp>,
     /// True when a legal hold is on.
     pub legal_hold: bool,
+    /// The event hold, if one is on.
+    pub event_hold: Option<EventHold>,
+}
+
+/// An event hold that is on: nobody deletes the version before it is released.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EventHold {
+    /// How long the version is retained after the release, if that is set.
+    pub then: Option<HoldPeriod>,
+}
+
+/// How long a version is retained after its event hold was released (API
+/// reference of `EventHoldDuration`, 2026).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HoldPeriod {
+    /// Days, 1 to 36,500.
+    Days(i32),
+    /// Years, 1 to 100.
+    Years(i32),
+}
+
+impl HoldPeriod {
+    /// The days, where it is counted in them.
+    #[must_use]
+    pub fn days(self) -> Option<i32> {
+        match self {
+            Self::Days(days) => Some(days),
+            Self::Years(_) => None,
+        }
+    }
+
+    /// The years, where it is counted in them.
+    #[must_use]
+    pub fn years(self) -> Option<i32> {
+        match self {
+            Self::Years(years) => Some(years),
+            Self::Days(_) => None,
+        }
+    }
 }
 
 impl ObjectLock {
@@ -114,6 +153,21 @@ impl ObjectLock {
     #[must_use]
     pub fn is_none(&self) -> bool {
         *self == Self::default()
+    }
+
+    /// True when it shows anything that only `s3:GetObjectRetention` shows:
+    /// then nothing else that this permission shows was left out (API
+    /// reference of `HeadObject`).
+    #[must_use]
+    pub fn shows_retention(&self) -> bool {
+        self.mode.is_some() || self.retain_until.is_some() || self.event_hold.is_some()
+    }
+
+    /// True when the version cannot be deleted at this time.
+    #[must_use]
+    pub fn holds_at(&self, now: Timestamp) -> bool {
+        let retained = self.retain_until.is_some_and(|until| until > now);
+        retained || self.legal_hold || self.event_hold.is_some()
     }
 }
 

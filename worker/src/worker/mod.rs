@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use rebucket_protocol::{Outcome, Reason};
+use rebucket_protocol::{Evidence, Outcome, Reason};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -67,9 +67,15 @@ pub struct WorkerSettings {
 }
 
 impl Shared {
-    fn count(&self, outcome: Outcome, reason: Option<Reason>, bytes: u64) {
+    fn count(
+        &self,
+        outcome: Outcome,
+        evidence: Option<Evidence>,
+        reason: Option<Reason>,
+        bytes: u64,
+    ) {
         let mut tally = self.tally.lock().unwrap_or_else(PoisonError::into_inner);
-        tally.add(outcome, reason, bytes);
+        tally.add(outcome, evidence, reason, bytes);
     }
 }
 

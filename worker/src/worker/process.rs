@@ -21,6 +21,7 @@ use crate::queue::receiver::Admitted;
 use crate::queue::{ParkReason, Received};
 use crate::rename::{Delivery, RenameError};
 use crate::report::location::ReportError;
+use crate::store::s3::expecting_owner;
 
 /// How often a message is tried to be parked or handed back in place.
 const QUEUE_ATTEMPTS: u32 = 5;
@@ -130,7 +131,8 @@ impl Context {
     async fn rename(&self, task: &RenameTask, message: &Received, kept: &Kept) -> Verdict {
         let shared = &*self.worker.shared;
         let delivery = self.delivery(message, kept);
-        let renaming = AssertUnwindSafe(shared.renamer.rename(task, &delivery));
+        let renaming = shared.renamer.rename(task, &delivery);
+        let renaming = AssertUnwindSafe(expecting_owner(task.options.owner, renaming));
         let renamed = match renaming.catch_unwind().await {
             Ok(renamed) => renamed,
             Err(panic) => {
@@ -184,9 +186,11 @@ impl Context {
                     .await;
             }
             if end.is_done()
-                && let Err(error) = self
-                    .send_next(task, end.others, &self.delivery(message, &kept))
-                    .await
+                && let Err(error) = expecting_owner(
+                    task.options.owner,
+                    self.send_next(task, end.others, &self.delivery(message, &kept)),
+                )
+                .await
             {
                 tracing::warn!(%error, task = %task.id(), "could not send what waits for it");
                 shared.metrics.handed_back("unsent");
@@ -209,7 +213,7 @@ impl Context {
             shared.metrics.parked(reason);
         }
         if !task.is_some_and(|task| end.is_half(task)) {
-            shared.count(end.outcome, end.reason, end.bytes);
+            shared.count(end.outcome, end.evidence, end.reason, end.bytes);
         }
         shared
             .metrics

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use rebucket_protocol::{ETag, Leg, Outcome, OutcomeRecord, Reason, RenameTask, Timestamp};
+use rebucket_protocol::{Evidence, Leg, Outcome, OutcomeRecord, Reason, RenameTask, Timestamp};
 
 use crate::host::Host;
 use crate::queue::Received;
-use crate::rename::{Finished, Others};
+use crate::rename::{Finished, Landed, Others};
 
 /// How the work on one message ended.
 pub(super) enum Verdict {
@@ -28,36 +28,37 @@ pub(super) struct End {
     pub(super) reason: Option<Reason>,
     pub(super) detail: Option<String>,
     pub(super) bytes: u64,
-    pub(super) etag: Option<ETag>,
+    /// What is at the new name, if it is done.
+    pub(super) landed: Option<Landed>,
+    /// Why it counts as done, where that is less than a comparison.
+    pub(super) evidence: Option<Evidence>,
     /// Who else may have been at it, if it is done.
     pub(super) others: Others,
 }
 
 impl End {
     pub(super) fn of(finished: Finished) -> Self {
-        let done = |outcome, bytes, etag, others| Self {
+        let done = |outcome, landed: Landed, evidence, others| Self {
             outcome,
             reason: None,
             detail: None,
-            bytes,
-            etag: Some(etag),
+            bytes: landed.bytes,
+            landed: Some(landed),
+            evidence,
             others,
         };
         match finished {
-            Finished::Renamed {
-                bytes,
-                etag,
-                others,
-            } => done(Outcome::Renamed, bytes, etag, others),
-            Finished::AlreadyRenamed { bytes, etag } => {
-                done(Outcome::AlreadyRenamed, bytes, etag, Others::Perhaps)
+            Finished::Renamed { landed, others } => done(Outcome::Renamed, landed, None, others),
+            Finished::AlreadyRenamed { landed, evidence } => {
+                done(Outcome::AlreadyRenamed, landed, evidence, Others::Perhaps)
             }
             Finished::Skipped { bytes, detail } => Self {
                 outcome: Outcome::Skipped,
                 reason: Some(Reason::DestinationExists),
                 detail: Some(detail),
                 bytes,
-                etag: None,
+                landed: None,
+                evidence: None,
                 others: Others::Perhaps,
             },
         }
@@ -70,7 +71,8 @@ impl End {
             reason: Some(reason),
             detail: Some(detail),
             bytes,
-            etag: None,
+            landed: None,
+            evidence: None,
             others: Others::Perhaps,
         }
     }
@@ -92,15 +94,20 @@ impl End {
         started: Timestamp,
         host: &Host,
     ) -> OutcomeRecord {
+        let landed = self.landed.as_ref();
         OutcomeRecord {
             task: task.id().clone(),
+            submission: task.submission,
             source: task.row_source().clone(),
             destination: task.row_destination().clone(),
             outcome: self.outcome,
             reason: self.reason,
             detail: self.detail.clone(),
             bytes: self.bytes,
-            etag: self.etag.clone(),
+            etag: landed.map(|landed| landed.etag.clone()),
+            version: landed.and_then(|landed| landed.version.clone()),
+            modified: landed.and_then(|landed| landed.modified),
+            evidence: self.evidence,
             attempts: message.deliveries(),
             started,
             ended: host.now(),

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use rebucket_mapper::{Counts, Made};
+use rebucket_protocol::places::{IN_TRANSIT, SCRATCH};
 
 /// The last line, when there is no manifest.
 pub(super) const NOT_WRITTEN: &str = "rebucket: no manifest was written; change the rules or \
@@ -72,6 +73,19 @@ pub(super) fn complaints(made: &Made) -> Vec<String> {
         let more = counts.collisions - named;
         lines.push(format!(
             "and {more} more renames that collide; --max-problems 0 shows all"
+        ));
+    }
+    if counts.in_transit > 0 {
+        lines.push(format!(
+            "note: left out: {} objects in {IN_TRANSIT}, where other jobs have them between the two \
+             legs of their renames; map again when these jobs have ended",
+            counts.in_transit
+        ));
+    }
+    if counts.scratch > 0 {
+        lines.push(format!(
+            "note: left out: {} scratch objects of rebucket in {SCRATCH}",
+            counts.scratch
         ));
     }
     lines.extend(made.occupied.iter().map(|one| format!("warning: {one}")));

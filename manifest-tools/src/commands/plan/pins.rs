@@ -7,16 +7,20 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use aws_sdk_s3::types::EncodingType;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use rebucket_mapper::decode::url_decoded;
 use rebucket_planner::pinning::{Found, Insisted, Sight, SourceRow};
 use rebucket_planner::{PinError, PlannedRename};
+use rebucket_protocol::{ObjectUri, VersionPolicy};
 use rebucket_worker::clients::Clients;
-use rebucket_worker::error::ErrorClass;
+use rebucket_worker::error::{ErrorClass, ServiceError};
 use rebucket_worker::metrics::Metrics;
 use rebucket_worker::retry::{CallError, Caller, Policy};
 use rebucket_worker::setup::StartError;
+use rebucket_worker::store::classify::classify;
 use rebucket_worker::store::object::ObjectHead;
-use rebucket_worker::store::s3::S3Store;
+use rebucket_worker::store::s3::{S3Store, checked};
 use rebucket_worker::store::{HeadScope, ObjectStore as _};
 use tokio::runtime::Handle;
 use tokio::sync::{OnceCell, Semaphore};
@@ -34,20 +38,24 @@ pub(crate) const APART: Duration = Duration::from_secs(2);
 /// Looks at sources. Connects when there is one to look at.
 pub(crate) struct Pinner {
     path_style: bool,
+    purge: bool,
     runtime: Handle,
     store: OnceCell<Store>,
 }
 
 struct Store {
-    store: S3Store,
+    client: aws_sdk_s3::Client,
+    objects: S3Store,
     caller: Caller,
 }
 
 impl Pinner {
-    /// To be used where blocking is allowed.
-    pub(crate) fn new(path_style: bool, runtime: Handle) -> Self {
+    /// To be used where blocking is allowed. `versioned` is how the sources
+    /// will be deleted.
+    pub(crate) fn new(path_style: bool, versioned: VersionPolicy, runtime: Handle) -> Self {
         Self {
             path_style,
+            purge: versioned == VersionPolicy::Purge,
             runtime,
             store: OnceCell::new(),
         }
@@ -57,7 +65,7 @@ impl Pinner {
     pub(crate) fn pin(&self, rows: &mut [PlannedRename]) -> Result<Vec<Insisted>, PinError> {
         let pinning = async {
             let store = self.connected().await?;
-            let pins = stream::iter(rows.iter_mut().map(|row| store.pin(row)));
+            let pins = stream::iter(rows.iter_mut().map(|row| store.pin(row, self.purge)));
             pins.buffered(HEADS).try_collect::<Vec<_>>().await
         };
         let insisted: Result<_, CommandError> = self.runtime.block_on(pinning);
@@ -93,7 +101,8 @@ impl Pinner {
             let clients = Clients::from_env(self.path_style).await;
             let in_flight = Arc::new(Semaphore::new(HEADS));
             Ok(Store {
-                store: S3Store::new(&clients.s3, metrics.clone()),
+                client: checked(&clients.s3),
+                objects: S3Store::new(&clients.s3, metrics.clone()),
                 caller: Caller::new(metrics, in_flight, CancellationToken::new()),
             })
         };
@@ -107,7 +116,7 @@ impl Store {
         row: &PlannedRename,
         scope: HeadScope<'_>,
     ) -> Result<Option<ObjectHead>, CommandError> {
-        let head = || self.store.head(&row.source, scope);
+        let head = || self.objects.head(&row.source, scope);
         match self.caller.call(Policy::READ, head).await {
             Ok(head) => Ok(Some(head)),
             Err(CallError::Failed(error)) if error.class() == ErrorClass::NotFound => Ok(None),
@@ -115,13 +124,40 @@ impl Store {
         }
     }
 
-    async fn pin(&self, row: &mut PlannedRename) -> Result<Insisted, CommandError> {
+    /// Whether an earlier version would show if the current one was removed.
+    async fn has_earlier_version(&self, object: &ObjectUri) -> Result<bool, CommandError> {
+        let list = || async {
+            // The versions of a key come before those of longer ones, the
+            // newest first (API reference of ListObjectVersions).
+            let request = self.client.list_object_versions();
+            let request = request.encoding_type(EncodingType::Url).max_keys(2);
+            let request = request.bucket(object.bucket.as_str());
+            let listed = request.prefix(object.key.as_str()).send().await;
+            listed.map_err(|error| ServiceError {
+                operation: "ListObjectVersions",
+                target: object.to_string(),
+                fault: classify(&error),
+            })
+        };
+        let listed = self.caller.call(Policy::READ, list).await?;
+        let encoded = listed.encoding_type() == Some(&EncodingType::Url);
+        let is_its = |key: &str| match url_decoded(key) {
+            Ok(decoded) if encoded => decoded == object.key.as_str(),
+            _ => key == object.key.as_str(),
+        };
+        let versions = listed.versions().iter().filter_map(|version| version.key());
+        Ok(versions.filter(|key| is_its(key)).count() > 1)
+    }
+
+    async fn pin(&self, row: &mut PlannedRename, purge: bool) -> Result<Insisted, CommandError> {
         let Some(head) = self.head(row, HeadScope::default()).await? else {
             return Ok(Insisted::Nothing);
         };
         let different = |what: String| Ok(Insisted::Different(what));
         let version = row.pins.version.as_ref();
         let is_another = version.is_some_and(|version| Some(version) != head.version.as_ref());
+        // The version `null` is not removed but hidden.
+        let is_removed = head.version.as_ref().is_some_and(|v| v.as_str() != "null");
         let found = found(head);
         if let Some(what) = found.difference(&row.pins) {
             return different(what);
@@ -131,6 +167,9 @@ impl Store {
         }
         if found.modified.is_none() {
             return different("has no date on this endpoint".to_owned());
+        }
+        if purge && is_removed && self.has_earlier_version(&row.source).await? {
+            return Ok(Insisted::NotFreed);
         }
         row.pins.etag = found.etag;
         row.pins.size = found.size;

@@ -3,9 +3,9 @@
 use std::fs::File;
 use std::ops::ControlFlow;
 
-use rebucket_planner::{JobChoices, PlanReader};
+use rebucket_planner::{JobChoices, PlanReader, Submission};
 use rebucket_protocol::{
-    IfExists, JobId, JobOptions, MAX_MESSAGE_BYTES, RenameTask, S3Prefix, Timestamp, encode,
+    IfExists, JobId, JobOptions, MAX_MESSAGE_BYTES, RenameTask, S3Prefix, encode,
 };
 use rebucket_worker::queue::sqs::QueueAttributes;
 use rebucket_worker::queue::{FifoOrder, MAX_BATCH, Outgoing};
@@ -38,13 +38,13 @@ impl Batch {
 pub(super) struct Letterhead {
     /// The job.
     pub(super) job: JobId,
-    /// The time that each message names.
-    pub(super) submitted: Timestamp,
+    /// The submission, and the time, that each message names.
+    pub(super) submission: Submission,
     /// What was chosen for the job.
     pub(super) options: JobOptions,
     /// What to do at a taken destination, where a row does not say it.
     pub(super) if_exists: IfExists,
-    /// Where the temporary keys of chains go.
+    /// Beside which the temporary keys of chains go.
     pub(super) scratch: Vec<S3Prefix>,
     /// The queue is a FIFO queue.
     pub(super) fifo: bool,
@@ -56,7 +56,7 @@ impl Letterhead {
     /// For a job that is sent to a queue with these attributes.
     pub(super) fn new(
         job: JobId,
-        submitted: Timestamp,
+        submission: Submission,
         choices: &JobChoices,
         scratch: Vec<S3Prefix>,
         queue: &QueueAttributes,
@@ -66,7 +66,7 @@ impl Letterhead {
             .and_then(|bytes| usize::try_from(bytes).ok());
         Self {
             job,
-            submitted,
+            submission,
             options: choices.job_options(),
             if_exists: choices.if_exists.unwrap_or_default(),
             scratch,
@@ -124,9 +124,9 @@ pub(super) fn find_oversized(
 
 fn write(planned: Planned, letterhead: &Letterhead) -> Result<Outgoing, CommandError> {
     let line = planned.line();
-    let (job, submitted) = (&letterhead.job, Some(letterhead.submitted));
+    let (job, submission) = (&letterhead.job, letterhead.submission);
     let (options, if_exists) = (&letterhead.options, letterhead.if_exists);
-    let task = planned.into_task(job, options, if_exists, submitted, &letterhead.scratch)?;
+    let task = planned.into_task(job, options, if_exists, submission, &letterhead.scratch)?;
     address(&task, line, letterhead)
 }
 

@@ -15,7 +15,8 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use rebucket_protocol::{JobId, Timestamp};
+use rebucket_planner::Submission;
+use rebucket_protocol::{JobId, SubmissionId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::confirmed::Confirmed;
@@ -38,6 +39,9 @@ struct Header {
     /// The plan's own name, where a job before this one had it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     named: Option<JobId>,
+    /// `None` in a file of a build before there were any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    submission: Option<SubmissionId>,
     submitted: Timestamp,
     rows: u64,
     #[serde(rename = "of")]
@@ -80,6 +84,8 @@ pub(super) struct Begun {
     pub(super) job: JobId,
     /// The plan's own name, where a job before this one had it (`--again`).
     pub(super) named: Option<JobId>,
+    /// The id that its messages and temporary keys carry.
+    pub(super) submission: Option<SubmissionId>,
     /// The time that its messages name.
     pub(super) submitted: Timestamp,
     /// The digest of the plan that is kept beside the checkpoint, if the
@@ -93,6 +99,14 @@ impl Begun {
     /// True when it was begun by an earlier process.
     pub(super) fn goes_on(&self) -> bool {
         self.pinned.is_some() || self.arrived != Confirmed::default()
+    }
+
+    /// What its messages say of it.
+    pub(super) fn submission(&self) -> Submission {
+        Submission {
+            id: self.submission,
+            at: Some(self.submitted),
+        }
     }
 }
 
@@ -236,6 +250,7 @@ impl Checkpoint {
             None => Ok(Found::Begun(Begun {
                 job: header.job.clone(),
                 named: header.named.clone(),
+                submission: header.submission,
                 submitted: header.submitted,
                 pinned: header.pinned.clone(),
                 arrived: self.confirmed.clone(),
@@ -252,6 +267,7 @@ impl Checkpoint {
             rebucket_submit: VERSION,
             job: begun.job.clone(),
             named: begun.named.clone(),
+            submission: begun.submission,
             submitted: begun.submitted,
             rows: wanted.rows,
             identity: wanted.identity.clone(),

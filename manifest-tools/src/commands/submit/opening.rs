@@ -5,7 +5,6 @@ use std::fs::File;
 use std::sync::Arc;
 
 use rebucket_planner::PlanReader;
-use rebucket_protocol::Timestamp;
 use rebucket_worker::clients::Clients;
 use rebucket_worker::metrics::Metrics;
 use rebucket_worker::queue::FifoOrder;
@@ -26,18 +25,18 @@ use crate::commands::begun::begun;
 const AMPLE: u64 = 256 << 10;
 
 /// Records the job in its report, or finds it there: a manifest that is
-/// submitted again is the same job, begun when it was begun first. Its chains
-/// must be pinned as they were then.
+/// submitted again is the same job and the same submission, begun when it was
+/// begun first. Its chains must be pinned as they were then.
 pub(super) async fn record(
     store: &ReportStore,
     record: &JobRecord,
-) -> Result<Timestamp, CommandError> {
+) -> Result<JobRecord, CommandError> {
     match begun(store, record).await? {
-        Some(known) if known.pinned == record.pinned => Ok(known.started),
+        Some(known) if known.pinned == record.pinned => Ok(known),
         Some(_) => Err(begun_elsewhere(store, record)),
         None => {
             record.save(store).await?;
-            Ok(record.started)
+            Ok(record.clone())
         }
     }
 }

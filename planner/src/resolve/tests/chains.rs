@@ -5,12 +5,12 @@ use std::fmt::Write as _;
 use std::io::Cursor;
 
 use proptest::prelude::*;
-use rebucket_protocol::{ETag, IfExists, JobId, JobOptions, TaskId, Timestamp};
+use rebucket_protocol::{ETag, IfExists, JobId, JobOptions, SubmissionId, TaskId, Timestamp};
 
 use super::*;
 use crate::chains::StepKind;
 use crate::pinning::{Insisted, Pin, pin_linked};
-use crate::plan::{PlannedStep, Totals};
+use crate::plan::{PlannedStep, Submission, Totals};
 
 /// What a plan with chains does to objects in memory, one after the other, in
 /// the plan's order; every step must find its object, and no other in its way.
@@ -161,7 +161,7 @@ fn pinned(plan: &[u8], pin: Pin<'_>) -> Result<(Vec<u8>, Resolution), ManifestEr
 }
 
 /// What each of these segments' tasks does, step by step.
-fn messages(text: &str, pin: bool) -> Vec<Result<Vec<String>, String>> {
+fn messages(text: &str, pin: bool, id: Option<u128>) -> Vec<Result<Vec<String>, String>> {
     let mut plan = resolved(text.as_bytes(), &ManifestOptions::default()).unwrap();
     if pin {
         plan = made_up_plan(&plan).0;
@@ -169,13 +169,16 @@ fn messages(text: &str, pin: bool) -> Vec<Result<Vec<String>, String>> {
     let mut plan = PlanReader::open(Cursor::new(plan)).unwrap();
     let job = JobId::new("j").unwrap();
     let options = JobOptions::default();
+    let id = id.map(SubmissionId::from_bits);
+    let submission = Submission { id, at: None };
     let segments = plan.segments().unwrap().map(Result::unwrap);
     let told = segments.map(|segment| {
         let rows: Vec<u64> = segment.rows().map(|(row, _)| row).collect();
-        let task = segment.into_task(&job, &options, IfExists::Fail, None, &[]);
+        let task = segment.into_task(&job, &options, IfExists::Fail, submission, &[]);
         let mut next = Some(task.map_err(|error| error.to_string())?);
         let mut steps = Vec::new();
         while let Some(task) = next {
+            assert_eq!(task.submission, id);
             let row = task.id().to_string();
             steps.push(format!(
                 "{} {} {}",
@@ -185,9 +188,7 @@ fn messages(text: &str, pin: bool) -> Vec<Result<Vec<String>, String>> {
             ));
             next = task.next();
         }
-        let ends = steps
-            .iter()
-            .filter(|step| !step.ends_with("hop/j/000000000002"));
+        let ends = steps.iter().filter(|step| !step.ends_with("/000000000002"));
         assert_eq!(ends.count(), rows.len());
         Ok(steps)
     });
@@ -198,22 +199,30 @@ fn messages(text: &str, pin: bool) -> Vec<Result<Vec<String>, String>> {
 fn a_segment_is_a_task_that_carries_the_others() {
     let swap = "source,destination\ns3://bkt/a,s3://bkt/b\ns3://bkt/b,s3://bkt/a\n\
         s3://bkt/c,s3://bkt/d\ns3://bkt/d,s3://bkt/e\n";
-    let temporary = ".rebucket/hop/j/000000000002";
-    assert_eq!(
-        messages(swap, true),
-        [
-            Ok(vec![
-                "j/000000000004 d e".to_owned(),
-                "j/000000000003 c d".to_owned(),
-            ]),
-            Ok(vec![
-                format!("j/000000000002 b {temporary}"),
-                "j/000000000001 a b".to_owned(),
-                format!("j/000000000002 {temporary} a"),
-            ])
-        ]
-    );
-    let unpinned = messages(swap, false).remove(0).unwrap_err();
+    for (id, temporary) in [
+        (
+            Some(0xab),
+            ".rebucket-in-transit/000000000000000000000000000000ab/000000000002",
+        ),
+        // Of a job that was begun before submissions had ids.
+        (None, ".rebucket/hop/j/000000000002"),
+    ] {
+        assert_eq!(
+            messages(swap, true, id),
+            [
+                Ok(vec![
+                    "j/000000000004 d e".to_owned(),
+                    "j/000000000003 c d".to_owned(),
+                ]),
+                Ok(vec![
+                    format!("j/000000000002 b {temporary}"),
+                    "j/000000000001 a b".to_owned(),
+                    format!("j/000000000002 {temporary} a"),
+                ])
+            ]
+        );
+    }
+    let unpinned = messages(swap, false, None).remove(0).unwrap_err();
     assert!(unpinned.contains("must be pinned"), "{unpinned}");
 }
 
@@ -266,7 +275,7 @@ fn a_segment_goes_on_with_the_last_row_that_is_done() {
         let segment = plan.segments().unwrap().next().unwrap().unwrap();
         let segment = segment.resumed(|row| done.contains(&row));
         let (job, options) = (JobId::new("j").unwrap(), JobOptions::default());
-        let task = segment.into_task(&job, &options, IfExists::Fail, None, &[]);
+        let task = segment.into_task(&job, &options, IfExists::Fail, Submission::default(), &[]);
         let mut next = Some(task.unwrap());
         let mut rows = Vec::new();
         while let Some(task) = next {
@@ -299,7 +308,7 @@ fn a_first_leg_names_what_is_in_the_way_of_its_second() {
     let options = JobOptions::default();
     let mut second_legs = 0;
     for segment in plan.segments().unwrap().map(Result::unwrap) {
-        let task = segment.into_task(&job, &options, IfExists::Fail, None, &[]);
+        let task = segment.into_task(&job, &options, IfExists::Fail, Submission::default(), &[]);
         let task = task.unwrap();
         if let Some(second) = task.second_leg() {
             // Made up from the row.

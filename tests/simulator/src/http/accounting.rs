@@ -144,6 +144,11 @@ pub(super) struct Ticket {
 }
 
 impl Ticket {
+    /// Its place in the order of arrival.
+    pub(super) fn number(&self) -> u64 {
+        self.number
+    }
+
     pub(super) fn struck(&self, fault: &super::faults::Action) {
         self.note(|record| record.fault = Some(fault.to_string()));
         self.requests.state().counts.faults += 1;

@@ -18,7 +18,7 @@ use super::body::{Reply, whole};
 use super::faults;
 use super::latency::Delay;
 use super::server::Shared;
-use crate::s3::{Layout, NewObject, S3, SparseObject, StorageClass};
+use crate::s3::{AliasKind, Folding, Layout, NewObject, S3, SparseObject, StorageClass};
 use crate::sqs::{Disorder, MessageView, Sqs, SqsError, State};
 
 /// Most bytes of a request.
@@ -95,6 +95,23 @@ struct Sparse {
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
+struct NewAlias {
+    name: String,
+    bucket: String,
+    #[serde(default)]
+    access_point: bool,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Fold {
+    bucket: String,
+    /// None: as Amazon's, not at all.
+    folding: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Misbehave {
     queue: String,
     #[serde(default)]
@@ -140,6 +157,8 @@ impl Admin {
             ("POST", ["clock", "advance"]) => self.advance(body),
             ("POST", ["latency"]) => self.pace(body),
             ("POST", ["sparse"]) => self.sparse(body),
+            ("POST", ["aliases"]) => self.alias(body),
+            ("POST", ["folding"]) => self.folding(body),
             ("POST", ["disorder"]) => self.disorder(body),
             ("GET", ["messages", queue]) => self.messages(queue),
             _ => Err(not_found("no such path or method: see the README")),
@@ -203,6 +222,31 @@ impl Admin {
         let written = s3.put_sparse(&wanted.bucket, &wanted.key, &object, now);
         let written = written.map_err(|error| wrong(&error.to_string()))?;
         Ok(json!({ "etag": written.etag().to_string() }))
+    }
+
+    fn alias(&self, body: &[u8]) -> Answer {
+        let wanted: NewAlias = parse(body)?;
+        let kind = if wanted.access_point {
+            AliasKind::AccessPoint
+        } else {
+            AliasKind::Plain
+        };
+        let mut s3 = self.s3.lock().unwrap_or_else(PoisonError::into_inner);
+        s3.alias_bucket(&wanted.name, &wanted.bucket, kind)
+            .map_err(|error| wrong(&error.to_string()))?;
+        Ok(json!({}))
+    }
+
+    fn folding(&self, body: &[u8]) -> Answer {
+        let wanted: Fold = parse(body)?;
+        let folding = match wanted.folding.as_deref() {
+            Some(name) => Some(Folding::parse(name).ok_or_else(|| wrong("no such folding"))?),
+            None => None,
+        };
+        let mut s3 = self.s3.lock().unwrap_or_else(PoisonError::into_inner);
+        s3.fold_keys(&wanted.bucket, folding)
+            .map_err(|error| wrong(&error.to_string()))?;
+        Ok(json!({}))
     }
 
     fn disorder(&self, body: &[u8]) -> Answer {

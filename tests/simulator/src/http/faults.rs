@@ -23,6 +23,14 @@ fn after() -> When {
     When::After
 }
 
+fn html() -> String {
+    "text/html".to_owned()
+}
+
+fn page() -> String {
+    "<html><body><h1>An answer from somewhere else</h1></body></html>".to_owned()
+}
+
 /// What happens to a request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
@@ -55,6 +63,21 @@ pub enum Action {
     Empty {
         /// Before or after it is applied; after, if not said.
         #[serde(default = "after")]
+        when: When,
+    },
+    /// An answer that the service did not give, but something before it: a proxy,
+    /// a captive portal. No header says that it is the service's.
+    Proxy {
+        /// The HTTP status.
+        status: u16,
+        /// `Content-Type`.
+        #[serde(default = "html")]
+        content_type: String,
+        /// The body, whatever it is.
+        #[serde(default = "page")]
+        body: String,
+        /// Before or after the request is applied.
+        #[serde(default)]
         when: When,
     },
     /// The right answer, but the end of its body is missing.
@@ -106,6 +129,17 @@ impl Action {
         }
     }
 
+    /// A proxy's page, before the request is applied.
+    #[must_use]
+    pub fn proxy(status: u16) -> Self {
+        Self::Proxy {
+            status,
+            content_type: html(),
+            body: page(),
+            when: When::Before,
+        }
+    }
+
     /// An error after the request was applied.
     #[must_use]
     pub fn lost_reply(status: u16, code: &str) -> Self {
@@ -124,6 +158,7 @@ impl fmt::Display for Action {
             Self::Reset { when } => write!(f, "reset {when}"),
             Self::EmbeddedError { code, when } => write!(f, "embedded_error {code} {when}"),
             Self::Empty { when } => write!(f, "empty {when}"),
+            Self::Proxy { status, when, .. } => write!(f, "proxy {status} {when}"),
             Self::Truncate { .. } => f.write_str("truncate"),
             Self::Stall { ms, when } => write!(f, "stall {ms} {when}"),
             Self::Slow { bytes_per_second } => write!(f, "slow {bytes_per_second}"),

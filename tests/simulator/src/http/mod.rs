@@ -22,6 +22,7 @@ mod body;
 mod builder;
 mod faults;
 mod faults_in_force;
+mod identity;
 mod latency;
 mod listen;
 mod operation;

@@ -17,6 +17,7 @@ use super::accounting::{Requests, Ticket};
 use super::body::{Counted, Outgoing, Reply, broken, whole};
 use super::faults::{Action, When};
 use super::faults_in_force::Faults;
+use super::identity::RequestId;
 use super::latency::Latency;
 use super::operation::{Operation, Service};
 use super::reply;
@@ -63,8 +64,10 @@ pub(super) async fn serve(
         }
     };
     let polls = operation.name == "ReceiveMessage";
+    let ticket = shared.requests.begin(operation.clone(), shared.clock.now());
     let exchange = Exchange {
-        ticket: shared.requests.begin(operation.clone(), shared.clock.now()),
+        id: RequestId::new(ticket.number()),
+        ticket,
         shared,
         operation,
         parts,
@@ -116,6 +119,7 @@ where
 
 /// One request and its answer.
 struct Exchange {
+    id: RequestId,
     ticket: Ticket,
     shared: Arc<Shared>,
     operation: Operation,
@@ -151,7 +155,8 @@ impl Exchange {
         match fault {
             Action::Error { status, code, when } => {
                 let rest = self.reach(when).await?;
-                Ok(rest.answer(reply::error(service, status, &code)))
+                let error = reply::error(service, status, &code, rest.id);
+                Ok(rest.answer(error))
             }
             Action::Reset { when } => {
                 self.reach(when).await?;
@@ -159,11 +164,22 @@ impl Exchange {
             }
             Action::EmbeddedError { code, when } => {
                 let rest = self.reach(when).await?;
-                Ok(rest.answer(reply::embedded_error(service, &code)))
+                let error = reply::embedded_error(service, &code, rest.id);
+                Ok(rest.answer(error))
             }
             Action::Empty { when } => {
                 let rest = self.reach(when).await?;
                 Ok(rest.answer(Response::new(whole(Bytes::new()))))
+            }
+            Action::Proxy {
+                status,
+                content_type,
+                body,
+                when,
+            } => {
+                let mut rest = self.reach(when).await?;
+                rest.proxied = true;
+                Ok(rest.answer(reply::proxy(status, &content_type, body)))
             }
             Action::Truncate { keep, cut } => {
                 let (response, rest) = self.apply(None).await?;
@@ -215,18 +231,24 @@ impl Exchange {
             frame.map_err(io::Error::other)?;
         }
         Ok(Rest {
+            id: self.id,
             ticket: self.ticket,
+            service: self.operation.service,
             shared: self.shared,
             reads: reads(&self.parts.method),
+            proxied: false,
         })
     }
 
     async fn apply(self, entries: Option<EntryFault>) -> io::Result<(Response<Reply>, Rest)> {
         self.ticket.applied();
         let rest = Rest {
+            id: self.id,
             ticket: self.ticket,
+            service: self.operation.service,
             reads: reads(&self.parts.method),
             shared: self.shared,
+            proxied: false,
         };
         let response = match self.operation.service {
             Service::S3 => {
@@ -243,6 +265,7 @@ impl Exchange {
                 if let Some(access_key) = express {
                     parts.extensions.insert(super::s3::Unchecked(access_key));
                 }
+                parts.extensions.insert(rest.id);
                 let body = s3s::Body::http_body_unsync(body);
                 let request = Request::from_parts(parts, body);
                 let response = rest
@@ -267,10 +290,14 @@ impl Exchange {
 
 /// What is left of an exchange once the request is applied.
 struct Rest {
+    id: RequestId,
     ticket: Ticket,
+    service: Service,
     shared: Arc<Shared>,
     /// A request that only reads: it need not be read to its end to be applied.
     reads: bool,
+    /// Whether the answer is one that the service did not give.
+    proxied: bool,
 }
 
 impl Rest {
@@ -287,7 +314,11 @@ impl Rest {
         self.paced(response, None)
     }
 
-    fn paced(self, response: Response<Reply>, rate: Option<u64>) -> Response<Outgoing> {
+    fn paced(self, mut response: Response<Reply>, rate: Option<u64>) -> Response<Outgoing> {
+        if !self.proxied {
+            let now = self.shared.clock.now();
+            self.id.mark(response.headers_mut(), self.service, now);
+        }
         self.ticket.answered(response.status().as_u16());
         let requests = self.shared.requests.clone();
         response.map(|body| Outgoing::new(body, requests, self.ticket, rate))

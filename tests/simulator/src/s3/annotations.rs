@@ -232,7 +232,7 @@ impl super::Bucket {
         let version = self.locate(&object.key, object.version)?;
         match (condition, &version.object) {
             (Some(condition), Some(o)) if !etag_matches(condition, &o.etag) => {
-                Err(S3Error::precondition("If-Match"))
+                Err(S3Error::precondition("x-amz-object-if-match"))
             }
             _ => Ok(()),
         }

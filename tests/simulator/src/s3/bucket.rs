@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::names::Keys;
 use super::rename::Renamed;
 use super::{
-    Acl, Encryption, ErrorCode, NewObject, Object, RetentionMode, S3, S3Error, S3Result, Upload,
-    Version, VersionId,
+    Acl, Encryption, ErrorCode, Folding, HoldPeriod, NewObject, Object, RetentionMode, S3, S3Error,
+    S3Result, Upload, Version, VersionId,
 };
 use crate::clock::Millis;
 
@@ -77,6 +78,8 @@ pub struct BucketSettings {
     pub object_lock: bool,
     /// The retention that new objects get.
     pub default_retention: Option<DefaultRetention>,
+    /// The period of the event hold that new objects get.
+    pub default_event_hold: Option<HoldPeriod>,
     /// Whether ACLs count.
     pub ownership: Ownership,
     /// The encryption of objects that ask for none.
@@ -86,6 +89,8 @@ pub struct BucketSettings {
     pub directory: bool,
     /// The region it lies in.
     pub region: String,
+    /// How it folds keys; Amazon's do not. `None` is [`super::Quirks::fold_keys`].
+    pub folding: Option<Folding>,
 }
 
 impl Default for BucketSettings {
@@ -94,10 +99,12 @@ impl Default for BucketSettings {
             versioning: Versioning::Off,
             object_lock: false,
             default_retention: None,
+            default_event_hold: None,
             ownership: Ownership::default(),
             encryption: Encryption::default(),
             directory: false,
             region: "us-east-1".to_owned(),
+            folding: None,
         }
     }
 }
@@ -109,19 +116,20 @@ pub struct Bucket {
     pub settings: BucketSettings,
     /// When it was made.
     pub created: Millis,
-    /// The history of each key, oldest first, never empty: the last is current.
-    pub(super) keys: BTreeMap<String, Vec<Version>>,
+    pub(super) keys: Keys,
     pub(super) uploads: BTreeMap<String, Upload>,
     /// The answers already given to client tokens of `RenameObject`.
     pub(super) renamed: BTreeMap<String, Renamed>,
     private: Arc<Acl>,
+    /// Whether somebody has set the encryption, be it to what it was.
+    pub(super) encryption_set: bool,
 }
 
 /// Reading for auditors: nothing here depends on conditions, keys or time.
 impl Bucket {
     /// Every key that has a version or a delete marker, in order.
     pub fn keys(&self) -> impl Iterator<Item = &str> {
-        self.keys.keys().map(String::as_str)
+        self.keys.iter().map(|(key, _)| key.as_str())
     }
 
     /// The current object under a key; none where a delete marker is current.
@@ -155,12 +163,13 @@ impl Bucket {
 impl Bucket {
     fn new(settings: BucketSettings, created: Millis) -> Self {
         Self {
+            keys: Keys::new(settings.folding),
             settings,
             created,
-            keys: BTreeMap::new(),
             uploads: BTreeMap::new(),
             renamed: BTreeMap::new(),
             private: Arc::new(Acl::default()),
+            encryption_set: false,
         }
     }
 
@@ -195,7 +204,9 @@ impl Bucket {
     /// Refuses what the bucket cannot give an object.
     pub(super) fn check_new(&self, new: &NewObject) -> S3Result<()> {
         let settings = &self.settings;
-        if !settings.object_lock && (new.retention.is_some() || new.legal_hold.is_some()) {
+        let locked =
+            new.retention.is_some() || new.legal_hold.is_some() || new.event_hold.is_some();
+        if !settings.object_lock && locked {
             return Err(S3Error::request(
                 "Bucket is missing Object Lock Configuration",
             ));
@@ -206,12 +217,22 @@ impl Bucket {
         Ok(())
     }
 
+    /// Marks the uploads under way that a write or a delete of their key has
+    /// come before.
+    pub(super) fn overtake(&mut self, key: &str) {
+        let key = self.keys.fold(key);
+        for upload in self.uploads.values_mut().filter(|u| u.key == *key) {
+            upload.overtaken = true;
+        }
+    }
+
     /// Makes a version the current one. Without versions it replaces all there
     /// is; in a suspended bucket it replaces the `null` version.
     pub(super) fn store(&mut self, key: &str, version: Version) {
+        self.overtake(key);
         match self.keys.get_mut(key) {
             None => {
-                self.keys.insert(key.to_owned(), vec![version]);
+                self.keys.insert(key, vec![version]);
             }
             Some(versions) => {
                 if version.id == VersionId::Null {
@@ -240,12 +261,13 @@ impl S3 {
         mut settings: BucketSettings,
         now: Millis,
     ) -> S3Result<()> {
-        if self.buckets.contains_key(name) {
+        if self.buckets.contains_key(name) || self.aliases.contains_key(name) {
             return Err(S3Error::new(
                 ErrorCode::BucketAlreadyOwnedByYou,
                 "Your previous request to create the named bucket succeeded and you already own it.",
             ));
         }
+        settings.folding = settings.folding.or(self.quirks.fold_keys);
         if settings.object_lock {
             settings.versioning = Versioning::Enabled;
         }
@@ -262,7 +284,8 @@ impl S3 {
                 "The bucket you tried to delete is not empty",
             ));
         }
-        self.buckets.remove(name);
+        let name = self.own_name(name).to_owned();
+        self.buckets.remove(&name);
         Ok(())
     }
 
@@ -325,7 +348,9 @@ impl S3 {
         encryption: Encryption,
         _now: Millis,
     ) -> S3Result<()> {
-        self.bucket_mut(name)?.settings.encryption = encryption;
+        let bucket = self.bucket_mut(name)?;
+        bucket.settings.encryption = encryption;
+        bucket.encryption_set = true;
         Ok(())
     }
 
@@ -334,6 +359,7 @@ impl S3 {
         &mut self,
         name: &str,
         retention: Option<DefaultRetention>,
+        event_hold: Option<HoldPeriod>,
         _now: Millis,
     ) -> S3Result<()> {
         let settings = &mut self.bucket_mut(name)?.settings;
@@ -345,6 +371,7 @@ impl S3 {
         }
         settings.object_lock = true;
         settings.default_retention = retention;
+        settings.default_event_hold = event_hold;
         Ok(())
     }
 }

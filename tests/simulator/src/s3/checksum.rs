@@ -159,6 +159,13 @@ impl ChecksumRequest {
                     "Value for x-amz-sdk-checksum-algorithm header is invalid.",
                 ));
             }
+            let raw = base64_simd::STANDARD.decode_to_vec(value);
+            if !raw.is_ok_and(|raw| raw.len() == algorithm.size()) {
+                return Err(S3Error::request(format!(
+                    "Value for x-amz-checksum-{} header is invalid.",
+                    algorithm.as_str().to_lowercase()
+                )));
+            }
             if *value != base64(content.digest(*algorithm)) {
                 return Err(bad_digest(algorithm.as_str()));
             }

@@ -6,13 +6,14 @@ use super::checksum::{bad_digest, base64, composite};
 use super::limits::{MAX_OBJECT, MIN_PART};
 use super::put::Draft;
 use super::{
-    ChecksumType, CompletePart, CompleteUploadRequest, Content, ETag, ErrorCode, ObjectPart, S3,
-    S3Error, S3Result, Upload, WriteResponse,
+    ChecksumType, CompletePart, CompleteUploadRequest, Completed, Content, ETag, ErrorCode,
+    ObjectPart, S3, S3Error, S3Result, Upload, WriteResponse,
 };
 use crate::clock::Millis;
 
 impl S3 {
-    /// `CompleteMultipartUpload`. When refused, the upload stays.
+    /// `CompleteMultipartUpload`. When refused, the upload stays. When repeated
+    /// after its success, it answers the same, whatever its conditions are.
     pub fn complete_multipart_upload(
         &mut self,
         request: &CompleteUploadRequest,
@@ -24,12 +25,18 @@ impl S3 {
             Ok(upload) => upload,
             Err(gone) => {
                 return match self.completed.get(&request.upload_id) {
-                    Some(done) if quirks.repeated_complete_ok => Ok(done.clone()),
+                    Some(done)
+                        if !quirks.forgets_completed_uploads
+                            && done.bucket == self.own_name(&request.bucket)
+                            && done.key == *bucket.keys.fold(&request.key) =>
+                    {
+                        Ok(done.answer.clone())
+                    }
                     _ => Err(gone),
                 };
             }
         };
-        let parts = chosen_parts(upload, &request.parts)?;
+        let parts = chosen_parts(&request.upload_id, upload, &request.parts)?;
         let content = Content::concat(parts.iter().map(|p| &p.content));
         if content.size() > MAX_OBJECT {
             return Err(S3Error::new(
@@ -50,13 +57,19 @@ impl S3 {
             check_checksums(upload, request, &parts, &content)?;
         }
         if !quirks.ignore_conditions_on_complete {
-            request.conditions.check(bucket.latest(&request.key))?;
+            request
+                .conditions
+                .check(&request.key, bucket.latest(&request.key))?;
+            if let Some(header) = request.conditions.header().filter(|_| upload.overtaken) {
+                return Err(overtaken(header, &request.key));
+            }
         }
 
+        let key = upload.key.clone();
         let properties = upload.properties.clone();
         let draft = Draft {
             parts: Some(parts),
-            checksum: Some(upload.kept()),
+            checksum: upload.stored(),
             origin: upload.origin(request.parts.iter().map(|p| p.number)),
             ..Draft::new(&properties, content, upload.initiated)
         };
@@ -64,20 +77,39 @@ impl S3 {
         self.bucket_mut(&request.bucket)?
             .uploads
             .remove(&request.upload_id);
-        if quirks.repeated_complete_ok {
-            self.completed
-                .insert(request.upload_id.clone(), written.clone());
-        }
+        let done = Completed {
+            bucket: self.own_name(&request.bucket).to_owned(),
+            key,
+            answer: written.clone(),
+        };
+        self.completed.insert(request.upload_id.clone(), done);
         Ok(written)
     }
 }
 
+fn wrong_type(own: &str) -> S3Error {
+    S3Error::request(format!(
+        "The upload was created using the {own} checksum mode. The complete request must use the \
+         same checksum mode."
+    ))
+}
+
+fn overtaken(header: &str, key: &str) -> S3Error {
+    S3Error::new(
+        ErrorCode::ConditionalRequestConflict,
+        "The conditional request cannot succeed due to a conflicting operation against this \
+         resource.",
+    )
+    .with("Condition", header)
+    .with("Key", key)
+}
+
 /// The parts that the object is made of, each there, of the right ETag, in
 /// order, and none but the last too small.
-fn chosen_parts(upload: &Upload, wanted: &[CompletePart]) -> S3Result<Arc<[ObjectPart]>> {
+fn chosen_parts(id: &str, upload: &Upload, wanted: &[CompletePart]) -> S3Result<Arc<[ObjectPart]>> {
     if wanted.is_empty() {
         return Err(S3Error::new(
-            ErrorCode::MalformedXml,
+            ErrorCode::InvalidRequest,
             "You must specify at least one part",
         ));
     }
@@ -86,7 +118,8 @@ fn chosen_parts(upload: &Upload, wanted: &[CompletePart]) -> S3Result<Arc<[Objec
             ErrorCode::InvalidPartOrder,
             "The list of parts was not in ascending order. The parts list must be specified in \
              order by part number.",
-        ));
+        )
+        .with("UploadId", id));
     }
     let mut parts = Vec::with_capacity(wanted.len());
     for part in wanted {
@@ -94,27 +127,34 @@ fn chosen_parts(upload: &Upload, wanted: &[CompletePart]) -> S3Result<Arc<[Objec
             .parts
             .get(&part.number)
             .filter(|stored| ETag::new(&part.etag) == stored.etag)
-            .ok_or_else(|| {
-                S3Error::new(
-                    ErrorCode::InvalidPart,
-                    "One or more of the specified parts could not be found. The part may not have \
-                     been uploaded, or the specified entity tag may not match the part's entity \
-                     tag.",
-                )
-            })?;
+            .ok_or_else(|| invalid_part(id, part))?;
         parts.push(ObjectPart {
             number: part.number,
             content: stored.content.clone(),
         });
     }
     let but_last = &parts[..parts.len() - 1];
-    if but_last.iter().any(|p| p.content.size() < MIN_PART) {
+    if let Some(small) = but_last.iter().find(|p| p.content.size() < MIN_PART) {
         return Err(S3Error::new(
             ErrorCode::EntityTooSmall,
             "Your proposed upload is smaller than the minimum allowed size",
-        ));
+        )
+        .with("ProposedSize", small.content.size())
+        .with("MinSizeAllowed", MIN_PART)
+        .with("PartNumber", small.number));
     }
     Ok(parts.into())
+}
+
+fn invalid_part(id: &str, part: &CompletePart) -> S3Error {
+    S3Error::new(
+        ErrorCode::InvalidPart,
+        "One or more of the specified parts could not be found. The part may not have been \
+         uploaded, or the specified entity tag may not match the part's entity tag.",
+    )
+    .with("UploadId", id)
+    .with("PartNumber", part.number)
+    .with("ETag", ETag::new(&part.etag).as_str())
 }
 
 fn check_checksums(
@@ -124,17 +164,19 @@ fn check_checksums(
     content: &Content,
 ) -> S3Result<()> {
     let kept = upload.kept();
+    if upload.checksum.is_none() && request.checksum_type.is_some() {
+        return Err(wrong_type("null"));
+    }
     for (wanted, part) in request.parts.iter().zip(parts) {
         match &wanted.checksum {
+            Some((algorithm, _)) if upload.checksum.is_some_and(|c| c.algorithm != *algorithm) => {
+                return Err(bad_digest(algorithm.as_str()));
+            }
             Some((algorithm, value))
-                if *algorithm != kept.algorithm
+                if upload.checksum.is_none()
                     || *value != base64(part.content.digest(*algorithm)) =>
             {
-                return Err(S3Error::new(
-                    ErrorCode::InvalidPart,
-                    "One or more of the specified parts could not be found. The part may not have \
-                     been uploaded, or the specified checksum may not match the part's checksum.",
-                ));
+                return Err(invalid_part(&request.upload_id, wanted));
             }
             None if kept.kind == ChecksumType::Composite => {
                 return Err(S3Error::request(format!(
@@ -155,9 +197,7 @@ fn check_checksums(
         ));
     }
     if request.checksum_type.is_some_and(|kind| kind != kept.kind) {
-        return Err(S3Error::request(
-            "The checksum type of the request is not that of the upload.",
-        ));
+        return Err(wrong_type(kept.kind.as_str()));
     }
     if let Some((algorithm, value)) = &request.checksum {
         if *algorithm != kept.algorithm {

@@ -47,8 +47,9 @@ pub(super) fn etag_matches(condition: &str, etag: &ETag) -> bool {
 
 impl ReadConditions {
     /// Evaluates them in the order of RFC 7232: an ETag, where one was sent,
-    /// decides alone and its date is not looked at.
-    fn first_broken(&self, object: &Object, modified: Millis) -> Option<Broken> {
+    /// decides alone and its date is not looked at. A date of `If-Modified-Since`
+    /// that is still to come is ignored.
+    fn first_broken(&self, object: &Object, modified: Millis, now: Millis) -> Option<Broken> {
         match (&self.if_match, self.if_unmodified_since) {
             (Some(etags), _) => {
                 if !etag_matches(etags, &object.etag) {
@@ -64,6 +65,7 @@ impl ReadConditions {
             (Some(etags), _) => {
                 etag_matches(etags, &object.etag).then_some(Broken::Unchanged("If-None-Match"))
             }
+            (None, Some(since)) if since.seconds() > now.seconds() => None,
             (None, Some(since)) => (modified.seconds() <= since.seconds())
                 .then_some(Broken::Unchanged("If-Modified-Since")),
             (None, None) => None,
@@ -71,20 +73,32 @@ impl ReadConditions {
     }
 
     /// For a read: what has not changed is 304.
-    pub(super) fn check_read(&self, object: &Object, modified: Millis) -> S3Result<()> {
-        match self.first_broken(object, modified) {
+    pub(super) fn check_read(
+        &self,
+        object: &Object,
+        modified: Millis,
+        now: Millis,
+    ) -> S3Result<()> {
+        match self.first_broken(object, modified, now) {
             None => Ok(()),
             Some(Broken::Failed(which)) => Err(S3Error::precondition(which)),
             Some(Broken::Unchanged(_)) => Err(S3Error::new(ErrorCode::NotModified, "Not Modified")),
         }
     }
 
-    /// For the source of a copy: every broken condition is 412.
-    pub(super) fn check_source(&self, object: &Object, modified: Millis) -> S3Result<()> {
-        match self.first_broken(object, modified) {
+    /// For the source of a copy or a rename: every broken condition is 412.
+    /// `prefix` is that of its headers.
+    pub(super) fn check_source(
+        &self,
+        prefix: &str,
+        object: &Object,
+        modified: Millis,
+        now: Millis,
+    ) -> S3Result<()> {
+        match self.first_broken(object, modified, now) {
             None => Ok(()),
             Some(Broken::Failed(which) | Broken::Unchanged(which)) => {
-                Err(S3Error::precondition(which))
+                Err(S3Error::precondition(format_args!("{prefix}{which}")))
             }
         }
     }
@@ -96,29 +110,41 @@ enum Broken {
 }
 
 impl WriteConditions {
-    /// Checks them against what is current. A delete marker counts as nothing.
-    pub(super) fn check(&self, current: Option<&Version>) -> S3Result<()> {
+    /// Refuses what S3 takes of no write, whatever is there.
+    pub(super) fn check_form(&self) -> S3Result<()> {
+        match (&self.if_match, &self.if_none_match) {
+            (Some(_), Some(_)) => Err(S3Error::not_implemented("If-Match,If-None-Match")),
+            (Some(etag), None) if etag.trim() == "*" => Err(S3Error::not_implemented("If-Match")),
+            (None, Some(etag)) if etag.trim() != "*" => {
+                Err(S3Error::not_implemented("If-None-Match"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The header that was sent, once [`Self::check_form`] has passed.
+    pub(super) fn header(&self) -> Option<&'static str> {
+        match (&self.if_match, &self.if_none_match) {
+            (Some(_), _) => Some("If-Match"),
+            (None, Some(_)) => Some("If-None-Match"),
+            (None, None) => None,
+        }
+    }
+
+    /// Checks them against what is current under the key. A delete marker counts
+    /// as nothing.
+    pub(super) fn check(&self, key: &str, current: Option<&Version>) -> S3Result<()> {
+        self.check_form()?;
         let object = current.and_then(|v| v.object.as_deref());
-        if let Some(none_match) = &self.if_none_match {
-            if none_match.trim() != "*" {
-                return Err(S3Error::new(
-                    ErrorCode::NotImplemented,
-                    "A header you provided implies functionality that is not implemented",
-                ));
-            }
-            if object.is_some() {
-                return Err(S3Error::precondition("If-None-Match"));
-            }
+        if self.if_none_match.is_some() && object.is_some() {
+            return Err(S3Error::precondition("If-None-Match"));
         }
-        if let Some(etag) = &self.if_match {
-            match object {
-                None => return Err(S3Error::no_such_key()),
-                Some(object) if !etag_matches(etag, &object.etag) => {
-                    return Err(S3Error::precondition("If-Match"));
-                }
-                Some(_) => {}
+        match (&self.if_match, object) {
+            (Some(_), None) => Err(S3Error::no_such_key(key)),
+            (Some(etag), Some(object)) if !etag_matches(etag, &object.etag) => {
+                Err(S3Error::precondition("If-Match"))
             }
+            _ => Ok(()),
         }
-        Ok(())
     }
 }

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use super::limits::{MAX_SINGLE, check_key};
 use super::put::{Draft, check_properties};
 use super::{
-    ChecksumAlgorithm, ChecksumKept, Content, CustomerKey, ErrorCode, Found, NewObject, Object,
-    ObjectRef, ReadConditions, S3, S3Error, S3Result, VersionId, WriteConditions, WriteResponse,
+    ChecksumAlgorithm, ChecksumKept, Content, CustomerKey, Encryption, ErrorCode, Found, NewObject,
+    Object, ObjectRef, ReadConditions, S3, S3Error, S3Result, VersionId, WriteConditions,
+    WriteResponse,
 };
 use crate::clock::Millis;
 
@@ -114,9 +115,12 @@ impl S3 {
     ) -> S3Result<(Option<VersionId>, Found<'_>)> {
         let (bucket, found) = self.find(&source.object)?;
         if !self.quirks.ignore_copy_source_conditions {
-            source
-                .conditions
-                .check_source(found.object, found.modified)?;
+            source.conditions.check_source(
+                "x-amz-copy-source-",
+                found.object,
+                found.modified,
+                now,
+            )?;
         }
         found.object.check_key(source.customer_key.as_ref())?;
         if !found.object.is_readable(now) {
@@ -125,7 +129,9 @@ impl S3 {
                 "Operation is not valid for the source object's storage class",
             ));
         }
-        Ok((bucket.shown(found.id), found))
+        // The version `null` is not named as a source.
+        let version = bucket.shown(found.id).filter(|id| *id != VersionId::Null);
+        Ok((version, found))
     }
 
     /// `CopyObject`.
@@ -137,12 +143,21 @@ impl S3 {
         check_key(&request.key)?;
         check_properties(&request.properties)?;
         let quirks = self.quirks;
+        if !quirks.ignore_conditions_on_copy {
+            request.conditions.check_form()?;
+        }
         let (source_version, found) = self.source(&request.source, now)?;
         let source: Arc<Object> = found.object.clone();
         if source.content.size() > MAX_SINGLE {
             return Err(too_large_a_source());
         }
-        if request.changes_nothing() {
+        if !quirks.accept_self_copies
+            && self.is_onto_itself(&request)
+            && request.changes_nothing(&source)
+            && self
+                .bucket(&request.bucket)
+                .is_none_or(|b| !b.encryption_set)
+        {
             return Err(S3Error::request(
                 "This copy request is illegal because it is trying to copy an object to itself \
                  without changing the object's metadata, storage class, website redirect location \
@@ -158,7 +173,9 @@ impl S3 {
             }
         };
         if !quirks.ignore_conditions_on_copy {
-            request.conditions.check(bucket.latest(&request.key))?;
+            request
+                .conditions
+                .check(&request.key, bucket.latest(&request.key))?;
         }
         let mut properties = request.properties;
         if quirks.keep_storage_class_on_copy && properties.storage_class.is_none() {
@@ -192,13 +209,24 @@ impl S3 {
     }
 }
 
+impl S3 {
+    /// Whether source and destination are one object, whatever they are called.
+    fn is_onto_itself(&self, request: &CopyObjectRequest) -> bool {
+        let source = &request.source.object;
+        self.own_name(&source.bucket) == self.own_name(&request.bucket)
+            && self
+                .bucket(&request.bucket)
+                .is_some_and(|b| b.keys.fold(&source.key) == b.keys.fold(&request.key))
+    }
+}
+
 impl CopyObjectRequest {
-    fn changes_nothing(&self) -> bool {
-        let source = &self.source.object;
+    /// Whatever is sent counts as a change, also when the object has it already;
+    /// and so does an encryption that would not be sent again.
+    fn changes_nothing(&self, source: &Object) -> bool {
         let new = &self.properties;
-        source.bucket == self.bucket
-            && source.key == self.key
-            && source.version.is_none()
+        source.encryption == Encryption::Aes256
+            && self.source.object.version.is_none()
             && self.metadata_directive == Directive::Copy
             && new.storage_class.is_none()
             && new.encryption.is_none()

@@ -60,7 +60,7 @@ pub type DeleteObjectsResult = Vec<(DeleteObjectsEntry, S3Result<DeleteObjectRes
 
 impl S3 {
     /// `DeleteObject`. Deleting what is not there succeeds, unless a condition
-    /// was sent.
+    /// was sent. A condition and a version exclude each other.
     pub fn delete_object(
         &mut self,
         request: &DeleteObjectRequest,
@@ -70,6 +70,9 @@ impl S3 {
             .if_match
             .as_deref()
             .filter(|_| !self.quirks.ignore_if_match_on_delete);
+        if condition.is_some() && request.object.version.is_some() {
+            return Err(S3Error::not_implemented("If-Match"));
+        }
         self.delete(&request.object, condition, request.bypass_governance, now)
     }
 
@@ -119,7 +122,7 @@ impl S3 {
         if let Some(etag) = if_match {
             let current = bucket.latest(&object.key).and_then(|v| v.object.as_ref());
             match current {
-                None => return Err(S3Error::no_such_key()),
+                None => return Err(S3Error::no_such_key(&object.key)),
                 Some(current) if !etag_matches(etag, &current.etag) => {
                     return Err(S3Error::precondition("If-Match"));
                 }
@@ -164,6 +167,7 @@ impl S3 {
         if versions.is_empty() {
             bucket.keys.remove(&object.key);
         }
+        bucket.overtake(&object.key);
         Ok(Some(removed))
     }
 

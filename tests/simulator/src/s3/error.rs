@@ -128,6 +128,8 @@ pub struct S3Error {
     /// Set when a delete marker was met: `x-amz-delete-marker: true` and its
     /// version belong in the reply.
     pub delete_marker: Option<VersionId>,
+    /// Further elements of the error's body, such as the condition that failed.
+    pub details: Vec<(&'static str, String)>,
 }
 
 impl S3Error {
@@ -138,7 +140,33 @@ impl S3Error {
             status: code.status(),
             message: message.into(),
             delete_marker: None,
+            details: Vec::new(),
         }
+    }
+
+    /// The same error with one more element in its body.
+    #[must_use]
+    #[allow(clippy::needless_pass_by_value)] // For texts and numbers alike.
+    pub fn with(mut self, name: &'static str, text: impl ToString) -> Self {
+        self.details.push((name, text.to_string()));
+        self
+    }
+
+    /// The text of an element of its body, such as `Condition` or `Key`.
+    #[must_use]
+    pub fn detail(&self, name: &str) -> Option<&str> {
+        let found = self.details.iter().find(|(known, _)| *known == name);
+        found.map(|(_, text)| text.as_str())
+    }
+
+    /// What a delete marker that was asked for is answered with.
+    pub(super) fn of_marker(marker: VersionId) -> Self {
+        Self::new(
+            ErrorCode::MethodNotAllowed,
+            "The specified method is not allowed against this resource.",
+        )
+        .with("ResourceType", "DeleteMarker")
+        .at_marker(marker)
     }
 
     /// The same error, met at a delete marker.
@@ -148,27 +176,50 @@ impl S3Error {
         self
     }
 
-    pub(super) fn no_such_key() -> Self {
-        Self::new(ErrorCode::NoSuchKey, "The specified key does not exist.")
+    pub(super) fn no_such_key(key: &str) -> Self {
+        Self::new(ErrorCode::NoSuchKey, "The specified key does not exist.").with("Key", key)
     }
 
-    pub(super) fn no_such_upload() -> Self {
+    pub(super) fn no_such_upload(id: &str) -> Self {
         Self::new(
             ErrorCode::NoSuchUpload,
             "The specified upload does not exist. The upload ID may be invalid, or the upload may \
              have been aborted or completed.",
         )
+        .with("UploadId", id)
     }
 
-    pub(super) fn precondition(which: &'static str) -> Self {
+    /// `which` is the header whose condition does not hold.
+    pub(super) fn precondition(which: impl fmt::Display) -> Self {
         Self::new(
             ErrorCode::PreconditionFailed,
-            format!("At least one of the pre-conditions you specified did not hold: {which}"),
+            "At least one of the pre-conditions you specified did not hold",
         )
+        .with("Condition", which)
+    }
+
+    /// A header that this operation has not, or not with this value.
+    pub(crate) fn not_implemented(header: &str) -> Self {
+        Self::new(
+            ErrorCode::NotImplemented,
+            "A header you provided implies functionality that is not implemented",
+        )
+        .with("Header", header)
     }
 
     pub(crate) fn argument(message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(ErrorCode::InvalidArgument, message)
+    }
+
+    /// A header or parameter with a value that it cannot have.
+    pub(crate) fn argument_of(
+        name: &str,
+        value: &str,
+        message: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        Self::argument(message)
+            .with("ArgumentName", name)
+            .with("ArgumentValue", value)
     }
 
     pub(crate) fn request(message: impl Into<Cow<'static, str>>) -> Self {

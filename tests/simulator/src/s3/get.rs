@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use super::{
     ArchiveTier, Checksum, ChecksumType, Content, CustomerKey, ETag, Encryption, ErrorCode,
-    Metadata, Object, ObjectRef, ReadConditions, Retention, S3, S3Error, S3Result, StorageClass,
-    VersionId, checksum,
+    EventHold, Metadata, Object, ObjectRef, ReadConditions, Retention, S3, S3Error, S3Result,
+    StorageClass, VersionId, checksum,
 };
 use crate::clock::Millis;
 
@@ -32,7 +32,8 @@ impl ByteRange {
             return Err(S3Error::new(
                 ErrorCode::InvalidRange,
                 "The requested range is not satisfiable",
-            ));
+            )
+            .with("ActualObjectSize", size));
         }
         Ok(range)
     }
@@ -106,6 +107,8 @@ pub struct ObjectHead {
     pub retention: Option<Retention>,
     /// Object Lock legal hold.
     pub legal_hold: Option<bool>,
+    /// Object Lock event hold.
+    pub event_hold: Option<EventHold>,
     /// `x-amz-website-redirect-location`.
     pub redirect: Option<String>,
     /// How many parts it has; only for a request with a part number.
@@ -150,7 +153,7 @@ impl Object {
             return if number == 1 {
                 Ok((0..self.content.size(), self.checksum()))
             } else {
-                Err(no_such_part())
+                Err(no_such_part(1, number))
             };
         };
         let mut start = 0;
@@ -169,15 +172,17 @@ impl Object {
             }
             start = end;
         }
-        Err(no_such_part())
+        Err(no_such_part(parts.len(), number))
     }
 }
 
-fn no_such_part() -> S3Error {
+fn no_such_part(count: usize, asked: u32) -> S3Error {
     S3Error::new(
         ErrorCode::InvalidPartNumber,
         "The requested partnumber is not satisfiable",
     )
+    .with("ActualPartCount", count)
+    .with("PartNumberRequested", asked)
 }
 
 impl S3 {
@@ -188,7 +193,7 @@ impl S3 {
         if !self.quirks.head_needs_no_key {
             object.check_key(request.customer_key.as_ref())?;
         }
-        request.conditions.check_read(object, found.modified)?;
+        request.conditions.check_read(object, found.modified, now)?;
 
         let size = object.content.size();
         let (range, checksum) = match (request.range, request.part_number) {
@@ -197,10 +202,16 @@ impl S3 {
                     "Cannot specify both Range header and partNumber query parameter",
                 ));
             }
-            (Some(range), None) => (Some(range.of(size)?), None),
+            (Some(range), None) => {
+                let range = range.of(size)?;
+                let whole = request.checksum_mode && range == (0..size);
+                (Some(range), whole.then(|| object.checksum()).flatten())
+            }
             (None, Some(number)) => {
                 let (range, checksum) = object.part(number)?;
-                (Some(range), checksum.filter(|_| request.checksum_mode))
+                let whole = (range == (0..size)).then(|| object.checksum()).flatten();
+                let shown = checksum.or(whole).filter(|_| request.checksum_mode);
+                (Some(range), shown)
             }
             (None, None) if request.checksum_mode => (None, object.checksum()),
             (None, None) => (None, None),
@@ -239,6 +250,7 @@ impl S3 {
             tag_count: object.tags.len(),
             retention: object.retention,
             legal_hold: object.legal_hold,
+            event_hold: object.event_hold,
             redirect: object.redirect.clone(),
             parts_count: request
                 .part_number
@@ -260,7 +272,8 @@ impl S3 {
             return Err(S3Error::new(
                 ErrorCode::InvalidObjectState,
                 "The operation is not valid for the object's storage class",
-            ));
+            )
+            .with("StorageClass", found.object.storage_class.as_str()));
         }
         let content = match &head.range {
             Some(range) => found.object.content.slice(range.clone()),

@@ -189,7 +189,7 @@ impl Bucket {
             _ => Bound::Included(prefix),
         };
         self.keys
-            .range::<str, _>((start, Bound::Unbounded))
+            .from(start)
             .take_while(move |(key, _)| key.starts_with(prefix))
             .skip_while(move |(key, _)| {
                 after.is_some_and(|a| rolled(key, prefix, delimiter) == Some(a))
@@ -333,7 +333,9 @@ impl S3 {
                 out.common_prefixes.push(common.to_owned());
                 continue;
             }
-            let upload = bucket.upload(key, id)?;
+            let Some(upload) = bucket.uploads.get(id) else {
+                continue;
+            };
             out.uploads.push(ListedUpload {
                 key: key.to_owned(),
                 upload_id: id.to_owned(),

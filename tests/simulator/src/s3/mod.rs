@@ -54,6 +54,7 @@ pub mod limits;
 mod list;
 mod lock;
 mod multipart;
+mod names;
 mod object;
 mod put;
 mod quirks;
@@ -89,7 +90,8 @@ pub use list::{
     ListObjectsRequest, ListObjectsResponse, ListUploadsRequest, ListUploadsResponse,
     ListVersionsRequest, ListVersionsResponse, ListedObject, ListedUpload, ListedVersion,
 };
-pub use lock::{Retention, RetentionMode};
+pub use lock::{EventHold, HoldPeriod, Retention, RetentionAnswer, RetentionMode};
+pub use names::{AliasKind, Folding};
 pub use object::{
     ArchiveTier, CustomerKey, ETag, Encryption, Metadata, NewObject, Object, ObjectPart, Restore,
     StorageClass, Version, VersionId,
@@ -108,6 +110,7 @@ pub use upload::{
 #[derive(Debug, Clone, Default)]
 pub struct S3 {
     buckets: BTreeMap<String, Bucket>,
+    aliases: BTreeMap<String, names::Alias>,
     /// Where this server departs from Amazon's.
     pub quirks: Quirks,
     /// How long a restore takes when the request does not say.
@@ -115,8 +118,8 @@ pub struct S3 {
     sequence: u64,
     origins: u64,
     uploads: u64,
-    /// What finished uploads were answered, on a server that answers again.
-    completed: BTreeMap<String, WriteResponse>,
+    /// What finished uploads were answered: when asked again, the same.
+    completed: BTreeMap<String, Completed>,
 }
 
 /// An object as a request names it.
@@ -149,6 +152,14 @@ impl ObjectRef {
     }
 }
 
+/// An upload that was completed.
+#[derive(Debug, Clone)]
+struct Completed {
+    bucket: String,
+    key: String,
+    answer: WriteResponse,
+}
+
 /// An object that was found.
 struct Found<'a> {
     id: VersionId,
@@ -164,23 +175,26 @@ impl S3 {
         Self::default()
     }
 
-    /// A bucket, for auditors.
+    /// A bucket by any of its names, for auditors.
     #[must_use]
     pub fn bucket(&self, name: &str) -> Option<&Bucket> {
-        self.buckets.get(name)
+        self.buckets.get(self.own_name(name))
     }
 
-    /// Every bucket by name, for auditors.
+    /// Every bucket by its own name, for auditors.
     pub fn buckets(&self) -> impl Iterator<Item = (&str, &Bucket)> {
         self.buckets.iter().map(|(name, b)| (name.as_str(), b))
     }
 
     fn bucket_or_err(&self, name: &str) -> S3Result<&Bucket> {
-        self.buckets.get(name).ok_or_else(no_such_bucket)
+        self.bucket(name).ok_or_else(|| no_such_bucket(name))
     }
 
     fn bucket_mut(&mut self, name: &str) -> S3Result<&mut Bucket> {
-        self.buckets.get_mut(name).ok_or_else(no_such_bucket)
+        let own = self.aliases.get(name).map_or(name, names::Alias::bucket);
+        self.buckets
+            .get_mut(own)
+            .ok_or_else(|| no_such_bucket(name))
     }
 
     fn find(&self, object: &ObjectRef) -> S3Result<(&Bucket, Found<'_>)> {
@@ -192,7 +206,8 @@ impl S3 {
             sequence: version.sequence,
             object,
         });
-        Ok((bucket, found.ok_or_else(S3Error::no_such_key)?))
+        let missing = || S3Error::no_such_key(&object.key);
+        Ok((bucket, found.ok_or_else(missing)?))
     }
 
     fn next_sequence(&mut self) -> u64 {
@@ -212,20 +227,16 @@ impl Bucket {
     fn locate(&self, key: &str, version: Option<VersionId>) -> S3Result<&Version> {
         let versions = self.versions(key);
         let found = match version {
-            None => versions.last().ok_or_else(S3Error::no_such_key)?,
+            None => versions.last().ok_or_else(|| S3Error::no_such_key(key))?,
             Some(id) => versions
                 .iter()
                 .find(|v| v.id == id)
-                .ok_or_else(no_such_version)?,
+                .ok_or_else(|| no_such_version(key, id))?,
         };
         match (found.is_marker(), version) {
             (false, _) => Ok(found),
-            (true, None) => Err(S3Error::no_such_key().at_marker(found.id)),
-            (true, Some(_)) => Err(S3Error::new(
-                ErrorCode::MethodNotAllowed,
-                "The specified method is not allowed against this resource.",
-            )
-            .at_marker(found.id)),
+            (true, None) => Err(S3Error::no_such_key(key).at_marker(found.id)),
+            (true, Some(_)) => Err(S3Error::of_marker(found.id)),
         }
     }
 
@@ -242,22 +253,25 @@ impl Bucket {
             .get_mut(&object.key)
             .and_then(|versions| versions.iter_mut().find(|v| v.id == id))
             .and_then(|version| version.object.as_mut())
-            .ok_or_else(S3Error::no_such_key)?;
+            .ok_or_else(|| S3Error::no_such_key(&object.key))?;
         change(Arc::make_mut(stored));
         Ok(shown)
     }
 }
 
-fn no_such_bucket() -> S3Error {
+fn no_such_bucket(name: &str) -> S3Error {
     S3Error::new(
         ErrorCode::NoSuchBucket,
         "The specified bucket does not exist",
     )
+    .with("BucketName", name)
 }
 
-fn no_such_version() -> S3Error {
+fn no_such_version(key: &str, version: VersionId) -> S3Error {
     S3Error::new(
         ErrorCode::NoSuchVersion,
         "The specified version does not exist.",
     )
+    .with("Key", key)
+    .with("VersionId", version)
 }

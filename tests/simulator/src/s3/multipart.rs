@@ -60,17 +60,19 @@ impl S3 {
         if quirks.drop_tags_on_create {
             request.properties.tags = Tags::default();
         }
+        let key = bucket.keys.fold(&request.key).into_owned();
         self.uploads += 1;
         let upload_id = format!("upload-{:08}", self.uploads);
         let checksum = checksum.filter(|_| !quirks.no_checksums);
         self.bucket_mut(&request.bucket)?.uploads.insert(
             upload_id.clone(),
             Upload {
-                key: request.key,
+                key,
                 initiated: now,
                 properties: request.properties,
                 checksum,
                 parts: BTreeMap::new(),
+                overtaken: false,
             },
         );
         Ok(CreateUploadResponse {
@@ -134,6 +136,11 @@ impl S3 {
         let range: Range<u64> = match request.range {
             None => 0..whole.size(),
             Some((first, last)) if first <= last && last < whole.size() => first..last + 1,
+            Some((first, last)) if first <= last && first >= whole.size() => {
+                return Err(S3Error::request(
+                    "The specified copy range is invalid for the source object size",
+                ));
+            }
             Some(_) => {
                 return Err(S3Error::argument(format!(
                     "Range specified is not valid for source object of size: {}",
@@ -192,7 +199,7 @@ impl S3 {
         let uploads = &mut self.bucket_mut(bucket)?.uploads;
         let upload = uploads
             .get_mut(upload_id)
-            .ok_or_else(S3Error::no_such_upload)?;
+            .ok_or_else(|| S3Error::no_such_upload(upload_id))?;
         upload.parts.insert(number, part.clone());
         Ok(part)
     }

@@ -5,8 +5,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::{
-    Acl, AclRequest, Annotation, Checksum, ChecksumKept, ChecksumType, Content, Retention, Tags,
-    checksum,
+    Acl, AclRequest, Annotation, Checksum, ChecksumKept, ChecksumType, Content, EventHold,
+    Retention, Tags, checksum,
 };
 use crate::clock::Millis;
 
@@ -68,13 +68,12 @@ impl fmt::Display for ETag {
     }
 }
 
-/// An entity tag without its quotes and weakness mark.
+/// An entity tag without its quotes and weakness mark. One of the quotes may be
+/// missing: S3 does not mind.
 pub(super) fn bare(text: &str) -> &str {
     let text = text.trim();
     let text = text.strip_prefix("W/").unwrap_or(text);
-    text.strip_prefix('"')
-        .and_then(|t| t.strip_suffix('"'))
-        .unwrap_or(text)
+    text.trim_matches('"')
 }
 
 /// The headers and user metadata that a COPY directive keeps together.
@@ -215,6 +214,8 @@ pub struct NewObject {
     pub retention: Option<Retention>,
     /// `None` is off.
     pub legal_hold: Option<bool>,
+    /// `None` is the bucket's default event hold, if it has one.
+    pub event_hold: Option<EventHold>,
     /// `x-amz-website-redirect-location`.
     pub redirect: Option<String>,
 }
@@ -286,6 +287,8 @@ pub struct Object {
     pub retention: Option<Retention>,
     /// Object Lock legal hold; `None` when never set.
     pub legal_hold: Option<bool>,
+    /// Object Lock event hold; `None` when never set.
+    pub event_hold: Option<EventHold>,
     /// `x-amz-website-redirect-location`.
     pub redirect: Option<String>,
     /// The annotations by name.

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use super::limits::{MAX_OBJECT, MAX_PARTS, MAX_SINGLE, MAX_USER_METADATA, check_key};
 use super::{
     Annotation, ChecksumAlgorithm, ChecksumKept, ChecksumRequest, ChecksumType, Content, ETag,
-    ErrorCode, Metadata, NewObject, Object, ObjectPart, S3, S3Error, S3Result, Segment, Version,
-    VersionId, Versioning, WriteConditions, content, tags,
+    ErrorCode, EventHold, Metadata, NewObject, Object, ObjectPart, S3, S3Error, S3Result, Segment,
+    Version, VersionId, Versioning, WriteConditions, content, tags,
 };
 use crate::clock::Millis;
 
@@ -202,13 +202,20 @@ impl S3 {
             request.checksum.check(&request.content)?
         };
         if !quirks.ignore_conditions_on_put {
-            request.conditions.check(bucket.latest(&request.key))?;
+            request
+                .conditions
+                .check(&request.key, bucket.latest(&request.key))?;
         }
         let draft = Draft {
             checksum: Some(ChecksumKept::full(algorithm)),
             ..Draft::new(&request.properties, request.content, now)
         };
-        self.write(&request.bucket, &request.key, draft, now)
+        let written = self.write(&request.bucket, &request.key, draft, now)?;
+        // Only copies show that what they wrote is the version `null`.
+        Ok(WriteResponse {
+            version_id: written.version_id.filter(|id| *id != VersionId::Null),
+            ..written
+        })
     }
 
     /// Puts an object that a test describes, past every limit but the
@@ -257,6 +264,8 @@ impl S3 {
         let retention = new
             .retention
             .or_else(|| settings.default_retention.map(|r| r.from(now)));
+        let default_hold = settings.default_event_hold.map(EventHold::on);
+        let event_hold = new.event_hold.or(default_hold);
         let real = encryption.etag_is_md5() && !settings.directory && !quirks.etag_is_not_md5;
         let versioning = settings.versioning;
 
@@ -276,6 +285,7 @@ impl S3 {
             acl,
             retention,
             legal_hold: new.legal_hold,
+            event_hold,
             redirect: new.redirect.clone(),
             annotations: draft.annotations,
             origin,

@@ -1,6 +1,8 @@
 //! Departures from Amazon S3 that other servers are known for.
 
-/// What this server gets wrong. All `false` is Amazon S3.
+use super::Folding;
+
+/// What this server gets wrong. All `false` and `None` is Amazon S3.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[allow(clippy::struct_excessive_bools)] // Each is a server's fault of its own.
 pub struct Quirks {
@@ -25,6 +27,11 @@ pub struct Quirks {
     pub drop_tags_on_create: bool,
     /// `CopyObject` keeps the source's storage class when none is sent.
     pub keep_storage_class_on_copy: bool,
+    /// `CopyObject` of an object onto itself is answered well though it changes
+    /// nothing.
+    pub accept_self_copies: bool,
+    /// How buckets made from now on fold keys; a bucket's own settings come first.
+    pub fold_keys: Option<Folding>,
     /// `CopyObject` answers well and stores an empty object.
     pub empty_copies: bool,
     /// `UploadPartCopy` answers well and stores an empty part.
@@ -42,7 +49,6 @@ pub struct Quirks {
     /// `RenameObject` answers well, leaves the source and makes an empty
     /// destination, in every bucket.
     pub rename_makes_empty: bool,
-    /// `CompleteMultipartUpload` answers well again after its own success.
-    /// Amazon does so too for a while.
-    pub repeated_complete_ok: bool,
+    /// `CompleteMultipartUpload` is 404 when it is repeated after its own success.
+    pub forgets_completed_uploads: bool,
 }

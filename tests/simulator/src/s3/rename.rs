@@ -63,13 +63,16 @@ impl S3 {
         }
         let source = bucket.locate(&request.source, None)?;
         if let Some(object) = &source.object {
-            request
-                .source_conditions
-                .check_source(object, source.modified)?;
+            request.source_conditions.check_source(
+                "x-amz-rename-source-",
+                object,
+                source.modified,
+                now,
+            )?;
         }
         request
             .conditions
-            .check(bucket.latest(&request.destination))?;
+            .check(&request.destination, bucket.latest(&request.destination))?;
         if quirks.rename_makes_empty {
             let nothing = NewObject::default();
             let draft = Draft::new(&nothing, Content::default(), now);
@@ -82,7 +85,7 @@ impl S3 {
     fn relocate(&mut self, request: RenameObjectRequest) -> S3Result<()> {
         let sequence = self.next_sequence();
         let bucket = self.bucket_mut(&request.bucket)?;
-        if request.source != request.destination {
+        if bucket.keys.fold(&request.source) != bucket.keys.fold(&request.destination) {
             let versions = bucket.keys.remove(&request.source).unwrap_or_default();
             if let Some(mut version) = versions.into_iter().next_back() {
                 version.sequence = sequence;

@@ -18,20 +18,37 @@ pub(super) fn check(tags: &Tags) -> S3Result<()> {
         ));
     }
     for (key, value) in tags.iter() {
-        if key.is_empty() || key.chars().count() > 128 {
-            return Err(S3Error::new(
-                ErrorCode::InvalidTag,
-                "The TagKey you have provided is invalid",
-            ));
+        if key.starts_with("aws:") {
+            return Err(invalid("Your TagKey cannot be prefixed with aws:").with("TagKey", key));
         }
-        if value.chars().count() > 256 {
-            return Err(S3Error::new(
-                ErrorCode::InvalidTag,
-                "The TagValue you have provided is invalid",
-            ));
+        if key.is_empty() || key.chars().count() > 128 || !key.chars().all(is_allowed) {
+            return Err(invalid("The TagKey you have provided is invalid").with("TagKey", key));
+        }
+        if value.chars().count() > 256 || !value.chars().all(is_allowed) {
+            return Err(
+                invalid("The TagValue you have provided is invalid").with("TagValue", value)
+            );
         }
     }
     Ok(())
+}
+
+fn invalid(message: &'static str) -> S3Error {
+    S3Error::new(ErrorCode::InvalidTag, message)
+}
+
+/// Letters, digits and spaces of every language, and `+ - = . _ : / @`.
+fn is_allowed(c: char) -> bool {
+    c.is_alphanumeric() || c.is_whitespace() || "+-=._:/@".contains(c)
+}
+
+/// Unlike other properties, the tags of a current delete marker are refused as
+/// those of a marker that was asked for.
+fn refuse_marker(error: S3Error) -> S3Error {
+    match error.delete_marker {
+        Some(marker) if error.code == ErrorCode::NoSuchKey => S3Error::of_marker(marker),
+        _ => error,
+    }
 }
 
 impl S3 {
@@ -41,7 +58,7 @@ impl S3 {
         object: &ObjectRef,
         _now: Millis,
     ) -> S3Result<(Tags, Option<VersionId>)> {
-        let (bucket, found) = self.find(object)?;
+        let (bucket, found) = self.find(object).map_err(refuse_marker)?;
         bucket.check_general()?;
         Ok((found.object.tags.clone(), bucket.shown(found.id)))
     }
@@ -57,13 +74,14 @@ impl S3 {
         let empties = self.quirks.tagging_empties;
         let bucket = self.bucket_mut(&object.bucket)?;
         bucket.check_general()?;
-        bucket.change(object, |o| {
+        let changed = bucket.change(object, |o| {
             o.tags = tags;
             if empties {
                 o.content = Content::default();
                 o.parts = None;
             }
-        })
+        });
+        changed.map_err(refuse_marker)
     }
 
     /// `DeleteObjectTagging`. Returns the version they were on.

@@ -49,11 +49,21 @@ pub struct Upload {
     pub checksum: Option<ChecksumKept>,
     /// The parts by number. Uploading a number again replaces it.
     pub parts: BTreeMap<u32, Part>,
+    /// Whether the key was written or deleted since. Then no Complete with a
+    /// condition can succeed any more.
+    pub overtaken: bool,
 }
 
 impl Upload {
     pub(super) fn kept(&self) -> ChecksumKept {
         self.checksum.unwrap_or(FULL_CRC64)
+    }
+
+    /// The checksum that the object will have: under a customer's key none but
+    /// one that was asked for.
+    pub(super) fn stored(&self) -> Option<ChecksumKept> {
+        let customers = matches!(self.properties.encryption, Some(Encryption::Customer(_)));
+        self.checksum.or((!customers).then_some(FULL_CRC64))
     }
 
     /// The origin of the object that these parts make: that of their source
@@ -72,6 +82,10 @@ impl Upload {
             Some(Encryption::Customer(own)) if Some(own) != key => Err(S3Error::request(
                 "The multipart upload initiate requested encryption. Subsequent part requests \
                  must include the appropriate encryption parameters.",
+            )),
+            Some(Encryption::Customer(_)) => Ok(()),
+            _ if key.is_some() => Err(S3Error::request(
+                "The multipart upload initiate did not request encryption with a customer's key.",
             )),
             _ => Ok(()),
         }
@@ -206,8 +220,8 @@ impl Bucket {
     pub(super) fn upload(&self, key: &str, id: &str) -> S3Result<&Upload> {
         self.uploads
             .get(id)
-            .filter(|upload| upload.key == key)
-            .ok_or_else(S3Error::no_such_upload)
+            .filter(|upload| upload.key == *self.keys.fold(key))
+            .ok_or_else(|| S3Error::no_such_upload(id))
     }
 
     /// The encryption of an object that asks for this.

@@ -65,7 +65,7 @@ impl Code {
     #[must_use]
     pub fn status(self) -> u16 {
         match self {
-            Self::OverLimit => 403,
+            Self::OverLimit | Self::PurgeQueueInProgress => 403,
             Self::ResourceNotFound => 404,
             _ => 400,
         }

@@ -148,11 +148,16 @@ impl Sqs {
                 Stale::Obey => {}
             }
         }
-        let Place::InFlight { since, .. } = entry.place else {
-            return Err(SqsError::new(
-                Code::MessageNotInflight,
-                "The specified message isn't in flight.",
-            ));
+        let since = match (entry.place, entry.lapsed) {
+            (Place::InFlight { since, .. }, _) => since,
+            // A standard queue takes it up again, as long as nobody else received it.
+            (Place::Ready { .. }, Some(since)) if !queue.settings.fifo => since,
+            _ => {
+                return Err(SqsError::new(
+                    Code::MessageNotInflight,
+                    "The specified message isn't in flight.",
+                ));
+            }
         };
         let until = now + Duration::from_secs(seconds.into());
         if until > since + Duration::from_secs(MAX_VISIBILITY.into()) {
@@ -160,6 +165,10 @@ impl Sqs {
                 "Total VisibilityTimeout for the message is beyond the limit [{MAX_VISIBILITY} seconds]"
             );
             return Err(SqsError::parameter("VisibilityTimeout", seconds, &reason));
+        }
+        if let Some(entry) = queue.entries.get_mut(&handle.message) {
+            // Handed back, it is nobody's.
+            entry.lapsed = None;
         }
         let place = if seconds == 0 {
             Place::Ready { since: now }
@@ -332,6 +341,7 @@ impl Queue {
             sent_at: now,
             aged_from: now,
             first_received_at: None,
+            lapsed: None,
             receive_count: 0,
             delivery: 0,
             place,

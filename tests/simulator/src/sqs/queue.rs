@@ -40,6 +40,8 @@ pub(super) struct Entry {
     pub(super) trace: Option<Arc<str>>,
     /// Came back after it was deleted.
     pub(super) undeleted: bool,
+    /// Of a message whose visibility ran out, when that receive was.
+    pub(super) lapsed: Option<Millis>,
 }
 
 /// A queue. Every message of `entries` is in exactly one of `ready` and
@@ -103,6 +105,12 @@ impl Queue {
         while let Some(&(due, id)) = self.hidden.first() {
             if due > now {
                 break;
+            }
+            if let Some(entry) = self.entries.get_mut(&id) {
+                entry.lapsed = match entry.place {
+                    Place::InFlight { since, .. } => Some(since),
+                    Place::Ready { .. } | Place::Delayed { .. } => None,
+                };
             }
             self.place(id, Place::Ready { since: due });
         }

@@ -138,6 +138,7 @@ impl Sqs {
                     sent_at: now,
                     aged_from: now,
                     first_received_at: None,
+                    lapsed: None,
                     receive_count: 0,
                     delivery: 0,
                     place: Place::Ready { since: now },

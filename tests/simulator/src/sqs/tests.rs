@@ -94,11 +94,16 @@ fn an_old_handle_deletes_nothing_once_somebody_else_received() {
 fn a_lapsed_handle_still_deletes_while_nobody_else_received() {
     let mut sqs = queue(&[], &["a"]);
     let handle = receive(&mut sqs, at(0)).remove(0).receipt_handle;
-    let extend = sqs.change_visibility("q", &handle, 60, at(40));
+    // And hides the message again.
+    sqs.change_visibility("q", &handle, 60, at(40)).unwrap();
+    assert!(receive(&mut sqs, at(99)).is_empty());
+    let lapsed = at(101);
+    sqs.change_visibility("q", &handle, 0, lapsed).unwrap();
+    let extend = sqs.change_visibility("q", &handle, 60, lapsed);
     assert_eq!(code(extend), Code::MessageNotInflight);
-    sqs.delete("q", &handle, at(40)).unwrap();
-    assert!(receive(&mut sqs, at(41)).is_empty());
-    let extend = sqs.change_visibility("q", &handle, 60, at(42));
+    sqs.delete("q", &handle, lapsed).unwrap();
+    assert!(receive(&mut sqs, lapsed).is_empty());
+    let extend = sqs.change_visibility("q", &handle, 60, lapsed);
     assert_eq!(code(extend), Code::InvalidParameterValue);
 }
 

@@ -5,4 +5,5 @@ mod accounting;
 mod admin;
 mod client;
 mod faults;
+mod identity;
 mod sqs;

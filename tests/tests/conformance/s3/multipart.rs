@@ -45,7 +45,7 @@ pub(super) const CHECKS: &[Check<S3>] = &[
     ),
     check!(
         multipart_no_parts,
-        "A complete without any part: 400 MalformedXML."
+        "A complete without any part: 400 InvalidRequest (or MalformedXML)."
     ),
     check!(
         multipart_part_number_limit,
@@ -189,7 +189,7 @@ async fn multipart_no_parts(s3: S3) -> Outcome {
     let bucket = s3.plain().await?;
     let upload = bucket.upload("a").await?;
     let complete = upload.complete(Vec::new()).send().await;
-    complete.refused("complete", 400, &["MalformedXML"])?;
+    complete.refused("complete", 400, &["InvalidRequest", "MalformedXML"])?;
     holds(!bucket.has("a").await, "refused, and made")
 }
 

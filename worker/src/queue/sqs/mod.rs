@@ -1,5 +1,6 @@
 //! The queue over Amazon SQS, or a service that speaks its protocol.
 
+mod answer;
 mod attributes;
 mod open;
 mod send;
@@ -29,6 +30,7 @@ use crate::clock::ServiceClock;
 use crate::error::{ErrorClass, Fault, ServiceError};
 use crate::metrics::Metrics;
 use crate::store::classify::classify;
+pub(crate) use answer::SqsAnswerCheck;
 pub use attributes::QueueAttributes;
 pub use open::OpenError;
 use send::is_fifo;

@@ -1,15 +1,16 @@
 //! The probe of one bucket: a whole rename on scratch keys, and each condition
 //! with an object that it must protect.
 
-use rebucket_protocol::{BucketName, ETag, ObjectUri, S3Prefix, StorageClass};
+use rebucket_protocol::{BucketName, ETag, ObjectUri, S3Prefix};
 
-use super::{ProbeError, refused};
+use super::scratch::{plain, remove, unique};
+use super::{ProbeError, WRONG_ETAG, refused};
 use crate::error::{ErrorClass, ServiceError};
 use crate::retry::{CallError, Caller, Policy};
+use crate::store::classify::Service;
 use crate::store::endpoint::{Abilities, Precondition};
 use crate::store::object::{
-    Attributes, ChecksumAlgorithm, ChecksumKind, Checksums, ContentHeaders, Encryption, ObjectHead,
-    ObjectLock, PinnedSource, Tags,
+    Attributes, ChecksumAlgorithm, ChecksumKind, Checksums, ObjectHead, PinnedSource,
 };
 use crate::store::{
     CompleteRequest, CopyReceipt, CopyRequest, DeleteRequest, HeadScope, ObjectStore, PartRange,
@@ -17,7 +18,7 @@ use crate::store::{
 };
 
 /// What the scratch objects hold. A constant, so that its MD5 can be one.
-const BODY: &[u8] = b"rebucket probes this endpoint before it renames anything on it.\n";
+pub(super) const BODY: &[u8] = b"rebucket probes this endpoint before it renames anything on it.\n";
 
 /// The MD5 of [`BODY`], as `md5sum` prints it.
 const BODY_MD5: &str = "a28e9fe92ae9866cb46fd67357d8b0b9";
@@ -25,21 +26,12 @@ const BODY_MD5: &str = "a28e9fe92ae9866cb46fd67357d8b0b9";
 /// The CRC-32 of [`piece`], as base64.
 const PIECE_CRC32: &str = "4sTPgg==";
 
-/// A tag that no object has.
-const WRONG_ETAG: &str = "00000000000000000000000000000000";
-
 /// Where this probe, and no other, puts its objects.
 fn folder(scratch: &S3Prefix) -> S3Prefix {
-    let unique = format!("probe-{}-{}/", std::process::id(), nanos());
     S3Prefix {
         bucket: scratch.bucket.clone(),
-        prefix: format!("{}{unique}", scratch.prefix),
+        prefix: format!("{}{}", scratch.prefix, unique("probe")),
     }
-}
-
-fn nanos() -> u128 {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    now.map_or(0, |since| since.as_nanos())
 }
 
 /// Whether the scratch source could be given a tag.
@@ -51,7 +43,7 @@ enum Tagged {
 }
 
 pub(super) struct Probe<'a> {
-    store: &'a dyn ObjectStore,
+    pub(super) store: &'a dyn ObjectStore,
     caller: &'a Caller,
     bucket: &'a BucketName,
     folder: S3Prefix,
@@ -89,7 +81,7 @@ impl<'a> Probe<'a> {
         let keys = [&source, &wrong, &copy, &parts, &whole];
         let result = self.exercise(keys, &mut abilities).await;
         for key in keys {
-            self.remove(key).await;
+            remove(self.store, self.caller, key).await;
         }
         let purge = || self.store.purge_scratch(&self.folder);
         if let Err(error) = self.caller.call(Policy::CLEAN_UP, purge).await {
@@ -172,13 +164,16 @@ impl<'a> Probe<'a> {
         self.exercise_delete(copy, abilities).await?;
         self.exercise_parts(&pinned, &mispinned, parts, &attributes, abilities)
             .await?;
+        abilities.replaces_conditionally = self
+            .replaces_conditionally(&pinned, parts, &mispinned.etag, &attributes)
+            .await?;
 
         for kind in [ChecksumKind::FullObject, ChecksumKind::Composite] {
             abilities.upload_checksum = self.upload_checksum(&pinned, whole, kind).await?;
             if abilities.upload_checksum.is_some() {
                 break;
             }
-            self.remove(whole).await;
+            remove(self.store, self.caller, whole).await;
         }
         // An endpoint that ignores the query answers with the object itself.
         let single = Policy {
@@ -370,7 +365,7 @@ impl<'a> Probe<'a> {
         Ok(kept.then_some(kind))
     }
 
-    async fn abort(&self, parts: &ObjectUri, upload: &UploadId) {
+    pub(super) async fn abort(&self, parts: &ObjectUri, upload: &UploadId) {
         let aborted = self
             .caller
             .call(Policy::CLEAN_UP, || self.store.abort_upload(parts, upload))
@@ -409,7 +404,10 @@ impl<'a> Probe<'a> {
 
     /// Sends a request whose failure may be the finding: retried only while
     /// the endpoint is in trouble.
-    async fn once<T, F>(&self, request: impl FnMut() -> F) -> Result<StoreResult<T>, ProbeError>
+    pub(super) async fn once<T, F>(
+        &self,
+        request: impl FnMut() -> F,
+    ) -> Result<StoreResult<T>, ProbeError>
     where
         F: Future<Output = StoreResult<T>>,
     {
@@ -424,7 +422,7 @@ impl<'a> Probe<'a> {
         }
     }
 
-    async fn head(&self, object: &ObjectUri) -> Result<Option<ObjectHead>, ProbeError> {
+    pub(super) async fn head(&self, object: &ObjectUri) -> Result<Option<ObjectHead>, ProbeError> {
         let head = self
             .caller
             .call(Policy::READ, || {
@@ -444,17 +442,26 @@ impl<'a> Probe<'a> {
         expected: &[u8],
         lie: &'static str,
     ) -> Result<(), ProbeError> {
+        if self.holds(object, expected).await? {
+            Ok(())
+        } else {
+            Err(self.untrustworthy(lie))
+        }
+    }
+
+    /// Whether the object's bytes, and its size, are these.
+    pub(super) async fn holds(
+        &self,
+        object: &ObjectUri,
+        expected: &[u8],
+    ) -> Result<bool, ProbeError> {
         let body = self
             .caller
             .call(Policy::READ, || self.store.get_scratch(object))
             .await
             .map_err(|error| refused("reading a scratch object", self.bucket, error))?;
         let size = self.head(object).await?.map(|head| head.size);
-        if body == expected && size == Some(expected.len() as u64) {
-            Ok(())
-        } else {
-            Err(self.untrustworthy(lie))
-        }
+        Ok(body == expected && size == Some(expected.len() as u64))
     }
 
     /// Whether the object has the tags that it was given. Where they may not
@@ -470,30 +477,13 @@ impl<'a> Probe<'a> {
                 ErrorClass::Unsupported | ErrorClass::Invalid => Ok(false),
                 ErrorClass::Denied => Ok(true),
                 // Endpoints that do not know the query answer anything.
-                _ if error.fault.status == Some(200) => Ok(false),
+                _ if error.fault.status == Some(200)
+                    && error.fault.code != Service::S3.foreign() =>
+                {
+                    Ok(false)
+                }
                 _ => Err(self.service("reading the tags of a scratch object", error)),
             },
-        }
-    }
-
-    /// Removes a scratch object, in a versioned bucket for good.
-    async fn remove(&self, object: &ObjectUri) {
-        let Ok(Some(head)) = self.head(object).await else {
-            return;
-        };
-        let request = match &head.version {
-            Some(version) => DeleteRequest::Version { object, version },
-            _ => DeleteRequest::IfMatch {
-                object,
-                etag: &head.etag,
-            },
-        };
-        if let Err(error) = self
-            .caller
-            .call(Policy::CLEAN_UP, || self.store.delete(request))
-            .await
-        {
-            tracing::warn!(%error, %object, "could not remove a scratch object");
         }
     }
 
@@ -519,7 +509,7 @@ impl<'a> Probe<'a> {
 
 /// What is copied as a part: not from the start and not to the end, since an
 /// endpoint that ignores the range would copy every part whole.
-fn piece() -> (&'static [u8], PartRange) {
+pub(super) fn piece() -> (&'static [u8], PartRange) {
     let (start, end) = (8, 41);
     let piece = &BODY[start..end];
     let range = PartRange {
@@ -528,26 +518,4 @@ fn piece() -> (&'static [u8], PartRange) {
         len: piece.len() as u64,
     };
     (piece, range)
-}
-
-/// The properties of the scratch objects: one tag, or none.
-fn plain(tagged: bool) -> Attributes {
-    let mut tags = Tags::new();
-    if tagged {
-        tags.insert("rebucket".to_owned(), "probe +1".to_owned());
-    }
-    Attributes {
-        headers: ContentHeaders {
-            content_type: Some("text/plain".to_owned()),
-            ..ContentHeaders::default()
-        },
-        metadata: [("rebucket".to_owned(), "probe".to_owned())].into(),
-        tags,
-        acl: None,
-        storage_class: StorageClass::standard(),
-        encryption: Encryption::Unstated,
-        lock: ObjectLock::default(),
-        redirect: None,
-        checksum: None,
-    }
 }

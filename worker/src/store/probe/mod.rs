@@ -2,7 +2,12 @@
 //! because on an endpoint that is not AWS a 2xx proves nothing (facts,
 //! section 7).
 
+pub mod again;
 mod exercise;
+pub mod names;
+mod replacing;
+mod scratch;
+mod warnings;
 
 use rebucket_protocol::{BucketName, S3Prefix};
 
@@ -12,6 +17,9 @@ use crate::error::ServiceError;
 use crate::rename::Bucket;
 use crate::retry::{CallError, Caller, Policy};
 use exercise::Probe;
+
+/// A tag that no object has.
+const WRONG_ETAG: &str = "00000000000000000000000000000000";
 
 /// What to do when an endpoint ignores a condition that safety needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,7 +31,7 @@ pub enum OnMissingPrecondition {
 }
 
 /// Why a bucket cannot be worked in.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum ProbeError {
     /// The bucket could not be asked, or the scratch keys not written.
     #[error("{doing} in the bucket {bucket}: {error}")]
@@ -47,6 +55,19 @@ pub enum ProbeError {
         .ignored.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
     )]
     Unsafe {
+        /// The bucket.
+        bucket: BucketName,
+        /// The conditions.
+        ignored: Vec<Precondition>,
+    },
+    /// Conditions that were honoured at the start are ignored now.
+    #[error(
+        "the endpoint of bucket {bucket} no longer honours {}, which it did at the start: objects \
+         could be overwritten or lost, so everything was stopped. Behind a load balancer, look for \
+         nodes of another version; and look at what was renamed since the start",
+        .ignored.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+    )]
+    NoLonger {
         /// The bucket.
         bucket: BucketName,
         /// The conditions.
@@ -88,6 +109,7 @@ pub async fn survey(
         .call(Policy::START, || store.bucket_facts(scratch))
         .await
         .map_err(|error| refused("listing", bucket, error))?;
+    warnings::warn(store, caller, scratch, facts).await;
     let (abilities, ended) = if is_aws {
         (Abilities::aws(), Ok(()))
     } else {
@@ -116,25 +138,6 @@ pub async fn survey(
         abilities,
         scratch: scratch.clone(),
     })
-}
-
-/// Whether a bucket has versions. Not every process has to know.
-///
-/// # Errors
-/// [`ProbeError::Service`], [`ProbeError::Interrupted`].
-pub async fn ask_for_versions(
-    store: &dyn ObjectStore,
-    caller: &Caller,
-    bucket: &BucketName,
-) -> Result<bool, ProbeError> {
-    let has_versions = caller
-        .call(Policy::START, || store.has_versions(bucket))
-        .await
-        .map_err(|error| refused("asking for versions", bucket, error))?;
-    if has_versions {
-        tracing::info!(%bucket, "has versions, or does not say; --assume plain saves nothing in it");
-    }
-    Ok(has_versions)
 }
 
 fn refused(doing: &'static str, bucket: &BucketName, error: CallError) -> ProbeError {

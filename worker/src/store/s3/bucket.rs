@@ -1,12 +1,12 @@
 //! What a bucket settles for all of its objects.
 
-use aws_sdk_s3::types::{ObjectLockEnabled, ObjectOwnership};
+use aws_sdk_s3::types::{BucketVersioningStatus, ObjectLockEnabled, ObjectOwnership};
 use rebucket_protocol::{BucketName, S3Prefix, Timestamp};
 
 use super::S3Store;
 use crate::error::ErrorClass;
-use crate::store::classify::UNREADABLE;
-use crate::store::{BucketFacts, StoreResult};
+use crate::store::classify::{Service, UNREADABLE};
+use crate::store::{BucketFacts, StoreResult, Versioning};
 
 impl S3Store {
     pub(super) async fn get_bucket_facts(&self, place: &S3Prefix) -> StoreResult<BucketFacts> {
@@ -19,7 +19,7 @@ impl S3Store {
         Ok(BucketFacts {
             has_acls: self.has_acls(&place.bucket).await?,
             has_lock: self.has_lock(&place.bucket).await?,
-            has_versions: true,
+            versioning: self.versioning(&place.bucket).await?,
         })
     }
 
@@ -32,21 +32,37 @@ impl S3Store {
         self.clock.now()
     }
 
+    /// Whether a name is an access point's alias, a second name of its bucket.
+    /// Only AWS says (API reference of `HeadBucket`).
+    ///
+    /// # Errors
+    /// [`crate::error::ServiceError`].
+    pub async fn is_alias(&self, bucket: &BucketName) -> StoreResult<bool> {
+        let request = self.client.head_bucket().bucket(bucket.as_str());
+        let answer = self.send("HeadBucket", bucket, request.send()).await?;
+        Ok(answer.access_point_alias().unwrap_or(false))
+    }
+
     /// A bucket that never had versioning answers without a status (API
     /// reference of `GetBucketVersioning`). One in which it was suspended has
     /// versions still.
-    pub(super) async fn get_bucket_versioning(&self, bucket: &BucketName) -> StoreResult<bool> {
+    async fn versioning(&self, bucket: &BucketName) -> StoreResult<Versioning> {
         let request = self.client.get_bucket_versioning().bucket(bucket.as_str());
         match self
             .send("GetBucketVersioning", bucket, request.send())
             .await
         {
-            Ok(answer) => Ok(answer.status().is_some()),
+            Ok(answer) => Ok(match answer.status() {
+                None => Versioning::Never,
+                Some(BucketVersioningStatus::Enabled) => Versioning::Enabled,
+                Some(BucketVersioningStatus::Suspended) => Versioning::Suspended,
+                Some(_) => Versioning::Unknown,
+            }),
             Err(error) => match error.class() {
                 ErrorClass::ContainerMissing => Err(error),
                 // A document that is not the answer says nothing clearly.
                 class if class.is_retryable() && error.fault.status != Some(200) => Err(error),
-                _ => Ok(true),
+                _ => Ok(Versioning::Unknown),
             },
         }
     }
@@ -99,7 +115,12 @@ impl S3Store {
                 ErrorClass::NotFound | ErrorClass::Invalid | ErrorClass::Unsupported => Ok(false),
                 // Endpoints that do not know the query answer another one,
                 // and say so completely.
-                _ if error.fault.status == Some(200) && error.fault.code != UNREADABLE => Ok(false),
+                _ if error.fault.status == Some(200)
+                    && error.fault.code != UNREADABLE
+                    && error.fault.code != Service::S3.foreign() =>
+                {
+                    Ok(false)
+                }
                 _ => Err(error),
             },
         }

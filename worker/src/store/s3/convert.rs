@@ -7,8 +7,8 @@ use aws_smithy_types::date_time::Format;
 use rebucket_protocol::{StorageClass, Timestamp, VersionId};
 
 use super::super::object::{
-    Acl, ChecksumAlgorithm, ChecksumKind, Checksums, ContentHeaders, Encryption, Grantee,
-    ObjectHead, ObjectLock, Permission,
+    Acl, ChecksumAlgorithm, ChecksumKind, Checksums, ContentHeaders, Encryption, EventHold,
+    Grantee, HoldPeriod, ObjectHead, ObjectLock, Permission,
 };
 use super::required_etag;
 use crate::error::{ErrorClass, ServiceError};
@@ -126,6 +126,32 @@ pub(super) fn is_hold(status: Option<&sdk::ObjectLockLegalHoldStatus>) -> bool {
     status.is_some_and(|status| !matches!(status.as_str(), "OFF" | ""))
 }
 
+/// The event hold, if one is on; of a status that nobody knows, too. A period
+/// that says two things cannot be sent again, so it is an error.
+pub(super) fn event_hold(
+    object: &ObjectUri,
+    status: Option<&sdk::ObjectLockEventHold>,
+    days: Option<i32>,
+    years: Option<i32>,
+) -> StoreResult<Option<EventHold>> {
+    let on = status.is_some_and(|status| !matches!(status.as_str(), "OFF" | ""));
+    if !on {
+        return Ok(None);
+    }
+    let then = match (days, years) {
+        (None, None) => None,
+        (Some(days), None) => Some(HoldPeriod::Days(days)),
+        (None, Some(years)) => Some(HoldPeriod::Years(years)),
+        (Some(_), Some(_)) => {
+            return Err(unreadable(
+                object,
+                "an event hold lasts both days and years",
+            ));
+        }
+    };
+    Ok(Some(EventHold { then }))
+}
+
 pub(super) fn timestamp(at: &DateTime) -> Option<Timestamp> {
     Timestamp::from_unix(at.secs(), at.subsec_nanos())
 }
@@ -198,6 +224,12 @@ pub(super) fn object_head(object: &ObjectUri, out: &HeadObjectOutput) -> StoreRe
             mode: out.object_lock_mode().map(|mode| mode.as_str().to_owned()),
             retain_until: out.object_lock_retain_until_date().and_then(timestamp),
             legal_hold: is_hold(out.object_lock_legal_hold_status()),
+            event_hold: event_hold(
+                object,
+                out.object_lock_event_hold(),
+                out.object_lock_event_hold_duration_days(),
+                out.object_lock_event_hold_duration_years(),
+            )?,
         },
         redirect: owned(out.website_redirect_location()),
         checksums,

@@ -3,7 +3,11 @@
 mod answer;
 mod bucket;
 mod convert;
+mod document;
+mod owner;
 mod read;
+mod shape;
+mod signs;
 mod write;
 
 use std::fmt::Display;
@@ -14,7 +18,7 @@ use aws_sdk_s3::Client;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
-use rebucket_protocol::{BucketName, ETag, ObjectUri, S3Prefix, Timestamp, VersionId};
+use rebucket_protocol::{AccountId, ETag, ObjectUri, S3Prefix, Timestamp, VersionId};
 use tokio::time::Instant;
 
 use super::classify::classify;
@@ -26,7 +30,10 @@ use super::{
 use crate::clock::ServiceClock;
 use crate::error::{ErrorClass, ServiceError};
 use crate::metrics::Metrics;
-use answer::AnswerCheck;
+pub(crate) use answer::AnswerCheck;
+use owner::ExpectedOwner;
+pub use owner::expecting_owner;
+pub use signs::Signs;
 
 /// S3, or a store that speaks its protocol.
 #[derive(Debug, Clone)]
@@ -36,11 +43,13 @@ pub struct S3Store {
     clock: ServiceClock,
 }
 
-/// The same client, with every answer checked: one that stops early is an
-/// error, and not one without what was cut off.
+/// The same client, with every answer checked: one that S3 did not give, or
+/// that stops early, is an error. By what the endpoint's answers are known
+/// stays unknown, as far as the client does not check that itself.
 #[must_use]
 pub fn checked(client: &Client) -> Client {
-    let config = client.config().to_builder().interceptor(AnswerCheck);
+    let check = AnswerCheck::new(Signs::default());
+    let config = client.config().to_builder().interceptor(check);
     Client::from_conf(config.build())
 }
 
@@ -49,11 +58,18 @@ impl S3Store {
     /// every answer checked.
     #[must_use]
     pub fn new(client: &Client, metrics: Metrics) -> Self {
+        Self::of_owner(client, metrics, None)
+    }
+
+    /// The same for buckets that belong to this account, where that is known.
+    #[must_use]
+    pub fn of_owner(client: &Client, metrics: Metrics, owner: Option<AccountId>) -> Self {
         let clock = ServiceClock::default();
         let config = checked(client).config().to_builder();
-        let client = Client::from_conf(config.interceptor(clock.clone()).build());
+        let config = config.interceptor(ExpectedOwner(owner));
+        let config = config.interceptor(clock.clone()).build();
         Self {
-            client,
+            client: Client::from_conf(config),
             metrics,
             clock,
         }
@@ -138,10 +154,6 @@ impl ObjectStore for S3Store {
 
     async fn bucket_facts(&self, place: &S3Prefix) -> StoreResult<BucketFacts> {
         self.get_bucket_facts(place).await
-    }
-
-    async fn has_versions(&self, bucket: &BucketName) -> StoreResult<bool> {
-        self.get_bucket_versioning(bucket).await
     }
 
     async fn copy(&self, request: CopyRequest<'_>) -> StoreResult<CopyReceipt> {

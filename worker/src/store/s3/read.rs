@@ -1,6 +1,6 @@
 //! Requests that read: HEAD, tags, grants, annotations.
 
-use aws_sdk_s3::types::ChecksumMode;
+use aws_sdk_s3::types::{ChecksumMode, EventHoldDuration};
 use rebucket_protocol::{ETag, ObjectUri, VersionId};
 
 use super::S3Store;
@@ -103,6 +103,7 @@ impl S3Store {
             .send("GetObjectRetention", object, request.send())
             .await?;
         let retention = answer.retention();
+        let period = retention.and_then(|r| r.event_hold_duration());
         Ok(ObjectLock {
             mode: retention
                 .and_then(|r| r.mode())
@@ -111,6 +112,12 @@ impl S3Store {
                 .and_then(|r| r.retain_until_date())
                 .and_then(convert::timestamp),
             legal_hold: false,
+            event_hold: convert::event_hold(
+                object,
+                retention.and_then(|r| r.event_hold()),
+                period.and_then(EventHoldDuration::days),
+                period.and_then(EventHoldDuration::years),
+            )?,
         })
     }
 

@@ -1,8 +1,9 @@
 //! Requests that write: copies, multipart uploads, deletes.
 
 use aws_sdk_s3::types::{
-    CompletedMultipartUpload, CompletedPart, MetadataDirective, ObjectLockLegalHoldStatus,
-    ObjectLockMode, ServerSideEncryption, StorageClass as SdkStorageClass, TaggingDirective,
+    CompletedMultipartUpload, CompletedPart, MetadataDirective, ObjectLockEventHold,
+    ObjectLockLegalHoldStatus, ObjectLockMode, ServerSideEncryption,
+    StorageClass as SdkStorageClass, TaggingDirective,
 };
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use rebucket_protocol::{ETag, ObjectUri, StorageClass};
@@ -12,7 +13,9 @@ use super::convert::{
 };
 use super::{S3Store, required_etag};
 use crate::error::{ErrorClass, ServiceError};
-use crate::store::object::{Attributes, Encryption, Permission, PinnedSource, Tags};
+use crate::store::object::{
+    Attributes, Encryption, HoldPeriod, ObjectLock, Permission, PinnedSource, Tags,
+};
 use crate::store::{
     CompleteRequest, CopyReceipt, CopyRequest, DeleteRequest, PartRange, PartReceipt, StoreResult,
     UploadId,
@@ -48,6 +51,13 @@ macro_rules! set_unkept {
                     .legal_hold
                     .then_some(ObjectLockLegalHoldStatus::On),
             )
+            .set_object_lock_event_hold(attributes.lock.event_hold.map(|_| ObjectLockEventHold::On))
+            .set_object_lock_event_hold_duration_days(
+                held_for(&attributes.lock).and_then(HoldPeriod::days),
+            )
+            .set_object_lock_event_hold_duration_years(
+                held_for(&attributes.lock).and_then(HoldPeriod::years),
+            )
             .set_website_redirect_location(attributes.redirect.clone())
     }};
 }
@@ -65,6 +75,10 @@ macro_rules! set_described {
             .set_metadata(Some(attributes.metadata.clone().into_iter().collect()))
             .set_tagging(tagging(&attributes.tags))
     }};
+}
+
+fn held_for(lock: &ObjectLock) -> Option<HoldPeriod> {
+    lock.event_hold.and_then(|hold| hold.then)
 }
 
 /// `STANDARD` is what an object gets without the header.
@@ -149,6 +163,7 @@ impl S3Store {
         Ok(CopyReceipt {
             etag: required_etag("CopyObject", destination, result.e_tag())?,
             version: convert::written_version(destination, answer.version_id())?,
+            modified: result.last_modified().and_then(convert::timestamp),
             checksums: crate::store::object::Checksums {
                 kind,
                 ..checksums!(result)
@@ -267,6 +282,7 @@ impl S3Store {
         Ok(CopyReceipt {
             etag: required_etag("CompleteMultipartUpload", destination, answer.e_tag())?,
             version: convert::written_version(destination, answer.version_id())?,
+            modified: None,
             checksums: crate::store::object::Checksums {
                 kind,
                 ..checksums!(answer)
@@ -330,6 +346,7 @@ impl S3Store {
         Ok(CopyReceipt {
             etag: required_etag("PutObject", object, answer.e_tag())?,
             version: convert::written_version(object, answer.version_id())?,
+            modified: None,
             checksums: crate::store::object::Checksums::default(),
             encryption: Encryption::Unstated,
         })

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use rebucket_planner::JobChoices;
-use rebucket_protocol::{IfExists, StorageClass, VersionPolicy, Waiver};
+use rebucket_protocol::{AccountId, IfExists, StorageClass, VersionPolicy, Waiver};
 use serde::{Deserialize, Serialize};
 
 /// What makes two submissions the same.
@@ -20,6 +20,8 @@ pub(in crate::commands::submit) struct Identity {
     storage_class: Option<StorageClass>,
     waive: BTreeSet<Waiver>,
     pub(super) versioned: VersionPolicy,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    owner: Option<AccountId>,
 }
 
 impl Identity {
@@ -38,7 +40,13 @@ impl Identity {
             storage_class: choices.storage_class.clone(),
             waive: choices.waive.clone(),
             versioned: choices.versioned.unwrap_or_default(),
+            owner: None,
         }
+    }
+
+    /// The same for buckets of this account, where it is named.
+    pub(in crate::commands::submit) fn of_owner(self, owner: Option<AccountId>) -> Self {
+        Self { owner, ..self }
     }
 
     /// The first thing in which two differ, in the operator's words.
@@ -55,6 +63,8 @@ impl Identity {
             Some("--storage-class")
         } else if self.waive != other.waive {
             Some("--waive")
+        } else if self.owner != other.owner {
+            Some("--bucket-owner")
         } else {
             (self.versioned != other.versioned).then_some("--versioned")
         }

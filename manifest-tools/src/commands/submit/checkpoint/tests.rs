@@ -73,6 +73,7 @@ fn begun(arrived: Confirmed) -> Begun {
     Begun {
         job: job(),
         named: None,
+        submission: Some(SubmissionId::from_bits(7)),
         submitted: Timestamp::from_unix(1_790_000_000, 0).unwrap(),
         pinned: Some("digest".to_owned()),
         arrived,
@@ -84,6 +85,21 @@ fn what_was_confirmed_is_found_again_without_a_word_at_the_end() {
     let bench = Bench::new();
     drop(bench.begun(&[(10, 10), (0, 10), (40, 7)]));
     assert_eq!(bench.sent(), Confirmed::new(20, &[(40, 7)]));
+}
+
+/// What was sent without an id is not told from what is sent with one.
+#[test]
+fn a_file_of_a_build_before_there_were_submissions_goes_on_without() {
+    let bench = Bench::new();
+    drop(bench.begun(&[(0, 10)]));
+    let text = std::fs::read_to_string(bench.path()).unwrap();
+    let id = format!("\"submission\":\"{}\",", SubmissionId::from_bits(7));
+    assert!(text.contains(&id), "{text}");
+    std::fs::write(bench.path(), text.replace(&id, "")).unwrap();
+    match bench.open().unwrap().1 {
+        Found::Begun(found) => assert_eq!((found.submission, found.arrived.count()), (None, 10)),
+        other => panic!("{other:?}"),
+    }
 }
 
 #[test]

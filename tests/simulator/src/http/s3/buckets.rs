@@ -5,7 +5,7 @@ use std::time::Duration;
 use hyper::StatusCode;
 use serde::Deserialize;
 
-use super::properties::body;
+use super::properties::{WireHoldPeriod, body, hold_period};
 use super::reply::Reply;
 use super::request::Call;
 use super::{dates, unknown};
@@ -32,8 +32,11 @@ pub(super) fn list(s3: &S3, call: &Call) -> Reply {
 }
 
 pub(super) fn head(s3: &mut S3, call: &Call) -> S3Result<Reply> {
+    let alias = s3.is_access_point_alias(&call.bucket);
     let settings = s3.head_bucket(&call.bucket, call.now)?;
-    Ok(Reply::ok().header("x-amz-bucket-region", &settings.region))
+    Ok(Reply::ok()
+        .header("x-amz-bucket-region", &settings.region)
+        .header("x-amz-access-point-alias", alias))
 }
 
 pub(super) fn delete(s3: &mut S3, call: &Call) -> S3Result<Reply> {
@@ -87,7 +90,7 @@ pub(super) fn get_setting(s3: &mut S3, call: &Call) -> Option<S3Result<Reply>> {
     } else if has("encryption") {
         encryption(&settings.encryption)
     } else if has("object-lock") {
-        return Some(object_lock(settings));
+        return Some(object_lock(&call.bucket, settings));
     } else if NOT_SIMULATED.iter().any(|name| has(name)) {
         return Some(Err(unknown()));
     } else {
@@ -132,20 +135,27 @@ fn encryption(default: &Encryption) -> Reply {
     })
 }
 
-fn object_lock(settings: &BucketSettings) -> S3Result<Reply> {
+fn object_lock(bucket: &str, settings: &BucketSettings) -> S3Result<Reply> {
     if !settings.object_lock {
         return Err(S3Error::new(
             ErrorCode::ObjectLockConfigurationNotFound,
             "Object Lock configuration does not exist for this bucket",
-        ));
+        )
+        .with("BucketName", bucket));
     }
     Ok(Reply::xml("ObjectLockConfiguration", |xml| {
         xml.text("ObjectLockEnabled", "Enabled");
-        if let Some(default) = settings.default_retention {
+        let (retention, hold) = (settings.default_retention, settings.default_event_hold);
+        if retention.is_some() || hold.is_some() {
             xml.element("Rule", |xml| {
                 xml.element("DefaultRetention", |xml| {
-                    xml.text("Mode", default.mode.as_str());
-                    xml.text("Days", default.period.as_secs().div_ceil(DAY));
+                    if let Some(default) = retention {
+                        xml.text("Mode", default.mode.as_str());
+                        xml.text("Days", default.period.as_secs().div_ceil(DAY));
+                    }
+                    if let Some(period) = hold {
+                        xml.element("DefaultEventHold", |xml| hold_period(xml, period));
+                    }
                 });
             });
         }
@@ -207,9 +217,10 @@ struct LockRule {
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct LockDefault {
-    mode: String,
+    mode: Option<String>,
     days: Option<u64>,
     years: Option<u64>,
+    default_event_hold: Option<WireHoldPeriod>,
 }
 
 #[derive(Deserialize)]
@@ -256,11 +267,11 @@ pub(super) fn put(s3: &mut S3, call: &Call) -> S3Result<Reply> {
         s3.put_bucket_encryption(bucket, encryption, call.now)?;
     } else if has("object-lock") {
         let configuration: LockConfiguration = body(call)?;
-        let retention = configuration
-            .rule
-            .map(|rule| rule.default_retention.retention())
-            .transpose()?;
-        s3.put_object_lock_configuration(bucket, retention, call.now)?;
+        let default = configuration.rule.map(|rule| rule.default_retention);
+        let hold = default.as_ref().and_then(|d| d.default_event_hold.as_ref());
+        let hold = hold.map(WireHoldPeriod::period).transpose()?;
+        let retention = default.as_ref().map(LockDefault::retention).transpose()?;
+        s3.put_object_lock_configuration(bucket, retention.flatten(), hold, call.now)?;
     } else if call.queries() == 0 {
         return create(s3, call);
     } else {
@@ -270,16 +281,19 @@ pub(super) fn put(s3: &mut S3, call: &Call) -> S3Result<Reply> {
 }
 
 impl LockDefault {
-    fn retention(&self) -> S3Result<DefaultRetention> {
-        let days = match (self.days, self.years) {
-            (Some(days), None) => days,
-            (None, Some(years)) => years * 365,
+    /// `None` where only an event hold is set.
+    fn retention(&self) -> S3Result<Option<DefaultRetention>> {
+        let days = match (&self.mode, self.days, self.years) {
+            (None, None, None) if self.default_event_hold.is_some() => return Ok(None),
+            (Some(_), Some(days), None) => days,
+            (Some(_), None, Some(years)) => years * 365,
             _ => return Err(malformed()),
         };
-        Ok(DefaultRetention {
-            mode: RetentionMode::parse(&self.mode).ok_or_else(malformed)?,
+        let mode = self.mode.as_deref().and_then(RetentionMode::parse);
+        Ok(Some(DefaultRetention {
+            mode: mode.ok_or_else(malformed)?,
             period: Duration::from_secs(days * DAY),
-        })
+        }))
     }
 }
 

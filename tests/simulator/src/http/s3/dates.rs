@@ -20,24 +20,24 @@ fn millis(date: OffsetDateTime) -> Option<Millis> {
 }
 
 /// `Wed, 21 Oct 2015 07:28:00 GMT`: in headers.
-pub(super) fn http(at: Millis) -> String {
+pub(in crate::http) fn http(at: Millis) -> String {
     let text = moment(at).format(&Rfc2822).unwrap_or_default();
     text.replace("+0000", "GMT")
 }
 
 /// `2015-10-21T07:28:00.000Z`: in bodies.
-pub(super) fn iso(at: Millis) -> String {
+pub(in crate::http) fn iso(at: Millis) -> String {
     lock(Millis(at.seconds() * 1_000))
 }
 
 /// `2015-10-21T07:28:00.123Z`: of Object Lock, to the millisecond.
-pub(super) fn lock(at: Millis) -> String {
+pub(in crate::http) fn lock(at: Millis) -> String {
     let text = moment(at).format(&Rfc3339).unwrap_or_default();
     text.replace('Z', &format!(".{:03}Z", at.0 % 1_000))
 }
 
 /// Either of them.
-pub(super) fn parse(text: &str) -> Option<Millis> {
+pub(in crate::http) fn parse(text: &str) -> Option<Millis> {
     OffsetDateTime::parse(text, &Rfc3339)
         .or_else(|_| OffsetDateTime::parse(text, &Rfc2822))
         .ok()

@@ -22,7 +22,7 @@ use crate::s3::{ErrorCode, S3, S3Error, S3Result};
 mod annotations;
 mod body;
 mod buckets;
-mod dates;
+pub(in crate::http) mod dates;
 mod listings;
 mod multipart;
 mod objects;
@@ -126,14 +126,14 @@ impl S3Route for Front {
     }
 
     async fn call(&self, request: S3Request<Body>) -> s3s::S3Result<S3Response<Body>> {
-        let call = Call::read(request, self.clock.now()).await?;
+        let id = request.extensions.get().copied().unwrap_or_default();
+        let call = Call::read(request, id, self.clock.now()).await?;
         let result = {
             let mut model = self.model.lock().unwrap_or_else(PoisonError::into_inner);
             answer(&mut model, &call)
         };
-        result
-            .map(|reply| reply.into_response(&call))
-            .map_err(|error| reply::refusal(&error))
+        let reply = result.unwrap_or_else(|error| reply::refusal(&error, &call));
+        Ok(reply.into_response(&call))
     }
 }
 

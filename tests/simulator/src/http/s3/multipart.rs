@@ -8,8 +8,8 @@ use super::request::Call;
 use super::{dates, xml};
 use crate::s3::{
     Checksum, ChecksumAlgorithm, ChecksumKept, ChecksumType, CompletePart, CompleteUploadRequest,
-    Content, CreateUploadRequest, ListPartsRequest, OWNER, Part, S3, S3Error, S3Result,
-    UploadPartCopyRequest, UploadPartRequest, base64,
+    Content, CreateUploadRequest, Encryption, ErrorCode, ListPartsRequest, OWNER, Part, S3,
+    S3Error, S3Result, UploadPartCopyRequest, UploadPartRequest, base64,
 };
 
 fn upload_id(call: &Call) -> String {
@@ -17,8 +17,14 @@ fn upload_id(call: &Call) -> String {
 }
 
 fn part_number(call: &Call) -> S3Result<u32> {
-    call.number("partNumber")?
-        .ok_or_else(|| S3Error::argument("partNumber is missing"))
+    let text = call.query("partNumber").unwrap_or_default();
+    text.parse().map_err(|_| {
+        S3Error::argument_of(
+            "partNumber",
+            text,
+            "Part number must be an integer between 1 and 10000, inclusive",
+        )
+    })
 }
 
 pub(super) fn create(s3: &mut S3, call: &Call) -> S3Result<Reply> {
@@ -27,8 +33,7 @@ pub(super) fn create(s3: &mut S3, call: &Call) -> S3Result<Reply> {
             bucket: call.bucket.clone(),
             key: call.key.clone(),
             properties: call.new_object()?,
-            checksum_algorithm: call
-                .choice("x-amz-checksum-algorithm", ChecksumAlgorithm::parse)?,
+            checksum_algorithm: call.algorithm("x-amz-checksum-algorithm")?,
             checksum_type: call.choice("x-amz-checksum-type", ChecksumType::parse)?,
         },
         call.now,
@@ -49,12 +54,14 @@ pub(super) fn create(s3: &mut S3, call: &Call) -> S3Result<Reply> {
 
 pub(super) fn upload_part(s3: &mut S3, call: &Call) -> S3Result<Reply> {
     let checksum = call.checksum()?;
-    let sent = checksum.expected.clone();
+    let sent = checksum.expected.as_ref().map(|(algorithm, _)| *algorithm);
+    let sent = sent.or(checksum.algorithm);
+    let id = upload_id(call);
     let part = s3.upload_part(
         UploadPartRequest {
             bucket: call.bucket.clone(),
             key: call.key.clone(),
-            upload_id: upload_id(call),
+            upload_id: id.clone(),
             number: part_number(call)?,
             content: Content::literal(call.body.clone()),
             checksum,
@@ -62,42 +69,80 @@ pub(super) fn upload_part(s3: &mut S3, call: &Call) -> S3Result<Reply> {
         },
         call.now,
     )?;
-    let reply = Reply::ok().header("etag", &part.etag);
+    let encryption = encryption_of(s3, call, &id).unwrap_or_default();
+    let reply = Reply::ok()
+        .header("etag", &part.etag)
+        .encryption(&encryption);
     Ok(match sent {
-        Some((algorithm, value)) => {
-            reply.header(&super::request::checksum_header(algorithm), value)
-        }
+        Some(algorithm) => reply.header(
+            &super::request::checksum_header(algorithm),
+            base64(part.content.digest(algorithm)),
+        ),
         None => reply,
     })
 }
 
+/// The encryption that was asked for when an upload began.
+fn encryption_of(s3: &S3, call: &Call, id: &str) -> Option<Encryption> {
+    let mut uploads = s3.bucket(&call.bucket)?.uploads();
+    let (_, upload) = uploads.find(|(known, _)| *known == id)?;
+    upload.properties.encryption.clone()
+}
+
+const RANGE: &str = "x-amz-copy-source-range";
+
+/// `bytes=first-last`, and nothing else that a range can be.
+fn range(text: &str) -> Option<(u64, u64)> {
+    let (first, last) = text.strip_prefix("bytes=")?.split_once('-')?;
+    let range = (first.parse().ok()?, last.parse().ok()?);
+    (range.0 <= range.1).then_some(range)
+}
+
+fn bad_range(text: &str) -> S3Error {
+    S3Error::argument_of(
+        RANGE,
+        text,
+        "The x-amz-copy-source-range value must be of the form bytes=first-last where first and \
+         last are the zero-based offsets of the first and last bytes to copy",
+    )
+}
+
 pub(super) fn upload_part_copy(s3: &mut S3, call: &Call) -> S3Result<Reply> {
-    let range = call.choice("x-amz-copy-source-range", |text| {
-        let (first, last) = text.strip_prefix("bytes=")?.split_once('-')?;
-        Some((first.parse().ok()?, last.parse().ok()?))
-    })?;
+    let asked = call.header(RANGE);
+    let range = asked.map(|text| range(text).ok_or_else(|| bad_range(text)));
+    let range = range.transpose()?;
     let id = upload_id(call);
-    let (part, source_version) = s3.upload_part_copy(
-        &UploadPartCopyRequest {
-            source: call.copy_source()?,
-            range,
-            bucket: call.bucket.clone(),
-            key: call.key.clone(),
-            upload_id: id.clone(),
-            number: part_number(call)?,
-            customer_key: call.customer_key("x-amz-"),
-        },
-        call.now,
-    )?;
-    let asked = s3
+    let (part, source_version) = s3
+        .upload_part_copy(
+            &UploadPartCopyRequest {
+                source: call.copy_source()?,
+                range,
+                bucket: call.bucket.clone(),
+                key: call.key.clone(),
+                upload_id: id.clone(),
+                number: part_number(call)?,
+                customer_key: call.customer_key("x-amz-"),
+            },
+            call.now,
+        )
+        .map_err(|error| match (error.code, asked) {
+            (ErrorCode::InvalidArgument, Some(text)) => error
+                .with("ArgumentName", RANGE)
+                .with("ArgumentValue", text),
+            _ => error,
+        })?;
+    let upload = s3
         .bucket(&call.bucket)
         .and_then(|b| b.uploads().find(|(known, _)| *known == id))
-        .and_then(|(_, upload)| upload.checksum);
+        .map(|(_, upload)| upload);
+    let kept = upload.and_then(|upload| upload.checksum);
+    let encryption = encryption_of(s3, call, &id);
     Ok(Reply::xml("CopyPartResult", |xml| {
         xml.text("ETag", &part.etag);
         xml.text("LastModified", dates::iso(part.modified));
-        checksum_elements(xml, of_part(&part, asked).as_ref(), false);
+        checksum_elements(xml, of_part(&part, kept).as_ref(), false);
     })
+    .encryption(&encryption.unwrap_or_default())
     .maybe("x-amz-copy-source-version-id", source_version))
 }
 
@@ -162,11 +207,16 @@ impl Completed {
 pub(super) fn complete(s3: &mut S3, call: &Call) -> S3Result<Reply> {
     let request: Complete = xml::parse(&call.body)?;
     let size = call.choice("x-amz-mp-object-size", |text| text.parse().ok())?;
+    let id = upload_id(call);
+    let named = s3
+        .bucket(&call.bucket)
+        .and_then(|b| b.uploads().find(|(known, _)| *known == id))
+        .is_some_and(|(_, upload)| upload.checksum.is_some());
     let written = s3.complete_multipart_upload(
         &CompleteUploadRequest {
             bucket: call.bucket.clone(),
             key: call.key.clone(),
-            upload_id: upload_id(call),
+            upload_id: id,
             parts: request
                 .parts
                 .into_iter()
@@ -179,15 +229,22 @@ pub(super) fn complete(s3: &mut S3, call: &Call) -> S3Result<Reply> {
         },
         call.now,
     )?;
-    Ok(Reply::xml("CompleteMultipartUploadResult", |xml| {
+    let encryption = &written.object.encryption;
+    let reply = Reply::xml("CompleteMultipartUploadResult", |xml| {
         xml.text("Location", format!("/{}/{}", call.bucket, call.key));
         xml.text("Bucket", &call.bucket);
         xml.text("Key", &call.key);
         xml.text("ETag", written.etag());
-        checksum_elements(xml, written.object.checksum().as_ref(), true);
+        if named || *encryption == Encryption::Aes256 {
+            checksum_elements(xml, written.object.checksum().as_ref(), true);
+        }
     })
-    .version(written.version_id)
-    .encryption(&written.object.encryption))
+    .version(written.version_id);
+    // A customer's key is not named again.
+    Ok(match encryption {
+        Encryption::Customer(_) => reply,
+        _ => reply.encryption(encryption),
+    })
 }
 
 pub(super) fn abort(s3: &mut S3, call: &Call) -> S3Result<Reply> {
@@ -209,7 +266,9 @@ pub(super) fn list_parts(s3: &mut S3, call: &Call) -> S3Result<Reply> {
         xml.text("Key", &call.key);
         xml.text("UploadId", &request.upload_id);
         xml.text("PartNumberMarker", request.after);
-        xml.maybe("NextPartNumberMarker", page.next);
+        // Also of the last page.
+        let last = page.parts.last().map_or(0, |(number, _)| *number);
+        xml.text("NextPartNumberMarker", last);
         xml.text("MaxParts", request.max.unwrap_or(1_000));
         xml.text("IsTruncated", page.next.is_some());
         for (number, part) in &page.parts {

@@ -7,9 +7,9 @@ use super::reply::Reply;
 use super::request::{Call, version};
 use super::{dates, xml};
 use crate::s3::{
-    AnnotationDirective, ByteRange, Checksum, ChecksumAlgorithm, Content, CopyObjectRequest,
-    DeleteObjectRequest, DeleteObjectsEntry, Directive, GetObjectRequest, PutObjectRequest,
-    RenameObjectRequest, S3, S3Error, S3Result,
+    AnnotationDirective, Bucket, ByteRange, Checksum, Content, CopyObjectRequest,
+    DeleteObjectRequest, DeleteObjectsEntry, Directive, ErrorCode, GetObjectRequest,
+    PutObjectRequest, RenameObjectRequest, S3, S3Error, S3Result,
 };
 
 pub(super) fn put(s3: &mut S3, call: &Call) -> S3Result<Reply> {
@@ -55,16 +55,39 @@ fn get_request(call: &Call) -> S3Result<GetObjectRequest> {
 }
 
 pub(super) fn head(s3: &mut S3, call: &Call) -> S3Result<Reply> {
-    let head = s3.head_object(&get_request(call)?, call.now)?;
+    let head = s3.head_object(&get_request(call)?, call.now);
+    let head = head.map_err(|error| with_range(error, call))?;
     Ok(overridden(Reply::ok().head(&head), call))
 }
 
 pub(super) fn get(s3: &mut S3, call: &Call) -> S3Result<Reply> {
-    let got = s3.get_object(&get_request(call)?, call.now)?;
+    let got = s3.get_object(&get_request(call)?, call.now);
+    let got = got.map_err(|error| with_range(error, call))?;
     Ok(overridden(
         Reply::content(got.content).head(&got.head),
         call,
     ))
+}
+
+/// Names the range that cannot be satisfied.
+fn with_range(error: S3Error, call: &Call) -> S3Error {
+    match (error.code, call.header("range")) {
+        (ErrorCode::InvalidRange, Some(asked)) => error.with("RangeRequested", asked),
+        _ => error,
+    }
+}
+
+/// Refuses the header where it means nothing.
+fn check_bypass(s3: &S3, call: &Call) -> S3Result<()> {
+    let header = "x-amz-bypass-governance-retention";
+    let lock = |bucket: &Bucket| bucket.settings.object_lock;
+    if call.header(header).is_none() || s3.bucket(&call.bucket).is_none_or(lock) {
+        return Ok(());
+    }
+    Err(S3Error::argument(
+        "x-amz-bypass-governance-retention is only applicable to Object Lock enabled buckets.",
+    )
+    .with("ArgumentName", header))
 }
 
 /// Headers that the reader wants to see instead of the object's.
@@ -116,8 +139,7 @@ pub(super) fn copy(s3: &mut S3, call: &Call) -> S3Result<Reply> {
             tagging_directive: directive("x-amz-tagging-directive")?,
             annotation_directive,
             conditions: call.write_conditions(),
-            checksum_algorithm: call
-                .choice("x-amz-checksum-algorithm", ChecksumAlgorithm::parse)?,
+            checksum_algorithm: call.algorithm("x-amz-checksum-algorithm")?,
         },
         call.now,
     )?;
@@ -169,6 +191,13 @@ pub(super) fn rename(s3: &mut S3, call: &Call) -> S3Result<Reply> {
 }
 
 pub(super) fn delete(s3: &mut S3, call: &Call) -> S3Result<Reply> {
+    for header in ["x-amz-if-match-last-modified-time", "x-amz-if-match-size"] {
+        let directory = |b: &Bucket| b.settings.directory;
+        if call.header(header).is_some() && !s3.bucket(&call.bucket).is_some_and(directory) {
+            return Err(S3Error::not_implemented(header));
+        }
+    }
+    check_bypass(s3, call)?;
     let deleted = s3.delete_object(
         &DeleteObjectRequest {
             object: call.object()?,
@@ -210,20 +239,35 @@ pub(super) fn delete_many(s3: &mut S3, call: &Call) -> S3Result<Reply> {
     call.checksum()?
         .verify(&Content::literal(call.body.clone()))?;
     let request: Delete = xml::parse(&call.body)?;
-    let entries = request
-        .objects
-        .into_iter()
-        .map(|entry| {
-            Ok(DeleteObjectsEntry {
-                key: entry.key,
-                version: entry.version_id.as_deref().map(version).transpose()?,
-                etag: entry.etag,
-            })
-        })
-        .collect::<S3Result<_>>()?;
+    // What is no version's id is the error of its own entry.
+    let (mut entries, mut unknown) = (Vec::new(), Vec::new());
+    for DeleteEntry {
+        key,
+        version_id,
+        etag,
+    } in request.objects
+    {
+        match version_id.as_deref().map(version).transpose() {
+            Ok(version) => entries.push(DeleteObjectsEntry { key, version, etag }),
+            Err(_) => unknown.push((key, version_id)),
+        }
+    }
+    check_bypass(s3, call)?;
     let bypass = call.flag("x-amz-bypass-governance-retention");
-    let results = s3.delete_objects(&call.bucket, entries, bypass, call.now)?;
+    let results = if entries.is_empty() && !unknown.is_empty() {
+        Vec::new()
+    } else {
+        s3.delete_objects(&call.bucket, entries, bypass, call.now)?
+    };
     Ok(Reply::xml("DeleteResult", |xml| {
+        for (key, version) in unknown {
+            xml.element("Error", |xml| {
+                xml.text("Key", key);
+                xml.maybe("VersionId", version);
+                xml.text("Code", "NoSuchVersion");
+                xml.text("Message", "The specified version does not exist.");
+            });
+        }
         for (entry, result) in results {
             match result {
                 Ok(_) if request.quiet => {}

@@ -10,9 +10,9 @@ use super::reply::Reply;
 use super::request::{Call, on_off};
 use super::{dates, unknown, xml};
 use crate::s3::{
-    AclRequest, Checksum, ChecksumType, Content, ErrorCode, Grant, Grantee, ObjectAttributes,
-    Permission, RestoreOutcome, RestoreRequest, Retention, RetentionMode, S3, S3Error, S3Result,
-    base64,
+    AclRequest, Checksum, ChecksumType, Content, ErrorCode, EventHold, Grant, Grantee, HoldPeriod,
+    ObjectAttributes, Permission, RestoreOutcome, RestoreRequest, Retention, RetentionMode, S3,
+    S3Error, S3Result, base64,
 };
 
 /// Reads a body, and checks the checksum that came with it.
@@ -66,14 +66,15 @@ pub(super) fn tagging(s3: &mut S3, call: &Call) -> S3Result<Reply> {
         }
         Method::PUT => {
             let sent = body::<Tagging>(call)?.tag_set.tags;
-            let count = sent.len();
-            let tags: std::collections::BTreeMap<_, _> =
-                sent.into_iter().map(|tag| (tag.key, tag.value)).collect();
-            if tags.len() != count {
-                return Err(S3Error::new(
-                    ErrorCode::InvalidTag,
-                    "Cannot provide multiple Tags with the same key",
-                ));
+            let mut tags = std::collections::BTreeMap::new();
+            for Tag { key, value } in sent {
+                if tags.insert(key.clone(), value).is_some() {
+                    return Err(S3Error::new(
+                        ErrorCode::InvalidTag,
+                        "Cannot provide multiple Tags with the same key",
+                    )
+                    .with("TagKey", key));
+                }
             }
             let version = s3.put_object_tagging(&object, Arc::new(tags), call.now)?;
             Ok(Reply::ok().version(version))
@@ -185,20 +186,69 @@ fn grant_element(xml: &mut xml::Xml, grant: &Grant) {
 struct WireRetention {
     mode: Option<String>,
     retain_until_date: Option<String>,
+    event_hold: Option<String>,
+    event_hold_duration: Option<WireHoldPeriod>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct WireHoldPeriod {
+    days: Option<u32>,
+    years: Option<u32>,
+}
+
+impl WireHoldPeriod {
+    pub(super) fn period(&self) -> S3Result<HoldPeriod> {
+        match (self.days, self.years) {
+            (Some(days), None) => Ok(HoldPeriod::Days(days)),
+            (None, Some(years)) => Ok(HoldPeriod::Years(years)),
+            _ => Err(malformed("an event hold lasts days or years")),
+        }
+    }
+}
+
+pub(super) fn hold_period(xml: &mut xml::Xml, period: HoldPeriod) {
+    match period {
+        HoldPeriod::Days(days) => xml.text("Days", days),
+        HoldPeriod::Years(years) => xml.text("Years", years),
+    }
+}
+
+fn event_hold_elements(xml: &mut xml::Xml, hold: EventHold) {
+    xml.text("EventHold", if hold.on { "ON" } else { "OFF" });
+    if let Some(period) = hold.then.filter(|_| hold.on) {
+        xml.element("EventHoldDuration", |xml| hold_period(xml, period));
+    }
 }
 
 pub(super) fn retention(s3: &mut S3, call: &Call) -> S3Result<Reply> {
     let object = call.object()?;
     match call.method {
         Method::GET => {
-            let retention = s3.get_object_retention(&object, call.now)?;
+            let answer = s3.get_object_retention(&object, call.now)?;
             Ok(Reply::xml("Retention", |xml| {
-                xml.text("Mode", retention.mode.as_str());
-                xml.text("RetainUntilDate", dates::lock(retention.until));
+                if let Some(retention) = answer.retention {
+                    xml.text("Mode", retention.mode.as_str());
+                    xml.text("RetainUntilDate", dates::lock(retention.until));
+                }
+                if let Some(hold) = answer.event_hold {
+                    event_hold_elements(xml, hold);
+                }
             }))
         }
         Method::PUT => {
             let sent: WireRetention = body(call)?;
+            if let Some(status) = &sent.event_hold {
+                let period = sent.event_hold_duration.as_ref();
+                let hold = EventHold {
+                    on: on_off(status).ok_or_else(|| malformed("a hold is ON or OFF"))?,
+                    then: period.map(WireHoldPeriod::period).transpose()?,
+                };
+                s3.put_object_event_hold(&object, hold, call.now)?;
+                if sent.mode.is_none() && sent.retain_until_date.is_none() {
+                    return Ok(Reply::ok());
+                }
+            }
             let mode = sent.mode.as_deref().and_then(RetentionMode::parse);
             let until = sent.retain_until_date.as_deref().and_then(dates::parse);
             let retention = match (mode, until) {
@@ -259,8 +309,7 @@ pub(super) fn restore(s3: &mut S3, call: &Call) -> S3Result<Reply> {
 }
 
 pub(super) fn attributes(s3: &mut S3, call: &Call) -> S3Result<Reply> {
-    let asked = call.header("x-amz-object-attributes").unwrap_or_default();
-    let asked = |name: &str| asked.split(',').any(|a| a.trim() == name);
+    let asked = |name: &str| call.listed("x-amz-object-attributes").any(|a| a == name);
     let key = call.customer_key("x-amz-");
     let found = s3.get_object_attributes(&call.object()?, key.as_ref(), call.now)?;
     let after: u32 = call
@@ -278,7 +327,12 @@ pub(super) fn attributes(s3: &mut S3, call: &Call) -> S3Result<Reply> {
         }
         if asked("Checksum") && found.checksum.is_some() {
             xml.element("Checksum", |xml| {
-                checksum_elements(xml, found.checksum.as_ref(), true);
+                // Without the number of parts that ends it elsewhere.
+                let bare = found.checksum.clone().map(|c| Checksum {
+                    value: c.value.split('-').next().unwrap_or_default().to_owned(),
+                    ..c
+                });
+                checksum_elements(xml, bare.as_ref(), true);
             });
         }
         if asked("ObjectParts") && found.parts.is_some() {

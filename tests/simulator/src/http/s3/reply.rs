@@ -2,14 +2,14 @@
 
 use hyper::header::{HeaderName, HeaderValue};
 use hyper::{HeaderMap, Method, StatusCode};
-use s3s::{Body, S3ErrorCode, S3Response};
+use s3s::{Body, S3Response};
 
 use super::body::ContentBody;
 use super::request::{Call, checksum_header};
 use super::{dates, xml::Xml};
 use crate::s3::{
-    ArchiveTier, Checksum, Content, Encryption, ObjectHead, RestoreStatus, S3Error, VersionId,
-    WriteResponse,
+    ArchiveTier, Checksum, Content, Encryption, ErrorCode, EventHold, HoldPeriod, ObjectHead,
+    RestoreStatus, S3Error, VersionId, WriteResponse,
 };
 
 #[derive(Debug)]
@@ -84,6 +84,24 @@ impl Reply {
 
     pub(super) fn version(self, version: Option<VersionId>) -> Self {
         self.maybe("x-amz-version-id", version)
+    }
+
+    /// The period only of a hold that is on, as the documentation of HEAD says.
+    fn event_hold(self, hold: Option<EventHold>) -> Self {
+        let period = hold.filter(|hold| hold.on).and_then(|hold| hold.then);
+        let reply = self.maybe(
+            "x-amz-object-lock-event-hold",
+            hold.map(|hold| if hold.on { "ON" } else { "OFF" }),
+        );
+        match period {
+            Some(HoldPeriod::Days(days)) => {
+                reply.header("x-amz-object-lock-event-hold-duration-days", days)
+            }
+            Some(HoldPeriod::Years(years)) => {
+                reply.header("x-amz-object-lock-event-hold-duration-years", years)
+            }
+            None => reply,
+        }
     }
 
     pub(super) fn encryption(self, encryption: &Encryption) -> Self {
@@ -177,6 +195,7 @@ impl Reply {
                 "x-amz-object-lock-legal-hold",
                 head.legal_hold.map(|on| if on { "ON" } else { "OFF" }),
             )
+            .event_hold(head.event_hold)
             .maybe("x-amz-website-redirect-location", head.redirect.as_ref())
             .maybe("x-amz-mp-parts-count", head.parts_count)
             .checksum(head.checksum.as_ref());
@@ -224,19 +243,43 @@ fn restore(status: RestoreStatus) -> String {
     }
 }
 
-/// The model's error as `s3s` writes one.
-pub(super) fn refusal(error: &S3Error) -> s3s::S3Error {
-    let code = S3ErrorCode::Custom(error.code.as_str().into());
-    let mut refusal = s3s::S3Error::with_message(code, error.message.clone());
+/// The model's error. To a HEAD it has no body, and so no code.
+pub(super) fn refusal(error: &S3Error, call: &Call) -> Reply {
+    let xml = Xml::bare("Error", |xml| {
+        xml.text("Code", error.code.as_str());
+        xml.text("Message", &error.message);
+        if error.code == ErrorCode::MethodNotAllowed {
+            xml.text("Method", &call.method);
+        }
+        for (name, text) in &error.details {
+            xml.text(name, text);
+        }
+        xml.text("RequestId", call.id.s3());
+        xml.text("HostId", call.id.host());
+    });
+    let has_body = call.method != Method::HEAD && error.status != 304;
+    let mut reply = Reply {
+        payload: if has_body {
+            Payload::Xml(xml)
+        } else {
+            Payload::Nothing
+        },
+        ..Reply::ok()
+    };
     if let Ok(status) = StatusCode::from_u16(error.status) {
-        refusal.set_status_code(status);
+        reply = reply.status(status);
     }
     if let Some(marker) = error.delete_marker {
-        let marked = Reply::ok()
-            .header("content-type", "application/xml")
+        reply = reply
             .header("x-amz-delete-marker", "true")
             .header("x-amz-version-id", marker);
-        refusal.set_headers(marked.headers);
+        if error.status == 405 {
+            // The only thing that can be done with it.
+            reply = reply.header("allow", "DELETE");
+        }
     }
-    refusal
+    if error.status == 304 {
+        return reply;
+    }
+    reply.header("content-type", "application/xml")
 }

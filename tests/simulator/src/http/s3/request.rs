@@ -10,10 +10,12 @@ use s3s::{Body, S3ErrorCode, S3Request};
 
 use super::dates;
 use crate::clock::Millis;
+use crate::http::identity::RequestId;
 use crate::s3::{
     AclRequest, CannedAcl, ChecksumAlgorithm, ChecksumRequest, CopySource, CustomerKey, Encryption,
-    ErrorCode, Grant, Grantee, Metadata, NewObject, ObjectRef, Permission, ReadConditions,
-    Retention, RetentionMode, S3Error, S3Result, StorageClass, VersionId, WriteConditions,
+    ErrorCode, EventHold, Grant, Grantee, HoldPeriod, Metadata, NewObject, ObjectRef, Permission,
+    ReadConditions, Retention, RetentionMode, S3Error, S3Result, StorageClass, VersionId,
+    WriteConditions,
 };
 
 /// A request whose signature was checked and whose body was read.
@@ -29,10 +31,16 @@ pub(super) struct Call {
     trailers: HeaderMap,
     pub(super) body: Bytes,
     pub(super) now: Millis,
+    /// What the answer names it by.
+    pub(super) id: RequestId,
 }
 
 impl Call {
-    pub(super) async fn read(mut request: S3Request<Body>, now: Millis) -> s3s::S3Result<Self> {
+    pub(super) async fn read(
+        mut request: S3Request<Body>,
+        id: RequestId,
+        now: Millis,
+    ) -> s3s::S3Result<Self> {
         let body = request
             .input
             .store_all_limited(usize::MAX)
@@ -79,6 +87,7 @@ impl Call {
             trailers,
             body,
             now,
+            id,
         })
     }
 
@@ -111,6 +120,15 @@ impl Call {
         std::str::from_utf8(value.as_bytes())
             .ok()
             .filter(|text| !text.is_empty())
+    }
+
+    /// All the words of a header, which may come in several lines.
+    pub(super) fn listed(&self, name: &str) -> impl Iterator<Item = &str> {
+        let lines = self.headers.get_all(name).into_iter();
+        lines
+            .filter_map(|line| line.to_str().ok())
+            .flat_map(|line| line.split(','))
+            .map(str::trim)
     }
 
     fn owned(&self, name: &str) -> Option<String> {
@@ -176,8 +194,18 @@ impl Call {
     }
 
     fn encryption(&self) -> S3Result<Option<Encryption>> {
-        if let Some(key) = self.customer_key("x-amz-") {
-            return Ok(Some(Encryption::Customer(key)));
+        let name = "x-amz-server-side-encryption";
+        match (self.customer_key("x-amz-"), self.header(name)) {
+            (Some(_), Some(other)) => {
+                return Err(S3Error::argument_of(
+                    name,
+                    other,
+                    "Server Side Encryption with Customer provided key is incompatible with the \
+                     encryption method specified",
+                ));
+            }
+            (Some(key), None) => return Ok(Some(Encryption::Customer(key))),
+            (None, _) => {}
         }
         let kms = |dual_layer| Encryption::Kms {
             key: self.owned("x-amz-server-side-encryption-aws-kms-key-id"),
@@ -185,7 +213,7 @@ impl Call {
             context: self.owned("x-amz-server-side-encryption-context"),
             dual_layer,
         };
-        self.choice("x-amz-server-side-encryption", |name| match name {
+        self.choice(name, |name| match name {
             "AES256" => Some(Encryption::Aes256),
             "aws:kms" => Some(kms(false)),
             "aws:kms:dsse" => Some(kms(true)),
@@ -204,10 +232,11 @@ impl Call {
                     S3Error::new(ErrorCode::InvalidStorageClass, message)
                 })?,
             encryption: self.encryption()?,
-            tags: Arc::new(self.header("x-amz-tagging").map(tags).unwrap_or_default()),
+            tags: Arc::new(self.tags()?),
             acl: self.acl()?,
             retention: self.retention()?,
             legal_hold: self.choice("x-amz-object-lock-legal-hold", on_off)?,
+            event_hold: self.event_hold()?,
             redirect: self.owned("x-amz-website-redirect-location"),
         })
     }
@@ -249,6 +278,38 @@ impl Call {
         }
     }
 
+    /// The tags in a header. One key twice, and what is not encoded, is refused.
+    fn tags(&self) -> S3Result<BTreeMap<String, String>> {
+        let name = "x-amz-tagging";
+        let text = self.header(name).unwrap_or_default();
+        let pairs = text.split('&').filter(|pair| !pair.is_empty()).count();
+        let tags = tags(text);
+        if tags.len() == pairs && !text.contains(',') {
+            return Ok(tags);
+        }
+        Err(S3Error::argument_of(
+            name,
+            text,
+            "The header 'x-amz-tagging' shall be encoded as UTF-8 then URLEncoded URL query \
+             parameters without tag name duplicates.",
+        ))
+    }
+
+    fn event_hold(&self) -> S3Result<Option<EventHold>> {
+        let header = |name: &str| format!("x-amz-object-lock-event-hold{name}");
+        let number = |name: &str| self.choice(&header(name), |n| n.parse().ok());
+        let then = match (number("-duration-days")?, number("-duration-years")?) {
+            (None, None) => None,
+            (Some(days), None) => Some(HoldPeriod::Days(days)),
+            (None, Some(years)) => Some(HoldPeriod::Years(years)),
+            (Some(_), Some(_)) => {
+                return Err(S3Error::argument("an event hold lasts days or years"));
+            }
+        };
+        let on = self.choice(&header(""), on_off)?;
+        Ok(on.map(|on| EventHold { on, then }))
+    }
+
     /// The ACL that headers ask for.
     pub(super) fn acl(&self) -> S3Result<AclRequest> {
         let canned = self.choice("x-amz-acl", CannedAcl::parse)?;
@@ -279,6 +340,16 @@ impl Call {
         }
     }
 
+    /// The algorithm that a header names.
+    pub(super) fn algorithm(&self, name: &str) -> S3Result<Option<ChecksumAlgorithm>> {
+        self.choice(name, ChecksumAlgorithm::parse).map_err(|_| {
+            S3Error::request(
+                "Checksum algorithm provided is unsupported. Please try again with any of the \
+                 valid types: [CRC32, CRC32C, CRC64NVME, SHA1, SHA256]",
+            )
+        })
+    }
+
     /// The checksum in headers or trailers.
     pub(super) fn checksum_value(&self) -> Option<(ChecksumAlgorithm, String)> {
         ChecksumAlgorithm::ALL.into_iter().find_map(|algorithm| {
@@ -293,7 +364,7 @@ impl Call {
 
     pub(super) fn checksum(&self) -> S3Result<ChecksumRequest> {
         Ok(ChecksumRequest {
-            algorithm: self.choice("x-amz-sdk-checksum-algorithm", ChecksumAlgorithm::parse)?,
+            algorithm: self.algorithm("x-amz-sdk-checksum-algorithm")?,
             expected: self.checksum_value(),
             content_md5: self.owned("content-md5"),
         })
@@ -307,7 +378,9 @@ impl Call {
             .split_once('?')
             .map_or((text, None), |(path, query)| (path, Some(query)));
         let wrong = || {
-            S3Error::argument(
+            S3Error::argument_of(
+                "x-amz-copy-source",
+                "x-amz-copy-source",
                 "Copy Source must mention the source bucket and key: sourcebucket/sourcekey",
             )
         };
@@ -340,7 +413,8 @@ pub(super) fn checksum_header(algorithm: ChecksumAlgorithm) -> String {
 }
 
 pub(super) fn version(text: &str) -> S3Result<VersionId> {
-    VersionId::parse(text).ok_or_else(|| S3Error::argument("Invalid version id specified"))
+    VersionId::parse(text)
+        .ok_or_else(|| S3Error::argument_of("versionId", text, "Invalid version id specified"))
 }
 
 pub(super) fn on_off(text: &str) -> Option<bool> {

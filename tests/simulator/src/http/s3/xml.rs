@@ -23,6 +23,13 @@ impl Xml {
         xml.0
     }
 
+    /// A document without a namespace: an error.
+    pub(super) fn bare(root: &str, content: impl FnOnce(&mut Self)) -> String {
+        let mut xml = Self("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n".to_owned());
+        xml.element(root, content);
+        xml.0
+    }
+
     /// An element with elements in it. The name may bring attributes.
     pub(super) fn element(&mut self, start: &str, content: impl FnOnce(&mut Self)) {
         let name = start.split(' ').next().unwrap_or(start);

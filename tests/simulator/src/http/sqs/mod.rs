@@ -186,7 +186,5 @@ fn json_response(status: u16, body: &Value) -> Response<Reply> {
     let headers = response.headers_mut();
     let kind = HeaderValue::from_static("application/x-amz-json-1.0");
     headers.insert("content-type", kind);
-    let id = HeaderValue::from_static("00000000-0000-4000-8000-000000000000");
-    headers.insert("x-amzn-requestid", id);
     response
 }

@@ -20,6 +20,7 @@ fn rich() -> NewObject {
             until: later(60),
         }),
         legal_hold: Some(true),
+        event_hold: Some(EventHold::on(HoldPeriod::Years(1))),
         redirect: Some("/elsewhere".into()),
     }
 }
@@ -59,7 +60,8 @@ fn a_copy_keeps_metadata_tags_and_annotations_and_nothing_else() {
     assert_eq!(copy.storage_class, StorageClass::Standard);
     assert_eq!(copy.encryption, Encryption::Aes256);
     assert_eq!(*copy.acl, Acl::default());
-    assert_eq!((copy.retention, copy.legal_hold), (None, None));
+    let locks = (copy.retention, copy.legal_hold, copy.event_hold);
+    assert_eq!(locks, (None, None, None));
     assert_eq!(copy.redirect, None);
     // The source's ETag hid its MD5; the copy's shows it.
     assert_ne!(copy.etag, source.etag);
@@ -94,6 +96,7 @@ fn a_copy_takes_what_is_sent() {
     assert_eq!(copy.acl, source.acl);
     assert_eq!(copy.retention, source.retention);
     assert_eq!(copy.legal_hold, source.legal_hold);
+    assert_eq!(copy.event_hold, source.event_hold);
     assert_eq!(copy.redirect, source.redirect);
     let checksum = copy.checksum().unwrap();
     assert_eq!(checksum.algorithm, ChecksumAlgorithm::Sha256);

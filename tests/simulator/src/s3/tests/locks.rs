@@ -127,8 +127,70 @@ fn new_objects_get_the_buckets_retention() {
         mode: RetentionMode::Governance,
         period: Duration::from_mins(1),
     };
-    s3.put_object_lock_configuration("b", Some(default), NOW)
+    s3.put_object_lock_configuration("b", Some(default), None, NOW)
         .unwrap();
     let written = put(&mut s3, "k", "1");
     assert_eq!(written.object.retention.unwrap().until, later(60));
+}
+
+#[test]
+fn an_event_hold_keeps_a_version_until_it_is_released_and_then_for_its_period() {
+    let mut s3 = lockable();
+    let request = PutObjectRequest {
+        properties: NewObject {
+            retention: Some(Retention {
+                mode: RetentionMode::Compliance,
+                until: later(1),
+            }),
+            event_hold: Some(EventHold::on(HoldPeriod::Days(1))),
+            ..NewObject::default()
+        },
+        ..PutObjectRequest::new("b", "k", "1")
+    };
+    let version = s3.put_object(request, NOW).unwrap().version_id.unwrap();
+    let object = ObjectRef::new("b", "k").version(version);
+    let delete = DeleteObjectRequest {
+        object: object.clone(),
+        if_match: None,
+        bypass_governance: false,
+    };
+    let (day, year) = (later(86_400), later(365 * 86_400));
+    assert_eq!(
+        code(s3.delete_object(&delete, year)),
+        ErrorCode::AccessDenied
+    );
+    let off = EventHold {
+        on: false,
+        then: None,
+    };
+    s3.put_object_event_hold(&object, off, NOW).unwrap();
+    let answer = s3.get_object_retention(&object, NOW).unwrap();
+    assert_eq!(answer.event_hold, Some(off));
+    assert_eq!(answer.retention.unwrap().until, day);
+    assert_eq!(
+        code(s3.delete_object(&delete, NOW)),
+        ErrorCode::AccessDenied
+    );
+    s3.delete_object(&delete, day).unwrap();
+}
+
+#[test]
+fn a_bucket_holds_new_objects_by_default() {
+    let mut s3 = lockable();
+    let period = HoldPeriod::Years(7);
+    s3.put_object_lock_configuration("b", None, Some(period), NOW)
+        .unwrap();
+    let put = |s3: &mut S3, event_hold| {
+        let request = PutObjectRequest {
+            properties: NewObject {
+                event_hold,
+                ..NewObject::default()
+            },
+            ..PutObjectRequest::new("b", "k", "1")
+        };
+        s3.put_object(request, NOW).unwrap().object.event_hold
+    };
+    assert_eq!(put(&mut s3, None), Some(EventHold::on(period)));
+    let own = EventHold::on(HoldPeriod::Days(3));
+    assert_eq!(put(&mut s3, Some(own)), Some(own));
 }

@@ -8,6 +8,7 @@ mod copies;
 mod listings;
 mod locks;
 mod multiparts;
+mod names;
 mod quirky;
 mod versions;
 

@@ -134,7 +134,7 @@ fn what_complete_refuses() {
         code(result)
     };
     for (parts, expected) in [
-        (vec![], ErrorCode::MalformedXml),
+        (vec![], ErrorCode::InvalidRequest),
         (vec![part(1, &small.etag)], ErrorCode::InvalidPart),
         (vec![part(7, &good.etag)], ErrorCode::InvalidPart),
         (
@@ -169,11 +169,57 @@ fn what_complete_refuses() {
         code(complete(&mut s3, "k", &upload)),
         ErrorCode::EntityTooSmall
     );
-    s3.complete_multipart_upload(&whole(), NOW).unwrap();
+    let first = s3.complete_multipart_upload(&whole(), NOW).unwrap();
+    // Repeated, it answers the same, whatever its conditions; of another key not.
+    let again = CompleteUploadRequest {
+        conditions: WriteConditions::absent(),
+        ..whole()
+    };
+    assert_eq!(s3.complete_multipart_upload(&again, NOW).unwrap(), first);
+    let elsewhere = CompleteUploadRequest {
+        key: "other".into(),
+        ..whole()
+    };
+    let refused = |s3: &mut S3| code(s3.complete_multipart_upload(&elsewhere, NOW));
+    assert_eq!(refused(&mut s3), ErrorCode::NoSuchUpload);
+    s3.quirks.forgets_completed_uploads = true;
     assert_eq!(
         code(s3.complete_multipart_upload(&whole(), NOW)),
         ErrorCode::NoSuchUpload
     );
+}
+
+#[test]
+fn a_write_or_a_delete_during_an_upload_ends_its_conditional_completes() {
+    let writes: [fn(&mut S3); 3] = [
+        |s3| drop(put(s3, "k", "1")),
+        |s3| drop(copy(s3, "source", "k").unwrap()),
+        |s3| {
+            let upload = create(s3, "k", None);
+            copy_part(s3, "k", &upload, 1, "source").unwrap();
+            complete(s3, "k", &upload).unwrap();
+        },
+    ];
+    for write in writes {
+        let mut s3 = plain();
+        put(&mut s3, "source", "bytes");
+        let upload = create(&mut s3, "k", None);
+        copy_part(&mut s3, "k", &upload, 1, "source").unwrap();
+        let absent = CompleteUploadRequest {
+            conditions: WriteConditions::absent(),
+            ..completion(&s3, "k", &upload)
+        };
+        write(&mut s3);
+        let taken = s3.complete_multipart_upload(&absent, NOW).unwrap_err();
+        assert_eq!(taken.code, ErrorCode::PreconditionFailed);
+        assert_eq!(taken.detail("Condition"), Some("If-None-Match"));
+        s3.delete_object(&DeleteObjectRequest::new("b", "k"), NOW)
+            .unwrap();
+        let conflict = s3.complete_multipart_upload(&absent, NOW).unwrap_err();
+        assert_eq!(conflict.code, ErrorCode::ConditionalRequestConflict);
+        // Without a condition it goes through.
+        complete(&mut s3, "k", &upload).unwrap();
+    }
 }
 
 #[test]

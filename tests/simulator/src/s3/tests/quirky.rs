@@ -14,7 +14,6 @@ fn what_is_ignored_is_ignored() {
         ignore_etags_in_delete_objects: true,
         etag_is_not_md5: true,
         no_checksums: true,
-        repeated_complete_ok: true,
         ..Quirks::default()
     };
     put(&mut s3, "k", "1");

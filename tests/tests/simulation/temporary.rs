@@ -1,0 +1,116 @@
+//! Objects between the two legs of their renames, and outsiders who get at
+//! them.
+
+use rebucket_protocol::message::decode;
+use rebucket_protocol::{Leg, Outcome, Reason};
+use rebucket_simulator::s3::Content;
+use rebucket_tests::simulation::audit::Place;
+use rebucket_tests::simulation::chains::all;
+use rebucket_tests::simulation::deaths::{Enacted, enact};
+use rebucket_tests::simulation::outsider::{Act, Appointment};
+use rebucket_tests::simulation::scenarios::Scenario;
+use rebucket_tests::simulation::store::Blueprint;
+
+use crate::counting::count;
+
+/// The rows of a scenario that have two legs, each with its temporary key.
+fn hops(scenario: &Scenario) -> Vec<(usize, Place)> {
+    let bodies = scenario.scene.set(false).bodies;
+    let mut hops = Vec::new();
+    for body in bodies {
+        let mut due = Some(decode(&body).unwrap());
+        while let Some(task) = due {
+            if task.leg() == Some(Leg::Out) {
+                let row = task.id().row().unwrap() - 1;
+                let via = Place::of(task.destination());
+                hops.push((usize::try_from(row).unwrap(), via));
+            }
+            due = task.next();
+        }
+    }
+    hops
+}
+
+fn at(request: u32, place: &Place, act: Act) -> Appointment {
+    Appointment {
+        process: 0,
+        request,
+        place: place.clone(),
+        act,
+    }
+}
+
+/// Else the second leg is sent by nobody, the message of the first is gone, and
+/// the row is pending for ever with both queues empty.
+#[test]
+fn a_row_whose_object_is_removed_between_its_legs_has_an_outcome_that_says_so() {
+    let mut gone = 0;
+    for scenario in all() {
+        for (row, via) in hops(&scenario) {
+            for request in 0..count(&scenario).len() {
+                let acts = [at(request, &via, Act::Delete)];
+                let enacted = enact(&scenario, &[], &acts, false);
+                let outcomes = &enacted.played.ended.outcomes;
+                let named = outcomes[row] == failed(Reason::TemporaryObjectGone);
+                let others = outcomes.iter().enumerate().filter(|(at, _)| *at != row);
+                let done = |outcome: &Option<(Outcome, Option<Reason>)>| {
+                    *outcome == Some((Outcome::Renamed, None))
+                        || *outcome == Some((Outcome::AlreadyRenamed, None))
+                };
+                let good = (named || done(&outcomes[row]))
+                    && others.into_iter().all(|(_, outcome)| done(outcome))
+                    && enacted.played.violations.is_empty();
+                if !good {
+                    let again = enact(&scenario, &[], &acts, true);
+                    let log = again.played.log.join("\n");
+                    let wrong = &enacted.played.violations;
+                    panic!("{}, {acts:?}: {outcomes:?} {wrong:?}\n{log}", scenario.name);
+                }
+                gone += u32::from(named);
+            }
+        }
+    }
+    println!("{gone} objects gone");
+    assert!(gone > 50, "{gone}");
+}
+
+fn failed(reason: Reason) -> Option<(Outcome, Option<Reason>)> {
+    Some((Outcome::Failed, Some(reason)))
+}
+
+/// A swap of which an outsider replaces the first object at its temporary key.
+fn replaced_by(content: &[u8]) -> Enacted {
+    let mut all = all().into_iter();
+    let scenario = all.find(|scenario| scenario.name == "swap").unwrap();
+    let asked = count(&scenario).asked;
+    let (_, via) = hops(&scenario).remove(0);
+    let task = decode(&scenario.scene.set(false).bodies[0]).unwrap();
+    let source = Place::of(task.row_source());
+    let out = asked.iter().position(|(operation, target)| {
+        *operation == "DeleteObject" && target.ends_with(&source.key)
+    });
+    let act = Act::Put(Blueprint {
+        content: Content::literal(content.to_vec()),
+        ..Blueprint::default()
+    });
+    let request = u32::try_from(out.unwrap()).unwrap();
+    enact(&scenario, &[], &[at(request, &via, act)], false)
+}
+
+#[test]
+fn a_second_leg_takes_nothing_that_its_first_leg_did_not_put_there() {
+    // As large as the row's own object, and not.
+    for content in [&b"OBJECT 0"[..], b"of somebody else"] {
+        let enacted = replaced_by(content);
+        let outcomes = &enacted.played.ended.outcomes;
+        assert_eq!(outcomes[0], failed(Reason::SourceChanged), "{outcomes:?}");
+        assert_eq!(outcomes[1], Some((Outcome::Renamed, None)));
+        // What the outsider put there stays there.
+        let took = enacted
+            .asked
+            .iter()
+            .flatten()
+            .filter(|(operation, target)| *operation == "DeleteObject" && target.contains("hop/"));
+        assert_eq!(took.count(), 0);
+    }
+}
