@@ -11,8 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     AccountId, BucketName, ChainError, ETag, Hop, IfExists, JobId, JobOptions, Leg, ObjectKey,
     ObjectUri, Pins, RenameTask, SelfRename, Step, StorageClass, SubmissionId, TaskId, Timestamp,
-    VersionId,
-    VersionPolicy, Waiver,
+    VersionId, VersionPolicy, Waiver,
 };
 
 /// The largest message body: 1 MiB (SQS limit, API reference of `SendMessage`).

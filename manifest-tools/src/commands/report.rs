@@ -183,7 +183,6 @@ fn csv(report: &Report, out: &mut impl Write) -> Result<(), WriteError> {
     for record in report.outcomes()? {
         let record = record?;
         let or_nothing = |value: Option<String>| value.unwrap_or_default();
-        let etag = record.etag.as_ref().map(ToString::to_string);
         let submission = record.submission.as_ref().map(ToString::to_string);
         let row = [
             record.task.to_string(),

@@ -73,12 +73,12 @@ pub(crate) async fn run(args: RunArgs) -> Result<Exit, CommandError> {
     let rows = source.plan.resolution().totals.rows;
     if resumed && is_complete(&earlier, rows, args.retry_failed) {
         complain(&nothing_done(&store, &job, &earlier));
-        return conclude(&store, &job, &scratch, None).await;
+        let of = record.and_then(|record| record.submission);
+        return conclude(&store, &job, of, &scratch, None).await;
     }
 
     let metrics = Metrics::new().map_err(StartError::from)?;
-    let host = Host::this_process();
-    let places = places(&source.plan);
+    let (host, places) = (Host::this_process(), places(&source.plan));
     let engine = setup::engine(
         &clients,
         &args.engine,
@@ -93,11 +93,8 @@ pub(crate) async fn run(args: RunArgs) -> Result<Exit, CommandError> {
     };
     refuse_apart(renamer.store_time(), "machine", Some(Timestamp::now()))
         .map_err(StartError::from)?;
-    let time = StoreTime {
-        clients: &clients,
-        metrics: &metrics,
-        bucket: places.first().map(|place| place.bucket.clone()),
-    };
+    let bucket = places.first().map(|place| &place.bucket);
+    let time = StoreTime::of(&clients, &metrics, bucket);
     let (record, plan, start) = if let Some(record) = record {
         (record, source.plan, time.job_start(None).await)
     } else {

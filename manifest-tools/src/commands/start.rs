@@ -17,12 +17,9 @@ const ASKED_FOR: Duration = Duration::from_secs(5);
 
 /// Whom to ask for the time.
 pub(super) struct StoreTime<'a> {
-    /// Clients of the store.
-    pub(super) clients: &'a Clients,
-    /// Where its requests are counted.
-    pub(super) metrics: &'a Metrics,
-    /// A bucket of the job, for there is no request without one.
-    pub(super) bucket: Option<BucketName>,
+    clients: &'a Clients,
+    metrics: &'a Metrics,
+    bucket: Option<BucketName>,
 }
 
 /// The beginning of a job.
@@ -35,7 +32,21 @@ pub(super) struct JobStart {
     ready: Instant,
 }
 
-impl StoreTime<'_> {
+impl<'a> StoreTime<'a> {
+    /// The store that has this bucket of the job, if it has any: there is no
+    /// request without one.
+    pub(super) fn of(
+        clients: &'a Clients,
+        metrics: &'a Metrics,
+        bucket: Option<&BucketName>,
+    ) -> Self {
+        Self {
+            clients,
+            metrics,
+            bucket: bucket.cloned(),
+        }
+    }
+
     /// The beginning of a job that begins now. A submitter that cannot reach
     /// the store takes `otherwise`, the queue's time; and without that its own.
     pub(super) async fn job_start(&self, otherwise: Option<Timestamp>) -> JobStart {

@@ -109,11 +109,8 @@ async fn submit(args: &SubmitArgs, stop: CancellationToken) -> Result<Exit, Comm
         },
         _ => plan,
     };
-    let time = StoreTime {
-        clients: &clients,
-        metrics: &metrics,
-        bucket: plan.resolution().totals.buckets.keys().next().cloned(),
-    };
+    let bucket = plan.resolution().totals.buckets.keys().next();
+    let time = StoreTime::of(&clients, &metrics, bucket);
     let start = time.job_start(queue.now()).await;
     if !begun.goes_on() {
         begun.submitted = start.at;

@@ -46,7 +46,10 @@ impl Attempt<'_> {
         if !overwrites && parts && self.is_taken(target.object).await? {
             return Ok(None);
         }
-        if replaced.as_ref().is_some_and(|there| there.etag == source.head.etag) {
+        if replaced
+            .as_ref()
+            .is_some_and(|there| there.etag == source.head.etag)
+        {
             self.pass_second().await?;
         }
         let Some(mut receipt) = self.copy_to(source, target, source.plan).await? else {

@@ -153,9 +153,9 @@ impl Attempt<'_> {
     /// copy of this attempt is short, and its delete is conditional: there it
     /// would be a request that need not be made.
     fn needs_recheck(&self, source: &Original, copy: &Copy) -> bool {
-        copy.origin == Origin::Recognised
-            // Only a source that is unchanged still is another object.
-            || copy.distinct.sighting().is_some()
+        // Only if the source is unchanged still, a copy that was found is another
+        // object.
+        copy.distinct.sighting().is_some()
             // Another object takes this one's place as soon as it is gone, and
             // another worker may just have done so.
             || !self.task.then().is_empty()

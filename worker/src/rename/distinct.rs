@@ -150,10 +150,7 @@ mod tests {
 
     #[test]
     fn another_date_is_another_object() {
-        assert!(is_shown(
-            &seen(A, None, Some(7)),
-            &seen(A, None, Some(8))
-        ));
+        assert!(is_shown(&seen(A, None, Some(7)), &seen(A, None, Some(8))));
         assert!(is_shown(
             &seen(A, Some("null"), Some(7)),
             &seen(A, Some("null"), Some(8))

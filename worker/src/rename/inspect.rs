@@ -1,6 +1,8 @@
 //! The first step: what is the source, and may it be renamed?
 
-use rebucket_protocol::{IfExists, Leg, ObjectUri, Pins, Reason, Timestamp, VersionId, VersionPolicy, Waiver};
+use rebucket_protocol::{
+    IfExists, Leg, ObjectUri, Pins, Reason, Timestamp, VersionId, VersionPolicy, Waiver,
+};
 
 use super::attributes::{Need, carried};
 use super::plan::{CopyPlan, PlanError};

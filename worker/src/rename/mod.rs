@@ -294,7 +294,9 @@ impl Attempt<'_> {
                 let source = self.task.source();
                 let scope = self.source_scope();
                 if self.head_if_there(source, scope).await?.is_none() {
-                    return self.settle(inspect::Absence::new(reason, detail), seen).await;
+                    return self
+                        .settle(inspect::Absence::new(reason, detail), seen)
+                        .await;
                 }
                 // It was something else that was missing, and may not be soon.
                 let class = ErrorClass::Transient;

@@ -29,7 +29,8 @@ impl Attempt<'_> {
     ) -> Result<(), RenameError> {
         match tell_apart(&source.sighting(), &Sighting::of(head)) {
             Apart::Shown(_) => Ok(()),
-            Apart::Unknown if self.may_have_made(head) => Ok(()),
+            // With other headers it is no copy, as the comparison will find.
+            Apart::Unknown if source.head != *head || self.may_have_made(head) => Ok(()),
             Apart::Unknown => Err(self.not_told_apart(ONE_DATE)),
             Apart::One => Err(self.not_told_apart("they have one version")),
         }
@@ -46,7 +47,7 @@ impl Attempt<'_> {
         match tell_apart(&source.sighting(), &Sighting::of(head)) {
             Apart::Shown(distinct) => Ok(Copy::found(head, distinct)),
             Apart::One => Err(self.not_told_apart("they have one version")),
-            Apart::Unknown if !self.replaces_conditionally() => {
+            Apart::Unknown if !self.may_have_made(head) || !self.replaces_conditionally() => {
                 Err(self.not_told_apart(ONE_DATE))
             }
             // Copies in parts come without annotations, and a source that goes
