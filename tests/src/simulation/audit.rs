@@ -409,8 +409,7 @@ impl Audit {
                     && self.came_there_unseen(worker, number, before.origin);
                 // An equal one of the job's first second, which a message that
                 // does not say when that was cannot tell from a copy.
-                let equal =
-                    claim.task.submitted.is_none() && difference(before, after).is_none();
+                let equal = claim.task.submitted.is_none() && difference(before, after).is_none();
                 if !lax && !equal {
                     self.violations
                         .push(format!("w{worker} replaced a foreign object at {place}"));

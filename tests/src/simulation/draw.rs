@@ -103,14 +103,7 @@ pub fn draw(schedule: &Schedule) -> Drawn {
         plain: chance.u8(0..3) == 0,
     };
     let fleet = fleet(chance, setting);
-    // Drawn apart: what was drawn before stays as it is.
-    let mut odd = schedule.chance_of(Decision::World);
-    let looks = !fleet.abilities.trusted && fleet.verify != Some(VerifyMode::Response);
-    let twist = if schedule.has(Decision::World) {
-        Twist::draw(&mut odd, fleet.abilities.trusted, looks)
-    } else {
-        Twist::default()
-    };
+    let twist = unusual(schedule, &fleet);
     let old = settings(setting);
     let other = Setting {
         versioned: versioned != (!setting.lock && chance.u8(0..8) == 0),
@@ -448,6 +441,17 @@ fn subject(
         objects.push(source);
     }
     jobs.push(job);
+}
+
+/// What is unusual about the world. Drawn apart, so that what else a seed draws
+/// stays as it is.
+fn unusual(schedule: &Schedule, fleet: &Fleet) -> Twist {
+    if !schedule.has(Decision::World) {
+        return Twist::default();
+    }
+    let trusted = fleet.abilities.trusted;
+    let looks = !trusted && fleet.verify != Some(VerifyMode::Response);
+    Twist::draw(&mut schedule.chance_of(Decision::World), trusted, looks)
 }
 
 /// Where keys fold, half of the tasks rename an object to another name of it.

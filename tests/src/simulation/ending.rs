@@ -152,7 +152,9 @@ fn said_of_one_object(
 ) {
     let id = claim.task.id();
     if matches!(record.outcome, Outcome::Renamed | Outcome::AlreadyRenamed) {
-        wrong.push(format!("{id} is said to be renamed, from one name of an object to another"));
+        wrong.push(format!(
+            "{id} is said to be renamed, from one name of an object to another"
+        ));
     }
     let mut protected = state.audit.protected();
     let was_there = protected.any(|(_, birth)| birth.place == claim.source);

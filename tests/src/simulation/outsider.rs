@@ -8,6 +8,10 @@ use super::store::{Blueprint, put, remove};
 
 /// What an outsider does to a place.
 #[derive(Debug, Clone)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "a schedule has a handful of them"
+)]
 pub enum Act {
     /// Puts an object: perhaps with the bytes that were there before.
     Put(Blueprint),

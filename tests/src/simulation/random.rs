@@ -226,7 +226,10 @@ async fn happen(cloud: &Cloud, events: &[Event], bodies: &[String]) {
 /// does not say when its task was sent first would be another task.
 fn redrive(cloud: &Cloud, bodies: &[String]) {
     let parked = cloud.with(|state, now| {
-        let parked = state.sqs.receive(DEAD, 10, Some(30), now).unwrap_or_default();
+        let parked = state
+            .sqs
+            .receive(DEAD, 10, Some(30), now)
+            .unwrap_or_default();
         let dated = parked.iter().filter(|m| m.body().contains("\"submitted\""));
         let dated: Vec<_> = dated
             .map(|message| {

@@ -59,7 +59,7 @@ impl Names {
     }
 
     /// Tells the store, whose buckets have nothing in them yet.
-    pub(super) fn set(&self, s3: &mut S3) {
+    pub(super) fn set(self, s3: &mut S3) {
         s3.quirks = Quirks {
             accept_self_copies: self.copies_onto_itself,
             fold_keys: self.folding,

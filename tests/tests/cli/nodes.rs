@@ -14,11 +14,14 @@ async fn simulated() -> (Simulator, Bench) {
     (simulator, Bench::around(servers, bucket))
 }
 
+/// How a node turns lax.
+type Turn = fn(&mut Quirks);
+
 /// The endpoint turns while a rename is under way: that one ends without its
 /// delete, no other begins, and the exit code is that of an unsafe endpoint.
 #[tokio::test]
 async fn a_condition_that_is_ignored_from_now_on_stops_the_run() {
-    let turns: [(&str, fn(&mut Quirks)); 3] = [
+    let turns: [(&str, Turn); 3] = [
         ("If-None-Match on CopyObject", |quirks| {
             quirks.ignore_conditions_on_copy = true;
         }),

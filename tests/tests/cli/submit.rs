@@ -132,8 +132,10 @@ async fn every_row_becomes_the_task_that_it_says() {
     let tasks = receive(&bench, &queue, 4).await;
     let submitted = tasks[0].submitted.unwrap();
     assert!(began <= submitted && submitted <= Timestamp::now());
+    let submission = tasks[0].submission;
+    assert!(submission.is_some());
     for task in &mut expected {
-        task.submitted = Some(submitted);
+        (task.submitted, task.submission) = (Some(submitted), submission);
     }
     assert_eq!(tasks, expected);
 }

@@ -46,6 +46,8 @@ const FIELDS: &[&str] = &[
     "dst",
     "if_exists",
     "submitted",
+    "submission",
+    "owner",
     "storage_class",
     "waive",
     "versioned",
@@ -103,6 +105,10 @@ fn check_meaning(body: &str, task: &RenameTask) -> Result<(), TestCaseError> {
         .get("if_exists")
         .map_or("fail", |word| word.as_str().unwrap());
     prop_assert_eq!(exists.parse(), Ok(task.if_exists));
+    let submission = task.submission.map(|id| id.to_string());
+    prop_assert_eq!(json["submission"].as_str(), submission.as_deref());
+    let owner = task.options.owner.as_ref().map(ToString::to_string);
+    prop_assert_eq!(json["owner"].as_str(), owner.as_deref());
     prop_assert!(task.source() != task.destination());
     Ok(())
 }

@@ -7,8 +7,7 @@ use proptest::prelude::*;
 use rebucket_protocol::{
     BucketName, ETag, Evidence, IfExists, JobId, JobOptions, ObjectKey, ObjectUri, Outcome,
     OutcomeRecord, Pins, Reason, RenameTask, StorageClass, SubmissionId, TaskId, Timestamp,
-    VersionId,
-    VersionPolicy, Waiver,
+    VersionId, VersionPolicy, Waiver,
 };
 
 /// A piece of text that means something to a URL, an XML answer, a CSV field,

@@ -135,7 +135,7 @@ fn park(answer: Vec<u8>) -> Result<(), String> {
         id: "m".to_owned(),
         receipt: ReceiptHandle("r".to_owned()),
         body: "{}".to_owned(),
-        receive_count: 1,
+        receive_count: Some(1),
         sent: None,
         deadline: tokio::time::Instant::now() + VISIBILITY,
     };
@@ -226,7 +226,7 @@ proptest! {
         prop_assert_eq!(&found, &bodies);
         for (number, message) in received.iter().enumerate() {
             prop_assert_eq!(&message.receipt.0, &format!("r{number}"));
-            prop_assert_eq!(message.receive_count, 3);
+            prop_assert_eq!(message.receive_count, Some(3));
             prop_assert_eq!(message.sent.unwrap().unix_seconds(), 1_700_000_000);
         }
     }

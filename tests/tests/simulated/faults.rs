@@ -300,6 +300,6 @@ async fn a_prefix_that_is_throttled_for_a_while() {
     assert!(keys.iter().all(|key| key.ends_with("-new")), "{keys:?}");
     // Nobody else paid for it, and everybody was delivered once.
     let cold = |(_, key): &&(String, String)| key.starts_with("cold/");
-    assert_eq!(stage.requests().iter().filter(cold).count(), 80);
+    assert_eq!(stage.requests().iter().filter(cold).count(), 100);
     assert_eq!(stage.totals().delivered, 40);
 }

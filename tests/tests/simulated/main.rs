@@ -11,6 +11,7 @@ mod accounting;
 mod endpoints;
 mod faults;
 mod fleet;
+mod foldings;
 mod large;
 mod messages;
 mod properties;

@@ -160,7 +160,7 @@ async fn grants_headers_and_a_redirect() {
             expires: Some("never, I hope".to_owned()),
             user: user.map(|(k, v)| (k.to_owned(), v.to_owned())).into(),
         }),
-        tags: Arc::new([("stra\u{df}e".to_owned(), "a=b & c+d".to_owned())].into()),
+        tags: Arc::new([("stra\u{df}e".to_owned(), "a=b @ c+d".to_owned())].into()),
         acl: AclRequest::Grants(grants.clone()),
         redirect: Some("/somewhere/else?a=b".to_owned()),
         ..NewObject::default()

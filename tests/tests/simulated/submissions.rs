@@ -145,12 +145,13 @@ async fn two_teams_swap_equal_objects_under_one_name_and_take_that_back() {
         two.ends(&format!("run {job}.csv"), 0).await;
         assert!(stage.object(&parked[0]).is_some());
         nobody_maps(&two, &parked[0]).await;
-        stage.simulator.faults().remove(rule);
+        assert!(stage.simulator.faults().remove(rule));
         one.ends(&format!("run {job}.csv --retry-failed"), 0).await;
         let from = if job == "swap" { other } else { itself };
         assert_there(&stage, &before, from);
         for team in [&one, &two] {
-            let sums = team.ends(&format!("report {job}.report --format json"), 0);
+            let command = format!("report {job}.report --format json");
+            let sums = team.ends(&command, 0);
             let sums: Value = serde_json::from_str(&sums.await.out).unwrap();
             assert_eq!(
                 (&sums["submitted"], &sums["failed"]),

@@ -9,7 +9,7 @@ use rebucket_tests::simulation::scenarios::Scenario;
 use rebucket_tests::simulation::store::Blueprint;
 use rebucket_worker::rename::VerifyMode;
 
-use crate::told::{Told, copied, last, play, played, scenario};
+use crate::told::{Told, copied, last, play, played, scenario, written_when_it_was_sent};
 
 /// Plays a scenario on an endpoint with these quirks, where the source was
 /// written too.
@@ -21,7 +21,7 @@ fn play_on(quirks: Quirks, scenario: &Scenario) -> Told {
             state.s3.quirks = quirks;
             state.outsider(&source.place, &Act::Put(source.made), now);
         },
-        |_| {},
+        written_when_it_was_sent,
     )
 }
 

@@ -11,7 +11,7 @@ use rebucket_tests::simulation::store::Blueprint;
 use rebucket_worker::store::endpoint::Precondition;
 use serde_json::json;
 
-use crate::told::{STEPS, last, play, played, scenario, written_again};
+use crate::told::{STEPS, last, play, played, scenario, written_again, written_when_it_was_sent};
 
 #[test]
 fn a_rename_is_copied_deleted_recorded_and_acknowledged_in_this_order() {
@@ -83,7 +83,7 @@ fn what_took_the_copy_s_place_before_it_is_read_back_is_not_the_copy() {
             state.outsider(&job.source, &Act::Put(same), now);
             state.appointments.push(theirs);
         },
-        |_| {},
+        written_when_it_was_sent,
     );
     assert_eq!(told.reason, Some(Reason::VerificationFailed), "{told:?}");
     assert!(told.source_stays, "{told:?}");
@@ -194,7 +194,7 @@ fn another_version_with_the_same_bytes_and_the_same_date_is_another_object() {
             state.outsider(&again.place, &again.act, now);
             state.appointments.push(again);
         },
-        |_| {},
+        written_when_it_was_sent,
     );
     assert_eq!(told.reason, Some(Reason::SourceChanged), "{told:?}");
     assert!(told.source_is_there, "{told:?}");
@@ -221,7 +221,7 @@ fn other_bytes_of_the_same_second_are_not_deleted_where_the_endpoint_would() {
             state.outsider(&again.place, &first, now);
             state.appointments.push(again);
         },
-        |_| {},
+        written_when_it_was_sent,
     );
     assert_eq!(told.reason, Some(Reason::SourceChanged), "{told:?}");
     assert!(told.source_is_there, "{told:?}");

@@ -15,6 +15,7 @@ use serde_json::json;
 use crate::told::{STEPS, Told, copied, play, played, scenario};
 
 /// A source with a lock, in buckets with Object Lock.
+#[allow(clippy::needless_pass_by_value, reason = "most are made for the call")]
 pub(crate) fn locked(name: &str, lock: NewObject) -> Scenario {
     let mut scenario = scenario(name);
     for bucket in [&mut scenario.scene.old, &mut scenario.scene.new] {

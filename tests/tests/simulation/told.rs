@@ -8,6 +8,7 @@ use rebucket_simulator::clock::Millis;
 use rebucket_simulator::sqs::Outgoing;
 use rebucket_tests::simulation::audit::Place;
 use rebucket_tests::simulation::cloud::State;
+use rebucket_tests::simulation::cloud::timestamp_seconds;
 use rebucket_tests::simulation::deaths::Asked;
 use rebucket_tests::simulation::fate::Script;
 use rebucket_tests::simulation::line::Process;
@@ -161,4 +162,10 @@ pub(crate) fn copied(scenario: &Scenario) -> Put {
     let mut put = scenario.scene.objects.last().unwrap().clone();
     put.place = scenario.scene.jobs[0].destination.clone();
     put
+}
+
+/// Says that the source was written in the very second in which its task was
+/// sent: a test that puts it there itself cannot put it there earlier.
+pub(crate) fn written_when_it_was_sent(message: &mut Value) {
+    message["src"]["modified"] = Value::from(timestamp_seconds(SENT).to_string());
 }

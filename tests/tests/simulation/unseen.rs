@@ -175,11 +175,6 @@ fn exceptions() -> Vec<Exception> {
         Exception::scene("copies lose tags", |it| {
             it.scene.fleet.abilities.copy_keeps_tags = false;
         }),
-        Exception::scene("the keys may be one", |it| {
-            it.scene.jobs[0].destination = place(OLD, "K");
-            it.scene.fleet.abilities.trusted = false;
-            it.scene.fleet.verify = Some(VerifyMode::Response);
-        }),
         Exception::task("it is one of the sample", |task| {
             numbered(&task, a_sampled_row())
         }),

@@ -18,6 +18,9 @@ use crate::tapped::{Sent, answer, send};
 
 const TAG: &str = "9b2cf535f27731c974343645a3985328";
 const QUOTED: &str = "\"9b2cf535f27731c974343645a3985328\"";
+
+/// When an object was written.
+const WRITTEN: &str = "Wed, 01 Jan 2025 00:00:00 GMT";
 const COPIED: &str = "<CopyObjectResult><ETag>&quot;9b2cf535f27731c974343645a3985328&quot;</ETag>\
                       </CopyObjectResult>";
 const PART: &str = "<CopyPartResult><ETag>&quot;9b2cf535f27731c974343645a3985328&quot;</ETag>\
@@ -169,7 +172,7 @@ fn a_request_names_the_owner_that_its_task_names() {
         keep_tags: true,
     };
     let (object, etag) = (&source.object, &source.etag);
-    let (sent, _) = send(
+    let (sent, ()) = send(
         vec![answer(&[], COPIED), answer(&[], ""), answer(&[], COPIED)],
         async |store| {
             let named = async {
@@ -358,7 +361,11 @@ fn a_delete_names_the_tag_or_the_version() {
 
 #[test]
 fn a_head_names_the_version_and_the_part_and_asks_for_checksums() {
-    let headers = [("etag", QUOTED), ("content-length", "9")];
+    let headers = [
+        ("etag", QUOTED),
+        ("content-length", "9"),
+        ("last-modified", WRITTEN),
+    ];
     let scope = HeadScope {
         version: Some(&version()),
         part: Some(1),
@@ -374,7 +381,11 @@ fn a_head_names_the_version_and_the_part_and_asks_for_checksums() {
 #[test]
 fn a_head_shows_an_event_hold_and_its_period() {
     let head = |more: &[(&str, &str)]| {
-        let mut headers = vec![("etag", QUOTED), ("content-length", "9")];
+        let mut headers = vec![
+            ("etag", QUOTED),
+            ("content-length", "9"),
+            ("last-modified", WRITTEN),
+        ];
         headers.extend(more);
         let (_, told) = send(vec![answer(&headers, "")], async |store| {
             let object = uri("s3://bkt/old");
@@ -497,6 +508,7 @@ fn an_object_is_archived_until_it_is_restored() {
         let mut headers = vec![
             ("etag", QUOTED),
             ("content-length", "9"),
+            ("last-modified", WRITTEN),
             ("x-amz-storage-class", class),
         ];
         headers.extend(restore.map(|restore| ("x-amz-restore", restore)));
