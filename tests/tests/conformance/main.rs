@@ -29,9 +29,13 @@ use check::{Difference, assert_as_known};
 /// Checks mostly wait for a server.
 const AT_ONCE: usize = 8;
 
+/// moto answers 500 to a listing while another request changes the bucket.
+const ONE_BY_ONE: usize = 1;
+
 async fn check_s3(server: &str, url: &str, access_key: &str, secret: &str, known: &[Difference]) {
     let place = s3::Server::new(url, access_key, secret);
-    let seen = check::run(s3::GROUPS, AT_ONCE, |check| {
+    let at_once = if server == "moto" { ONE_BY_ONE } else { AT_ONCE };
+    let seen = check::run(s3::GROUPS, at_once, |check| {
         s3::S3::new(place.clone(), check)
     });
     assert_as_known(server, &seen.await, known);
