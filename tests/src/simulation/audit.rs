@@ -15,7 +15,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use rebucket_protocol::{IfExists, ObjectUri, RenameTask};
+use rebucket_protocol::message::decode;
+use rebucket_protocol::{IfExists, ObjectUri, RenameTask, Step, Waiver};
 use rebucket_simulator::clock::Millis;
 use rebucket_simulator::s3::{Object, S3, Version};
 
@@ -69,6 +70,8 @@ pub struct Claim {
     pub source: Place,
     /// Its destination.
     pub destination: Place,
+    /// Where its object is between its legs, if it has two.
+    pub via: Place,
     /// When it was first sent.
     pub sent: Millis,
 }
@@ -166,6 +169,36 @@ impl Audit {
         self.twist.names.own(place)
     }
 
+    /// Whether the operator gave up what lies behind the current version of a
+    /// place in a suspended bucket.
+    pub(super) fn gives_up_history(&self, place: &Place) -> bool {
+        let place = &self.own(place);
+        let mut of = self.claims.iter();
+        self.twist.suspended
+            && of.any(|claim| {
+                let names = [&claim.source, &claim.destination].contains(&place);
+                names && claim.task.options.waive.contains(&Waiver::History)
+            })
+    }
+
+    /// The tasks that a message is about, by their numbers.
+    #[must_use]
+    pub fn about(&self, body: &str) -> Vec<usize> {
+        let Ok(task) = decode(body) else {
+            return Vec::new();
+        };
+        let then = task.then().iter().map(Step::id);
+        let ids: Vec<_> = [task.id()].into_iter().chain(then).collect();
+        let is_of = |claim: &Claim| {
+            claim.task.submission == task.submission && ids.contains(&claim.task.id())
+        };
+        let claims = self.claims.iter().enumerate();
+        claims
+            .filter(|(_, claim)| is_of(claim))
+            .map(|(n, _)| n)
+            .collect()
+    }
+
     /// The tasks.
     #[must_use]
     pub fn claims(&self) -> &[Claim] {
@@ -206,10 +239,8 @@ impl Audit {
     pub fn homes(&self, birth: &Birth) -> Vec<Place> {
         let number = self.by_source.get(&birth.place);
         let moved = number.map(|n| self.claims[*n].destination.clone());
-        let half = number.filter(|_| self.census).map(|n| Place {
-            bucket: birth.place.bucket.clone(),
-            key: format!("{SCRATCH}hop/{n}"),
-        });
+        let half = number.filter(|_| self.census);
+        let half = half.map(|n| self.claims[*n].via.clone());
         [birth.place.clone()]
             .into_iter()
             .chain(moved)
@@ -242,6 +273,12 @@ impl Audit {
         }
         if let Some(after) = place.current(s3) {
             self.born(place, now, after);
+            // At a temporary key, where every object is dated after the job's
+            // start, only its bytes tell the job's own (`docs/SEMANTICS.md`).
+            let in_transit = self.claims.iter().any(|claim| claim.via == *place);
+            if in_transit && before.is_some_and(|before| before.content == after.content) {
+                self.meddled.insert(after.origin);
+            }
         }
         self.touched.insert(place.clone());
         self.touched_last.insert(place.clone());

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rebucket_protocol::{Leg, VersionPolicy};
+use rebucket_protocol::{Leg, SubmissionId, VersionPolicy};
 use rebucket_simulator::s3::{Content, Metadata, NewObject};
 
 use super::fleet::{PART, THRESHOLD};
@@ -66,6 +66,7 @@ fn permuted(
             modified: true,
             ..Pinned::default()
         },
+        submission: Some(SubmissionId::from_bits(1)),
         ..Job::plain("")
     });
     scenario.scene.jobs = jobs.collect();

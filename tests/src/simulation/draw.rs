@@ -8,8 +8,8 @@ use fastrand::Rng;
 use rebucket_protocol::{BucketName, IfExists, VersionPolicy};
 use rebucket_simulator::clock::Millis;
 use rebucket_simulator::s3::{
-    AclRequest, BucketSettings, CannedAcl, ChecksumAlgorithm, Content, Encryption, Metadata,
-    NewObject, Ownership, Retention, RetentionMode, StorageClass, Versioning,
+    AclRequest, BucketSettings, CannedAcl, ChecksumAlgorithm, Content, Encryption, EventHold,
+    HoldPeriod, Metadata, NewObject, Ownership, Retention, RetentionMode, StorageClass, Versioning,
 };
 use rebucket_worker::rename::VerifyMode;
 use rebucket_worker::store::endpoint::Abilities;
@@ -20,6 +20,7 @@ use super::fate::{Dice, Director as _, Fate, Roughness};
 use super::fleet::{Fleet, PART, THRESHOLD};
 use super::hidden::Hidden;
 use super::outsider::{Act, Ambush, Trigger};
+use super::permuted;
 use super::scene::{Job, NEW, OLD, Put, SENT, Scene, place};
 use super::schedule::{Decision, Schedule};
 use super::store::Blueprint;
@@ -41,15 +42,15 @@ pub enum Happening {
         /// What is done.
         act: Box<Act>,
     },
-    /// The submitter sends a task once more, as another message.
+    /// The submitter sends a message once more, as another one.
     SentTwice {
-        /// The task's number.
-        task: usize,
+        /// The message's number.
+        message: usize,
     },
     /// The queue delivers a message once more.
     DeliveredTwice {
-        /// The task's number.
-        task: usize,
+        /// The message's number.
+        message: usize,
     },
     /// What is in the dead-letter queue is moved back.
     Redriven,
@@ -102,16 +103,21 @@ pub fn draw(schedule: &Schedule) -> Drawn {
         acls: chance.u8(0..4) == 0,
         plain: chance.u8(0..3) == 0,
     };
-    let fleet = fleet(chance, setting);
-    let twist = unusual(schedule, &fleet);
+    let mut fleet = fleet(chance, setting);
+    let twist = unusual(schedule, &fleet, setting);
     let old = settings(setting);
     let other = Setting {
         versioned: versioned != (!setting.lock && chance.u8(0..8) == 0),
         ..setting
     };
     let new = settings(other);
+    if twist.suspended {
+        fleet.facts.versioning = Known::Suspended;
+    }
+    fleet.hidden = twist.hidden.clone();
     let tasks = chance.u16(1..=TASKS);
-    let roughness = roughness(chance, fleet.visibility);
+    let mut roughness = roughness(chance, fleet.visibility);
+    roughness.impostor = twist.impostors;
     let workers = chance.usize(1..=3);
     let rest = Duration::from_millis(chance.u64(0..=20_000));
     let length = chance.u64(5_000..=180_000);
@@ -122,35 +128,62 @@ pub fn draw(schedule: &Schedule) -> Drawn {
         let decision = Decision::Task(number);
         if schedule.has(decision) {
             let mut chance = schedule.chance_of(decision);
+            let before = objects.len();
             subject(&mut chance, number, setting, &mut objects, &mut jobs);
             rename_to_twin(&mut chance, &twist, &mut jobs);
+            if let Some(job) = jobs.last_mut() {
+                job.waives_history = twist.suspended && chance.u8(0..4) == 0;
+            }
+            if twist.held && setting.lock {
+                hold(&mut chance, &mut objects[before..]);
+            }
         }
     }
+    let mut chains = Vec::new();
+    if twist.chained {
+        let mut chance = schedule.chance_of(Decision::Chains);
+        let both = permuted::draw(&mut chance, versioned);
+        (objects, jobs, chains) = (both.objects, both.jobs, both.chains);
+    }
     objects.push(bystander());
+    let scene = Scene {
+        old,
+        new,
+        objects,
+        jobs,
+        chains,
+        fleet,
+        twist,
+    };
 
     let (mut events, mut ambushes) = (Vec::new(), Vec::new());
     for number in 0..chance.u16(0..=EVENTS) {
         let decision = Decision::Event(number);
-        if !schedule.has(decision) || jobs.is_empty() {
+        if !schedule.has(decision) || scene.jobs.is_empty() {
             continue;
         }
         let mut chance = schedule.chance_of(decision);
         let at = Millis(SENT.0 + chance.u64(0..=length));
-        let task = chance.usize(0..jobs.len());
+        let message = chance.usize(0..scene.messages());
+        let job = &scene.jobs[message];
         let what = match chance.u8(0..10) {
-            0 if jobs[task].submitted => Happening::SentTwice { task },
-            0 | 1 => Happening::DeliveredTwice { task },
+            0 if job.submitted => Happening::SentTwice { message },
+            0 | 1 => Happening::DeliveredTwice { message },
             2 => Happening::Stop {
                 worker: chance.usize(0..workers),
                 grace: Duration::from_millis(chance.u64(0..=10_000)),
             },
             _ if meddling == 0 => continue,
+            _ if scene.twist.chained => {
+                ambushes.extend(permuted::ambush(&mut chance, &scene));
+                continue;
+            }
             _ => {
-                let (place, act) = meddle(&mut chance, &jobs[task], &objects);
+                let (place, act) = meddle(&mut chance, job, &scene.objects);
                 match chance.u8(0..3) {
                     0 => {
                         ambushes.push(Ambush {
-                            trigger: if place == jobs[task].source {
+                            trigger: if place == job.source {
                                 Trigger::Taken
                             } else {
                                 Trigger::Written
@@ -169,7 +202,7 @@ pub fn draw(schedule: &Schedule) -> Drawn {
         };
         events.push(Event { at, what });
     }
-    if let Some(after) = twist.redriven_after {
+    if let Some(after) = scene.twist.redriven_after {
         events.push(Event {
             at: Millis(SENT.0 + after),
             what: Happening::Redriven,
@@ -177,15 +210,7 @@ pub fn draw(schedule: &Schedule) -> Drawn {
     }
     events.sort_by_key(|event| event.at);
     Drawn {
-        scene: Scene {
-            old,
-            new,
-            objects,
-            jobs,
-            chains: Vec::new(),
-            fleet,
-            twist,
-        },
+        scene,
         events,
         ambushes,
         roughness,
@@ -299,6 +324,7 @@ fn roughness(chance: &mut Rng, visibility: Duration) -> Roughness {
         silent: some(heavy / 4),
         death: some(heavy / 2),
         freeze: some(heavy / 4),
+        impostor: 0,
         latency: if chance.u8(0..3) == 0 {
             chance.u64(0..=margin.min(5_000) / 2)
         } else {
@@ -445,13 +471,33 @@ fn subject(
 
 /// What is unusual about the world. Drawn apart, so that what else a seed draws
 /// stays as it is.
-fn unusual(schedule: &Schedule, fleet: &Fleet) -> Twist {
+fn unusual(schedule: &Schedule, fleet: &Fleet, setting: Setting) -> Twist {
     if !schedule.has(Decision::World) {
         return Twist::default();
     }
     let trusted = fleet.abilities.trusted;
     let looks = !trusted && fleet.verify != Some(VerifyMode::Response);
-    Twist::draw(&mut schedule.chance_of(Decision::World), trusted, looks)
+    let mut twist = Twist::draw(&mut schedule.chance_of(Decision::World), trusted, looks);
+    // Object Lock does not let versioning be suspended.
+    twist.suspended &= setting.versioned && !setting.lock;
+    if twist.chained {
+        // Whether something came between a look and a copy is not followed
+        // where keys are used again.
+        twist.lax_nodes = 0;
+    }
+    twist
+}
+
+/// Some objects have an event hold.
+fn hold(chance: &mut Rng, objects: &mut [Put]) {
+    for object in objects {
+        let period = HoldPeriod::Days(chance.u32(1..=400));
+        let hold = EventHold {
+            on: chance.u8(0..4) > 0,
+            then: Some(period),
+        };
+        object.made.new.event_hold = chance.bool().then_some(hold);
+    }
 }
 
 /// Where keys fold, half of the tasks rename an object to another name of it.

@@ -1,6 +1,6 @@
 //! What must hold at the end, when nothing is under way any more.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rebucket_protocol::message::decode;
 use rebucket_protocol::{IfExists, Outcome, OutcomeRecord, Reason, VersionPolicy};
@@ -82,16 +82,12 @@ fn left_behind(state: &State, wrong: &mut Vec<String>) {
 }
 
 fn tasks(state: &State, now: Millis, wrong: &mut Vec<String>) -> Ended {
-    let mut outcomes = Outcomes::default();
-    let mut succeeded = BTreeSet::new();
+    let mut outcomes: BTreeMap<_, Outcomes> = BTreeMap::new();
     for text in state.report.values() {
         for line in text.split(|byte| *byte == b'\n').filter(|l| !l.is_empty()) {
             match serde_json::from_slice::<OutcomeRecord>(line) {
                 Ok(record) => {
-                    if matches!(record.outcome, Outcome::Renamed | Outcome::AlreadyRenamed) {
-                        succeeded.insert(record.task.clone());
-                    }
-                    outcomes.add(record);
+                    outcomes.entry(record.submission).or_default().add(record);
                 }
                 Err(error) => wrong.push(format!("a line of the report: {error}")),
             }
@@ -111,16 +107,15 @@ fn tasks(state: &State, now: Millis, wrong: &mut Vec<String>) -> Ended {
         .filter_map(|message| decode(&message.payload.body).ok())
         .flat_map(|task| {
             let then = task.then().iter().map(|step| step.id().clone());
-            [task.id().clone()]
-                .into_iter()
-                .chain(then)
-                .collect::<Vec<_>>()
+            let all = [task.id().clone()].into_iter().chain(then);
+            all.map(|id| (task.submission, id)).collect::<Vec<_>>()
         })
         .collect();
     let mut ended = Ended::default();
     for claim in state.audit.claims() {
         let id = claim.task.id();
-        let outcome = outcomes.get(id);
+        let own = (claim.task.submission, id.clone());
+        let outcome = outcomes.get(&own.0).and_then(|all| all.get(id));
         ended
             .outcomes
             .push(outcome.map(|record| (record.outcome, record.reason)));
@@ -129,11 +124,11 @@ fn tasks(state: &State, now: Millis, wrong: &mut Vec<String>) -> Ended {
             Some(Outcome::Skipped) => ended.left += 1,
             Some(Outcome::Failed) => {
                 ended.left += 1;
-                if !parked.contains(id) {
+                if !parked.contains(&own) {
                     wrong.push(format!("{id} failed and is not in the dead-letter queue"));
                 }
             }
-            None if parked.contains(id) => ended.unsaid += 1,
+            None if parked.contains(&own) => ended.unsaid += 1,
             None => wrong.push(format!("{id} has no outcome and is in neither queue")),
         }
         if let Some(record) = outcome {

@@ -39,6 +39,11 @@ pub enum Fate {
         /// True if it was carried out.
         applied: bool,
     },
+    /// Somebody else than the service answers, a proxy for instance.
+    Impostor {
+        /// True if the request was carried out.
+        applied: bool,
+    },
     /// The worker meets a bug of its own, and panics.
     Panic,
     /// The worker dies.
@@ -114,6 +119,8 @@ pub struct Roughness {
     pub death: u32,
     /// The worker is frozen.
     pub freeze: u32,
+    /// Somebody else than the service answers.
+    pub impostor: u32,
     /// The longest way there and back, in milliseconds.
     pub latency: u64,
 }
@@ -179,6 +186,10 @@ impl Director for Dice {
         } else if falls(rough.freeze) {
             let longest = u64::try_from(self.longest_freeze.as_millis()).unwrap_or(u64::MAX);
             Fate::Frozen(Duration::from_millis(chance.u64(1..=longest.max(1))))
+        } else if falls(rough.impostor) {
+            Fate::Impostor {
+                applied: chance.bool(),
+            }
         } else {
             Fate::Answered
         };

@@ -19,6 +19,17 @@ pub enum Property {
     Annotations,
 }
 
+impl Property {
+    /// All of them.
+    pub const ALL: [Self; 5] = [
+        Self::Tags,
+        Self::Acl,
+        Self::Retention,
+        Self::LegalHold,
+        Self::Annotations,
+    ];
+}
+
 /// Which properties are hidden, and in which bucket.
 #[derive(Debug, Clone, Default)]
 pub struct Hidden(Vec<(Property, String)>);
@@ -28,6 +39,12 @@ impl Hidden {
     #[must_use]
     pub fn property(property: Property, bucket: &str) -> Self {
         Self(vec![(property, bucket.to_owned())])
+    }
+
+    /// True when everything may be read.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     pub(super) fn hides(&self, property: Property, object: &ObjectUri) -> bool {

@@ -22,6 +22,9 @@ impl Audit {
         named: Option<VersionId>,
         s3: &S3,
     ) {
+        if self.gives_up_history(place) {
+            return;
+        }
         let after = of(place, s3);
         let Some((_, behind)) = before.split_last() else {
             return;

@@ -257,6 +257,7 @@ impl Process {
             }
             Fate::Silence { .. } => std::future::pending().await,
             Fate::ReplyLost => Err(lost(operation, &target)),
+            Fate::Impostor { .. } => Err(not_the_service(operation, &target)),
             Fate::Panic => panic!("a bug, as it was told to have one"),
             Fate::Asleep(by) => {
                 // Polled once, it sets the clock; it would then let others run.
@@ -300,7 +301,11 @@ impl Process {
         };
         let refused = matches!(
             course.fate,
-            Fate::Throttled | Fate::Conflict | Fate::Reset | Fate::Silence { applied: false }
+            Fate::Throttled
+                | Fate::Conflict
+                | Fate::Reset
+                | Fate::Silence { applied: false }
+                | Fate::Impostor { applied: false }
         );
         let mut way = OnItsWay {
             cloud: &self.cloud,
@@ -357,6 +362,13 @@ impl Process {
             )
         });
     }
+}
+
+/// What becomes of an answer that does not look like the service's
+/// (`store/s3/answer.rs`): the operation may have been carried out, or not.
+fn not_the_service(operation: &'static str, target: &dyn Fn() -> String) -> ServiceError {
+    let (class, message) = (ErrorClass::Transient, "404 text/html");
+    ServiceError::local(operation, target(), class, "NotFromS3", message)
 }
 
 fn lost(operation: &'static str, target: &dyn Fn() -> String) -> ServiceError {

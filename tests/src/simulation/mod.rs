@@ -28,6 +28,7 @@ pub mod hidden;
 mod history;
 pub mod line;
 pub mod outsider;
+mod permuted;
 pub mod queue;
 pub mod random;
 pub mod report;

@@ -11,7 +11,7 @@ use rebucket_worker::shutdown::Shutdown;
 use tokio::time::Instant;
 
 use super::cloud::Cloud;
-use super::draw::{self, Event, Happening};
+use super::draw::{self, Drawn, Happening};
 use super::ending::{self, Ended};
 use super::fate::Dice;
 use super::fleet::{Fleet, Started};
@@ -158,7 +158,7 @@ async fn run(schedule: &Schedule, log: bool) -> Played {
         })
         .collect();
 
-    happen(&cloud, &drawn.events, &bodies).await;
+    happen(&cloud, &drawn, &bodies).await;
     tokio::time::sleep_until(cloud.instant(drawn.calm_at)).await;
 
     cloud.note(|| "all is calm from here on".to_owned());
@@ -185,38 +185,41 @@ async fn run(schedule: &Schedule, log: bool) -> Played {
 }
 
 /// Sends the tasks, and lets happen what happens by itself.
-async fn happen(cloud: &Cloud, events: &[Event], bodies: &[String]) {
+async fn happen(cloud: &Cloud, drawn: &Drawn, bodies: &[String]) {
+    let scene = &drawn.scene;
     tokio::time::sleep_until(cloud.instant(SENT)).await;
     send(cloud, bodies);
-    for event in events {
+    for event in &drawn.events {
         tokio::time::sleep_until(cloud.instant(event.at)).await;
         match &event.what {
             Happening::Outsider { place, act } => {
                 cloud.with(|state, now| state.outsider(place, act, now));
             }
-            Happening::SentTwice { task } => {
-                cloud.with(|state, _| state.audit.doubled.insert(*task));
-                if let Some(body) = bodies.get(*task) {
-                    cloud.note(|| format!("task {task} is sent once more"));
+            Happening::SentTwice { message } => {
+                cloud.with(|state, _| state.audit.doubled.extend(scene.tasks_of(*message)));
+                if let Some(body) = bodies.get(*message) {
+                    cloud.note(|| format!("message {message} is sent once more"));
                     send(cloud, std::slice::from_ref(body));
                 }
             }
-            Happening::DeliveredTwice { task } => {
-                cloud.with(|state, _| state.audit.doubled.insert(*task));
-                cloud.note(|| format!("task {task} is delivered once more"));
+            Happening::DeliveredTwice { message } => {
+                cloud.with(|state, _| state.audit.doubled.extend(scene.tasks_of(*message)));
+                cloud.note(|| format!("message {message} is delivered once more"));
                 cloud.with(|state, now| {
                     let messages = state.sqs.messages(QUEUE, now).unwrap_or_default();
-                    let of_task = messages
-                        .iter()
-                        .find(|message| bodies.get(*task) == Some(&message.payload.body));
-                    if let Some(message) = of_task {
+                    let tasks = scene.tasks_of(*message);
+                    let found = messages.iter().find(|found| {
+                        let about = state.audit.about(&found.payload.body);
+                        about.iter().any(|task| tasks.contains(task))
+                    });
+                    if let Some(message) = found {
                         // False when it is gone too long: nothing happens then.
                         drop(state.sqs.deliver_again(QUEUE, message.message_id, now));
                     }
                 });
                 cloud.sent.notify_waiters();
             }
-            Happening::Redriven => redrive(cloud, bodies),
+            Happening::Redriven => redrive(cloud),
             Happening::Stop { .. } => {}
         }
     }
@@ -224,7 +227,7 @@ async fn happen(cloud: &Cloud, events: &[Event], bodies: &[String]) {
 
 /// Sends what is in the dead-letter queue once more, as new messages. One that
 /// does not say when its task was sent first would be another task.
-fn redrive(cloud: &Cloud, bodies: &[String]) {
+fn redrive(cloud: &Cloud) {
     let parked = cloud.with(|state, now| {
         let parked = state
             .sqs
@@ -234,8 +237,8 @@ fn redrive(cloud: &Cloud, bodies: &[String]) {
         let dated: Vec<_> = dated
             .map(|message| {
                 // Its first message may still be on its way.
-                let task = bodies.iter().position(|body| body == message.body());
-                state.audit.doubled.extend(task);
+                let tasks = state.audit.about(message.body());
+                state.audit.doubled.extend(tasks);
                 drop(state.sqs.delete(DEAD, &message.receipt_handle, now));
                 message.body().to_owned()
             })

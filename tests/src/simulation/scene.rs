@@ -4,15 +4,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rebucket_protocol::message::encode;
+use rebucket_protocol::places::{in_transit, temporary_key};
 use rebucket_protocol::{
     BucketName, ETag, Hop, IfExists, JobId, Leg, ObjectKey, ObjectUri, RenameTask, Step,
-    StorageClass, TaskId, VersionId, VersionPolicy,
+    StorageClass, SubmissionId, TaskId, VersionId, VersionPolicy, Waiver,
 };
 use rebucket_simulator::clock::Millis;
-use rebucket_simulator::s3::{BucketSettings, S3};
+use rebucket_simulator::s3::{BucketSettings, S3, Versioning};
 use rebucket_simulator::sqs::Sqs;
 
-use super::audit::{Audit, Claim, Place, SCRATCH};
+use super::audit::{Audit, Claim, Place};
 use super::cloud::{Cloud, EPOCH, timestamp, timestamp_seconds};
 use super::fleet::Fleet;
 use super::queue::{DEAD, QUEUE};
@@ -67,6 +68,11 @@ pub struct Job {
     pub pins: Pinned,
     /// Whether it names the job's start.
     pub submitted: bool,
+    /// Which submission it is of. Each counts its rows from 1.
+    pub submission: Option<SubmissionId>,
+    /// Whether the operator gives up what lies behind a suspended bucket's
+    /// current versions.
+    pub waives_history: bool,
 }
 
 impl Job {
@@ -80,6 +86,8 @@ impl Job {
             versioned: VersionPolicy::Marker,
             pins: Pinned::default(),
             submitted: true,
+            submission: None,
+            waives_history: false,
         }
     }
 }
@@ -120,18 +128,24 @@ pub type Link = (usize, Option<Leg>);
 /// One of two legs, by way of the task's temporary key. What is in the way of
 /// a second leg in another message, the first one says.
 fn hop(tasks: &[RenameTask], number: usize, leg: Leg, chain: &[Link]) -> Hop {
-    let via = place(OLD, &format!("{SCRATCH}hop/{number}"));
     let elsewhere = leg == Leg::Out && !chain.contains(&(number, Some(Leg::In)));
     let destination = tasks[number].destination();
     let mut there = tasks.iter().filter(|task| task.source() == destination);
     Hop {
         leg,
-        via: uri(&via),
+        via: temporary(&tasks[number]),
         occupant: there
             .next()
             .filter(|_| elsewhere)
             .map(|task| task.pins.clone()),
     }
+}
+
+/// The temporary key of a task.
+fn temporary(task: &RenameTask) -> ObjectUri {
+    let folder = in_transit(&task.source().bucket, None);
+    let submission = task.submission.unwrap_or(SubmissionId::from_bits(0));
+    temporary_key(&folder, submission, task.id()).expect("a key that fits")
 }
 
 /// The message of a chain.
@@ -173,14 +187,18 @@ fn uri(place: &Place) -> ObjectUri {
     }
 }
 
-fn task(number: usize, job: &Job, s3: &S3) -> RenameTask {
+fn task(row: usize, job: &Job, sent: Millis, s3: &S3) -> RenameTask {
     let id = JobId::new("sim").expect("a job's name");
-    let row = TaskId::for_row(&id, number as u64 + 1);
+    let row = TaskId::for_row(&id, row as u64);
     let mut task = RenameTask::new(id, row, uri(&job.source), uri(&job.destination))
         .expect("two different places");
     task.if_exists = job.if_exists;
     task.options.versioned = job.versioned;
-    task.submitted = job.submitted.then(|| timestamp(SENT));
+    task.submitted = job.submitted.then(|| timestamp(sent));
+    task.submission = job.submission;
+    if job.waives_history {
+        task.options.waive.insert(Waiver::History);
+    }
     let history = s3
         .bucket(&job.source.bucket)
         .map_or(&[][..], |bucket| bucket.versions(&job.source.key));
@@ -204,7 +222,63 @@ fn task(number: usize, job: &Job, s3: &S3) -> RenameTask {
     task
 }
 
+/// Where versioning was on for a while, that was in between: what is older
+/// than this has no version of its own.
+const TURNED_ON: Duration = Duration::from_mins(90);
+const SUSPENDED: Duration = Duration::from_mins(30);
+
 impl Scene {
+    /// How many messages there are.
+    #[must_use]
+    pub fn messages(&self) -> usize {
+        if self.chains.is_empty() {
+            self.jobs.len()
+        } else {
+            self.chains.len()
+        }
+    }
+
+    /// The tasks that are carried out by one message.
+    #[must_use]
+    pub fn tasks_of(&self, message: usize) -> Vec<usize> {
+        match self.chains.get(message) {
+            Some(chain) => chain.iter().map(|(number, _)| *number).collect(),
+            None => vec![message],
+        }
+    }
+
+    /// The temporary keys of those tasks that have two legs.
+    #[must_use]
+    pub fn temporary_places(&self) -> Vec<Place> {
+        let out = self.chains.iter().flatten();
+        let out = out.filter(|(_, leg)| *leg == Some(Leg::Out));
+        let rows: Vec<_> = self.rows().collect();
+        out.map(|(number, _)| {
+            let task = task(rows[*number], &self.jobs[*number], SENT, &S3::new());
+            Place::of(&temporary(&task))
+        })
+        .collect()
+    }
+
+    /// What a bucket's versioning was when an object of this age was written.
+    fn versioning_at(&self, age: Duration) -> Option<Versioning> {
+        self.twist.suspended.then(|| {
+            if (SUSPENDED..TURNED_ON).contains(&age) {
+                Versioning::Enabled
+            } else {
+                Versioning::Suspended
+            }
+        })
+    }
+
+    /// Each task's row in the manifest of its submission.
+    fn rows(&self) -> impl Iterator<Item = usize> + '_ {
+        self.jobs.iter().enumerate().map(|(number, job)| {
+            let before = self.jobs[..number].iter();
+            1 + before.filter(|it| it.submission == job.submission).count()
+        })
+    }
+
     /// Sets the scene: a world in which all this is there, and nothing sent.
     #[must_use]
     pub fn set(&self, log: bool) -> Stage {
@@ -223,7 +297,19 @@ impl Scene {
         for object in &self.objects {
             let age = u64::try_from(object.age.as_millis()).unwrap_or(u64::MAX);
             let at = Millis(EPOCH.0.saturating_sub(age));
+            if let Some(versioning) = self.versioning_at(object.age) {
+                s3.put_bucket_versioning(&object.place.bucket, versioning, at)
+                    .expect("a bucket without locks");
+            }
             put(&mut s3, &object.place, &object.made, at);
+        }
+        if self.twist.suspended {
+            for name in [OLD, NEW] {
+                if s3.bucket(name).is_some() {
+                    s3.put_bucket_versioning(name, Versioning::Suspended, made)
+                        .expect("a bucket without locks");
+                }
+            }
         }
         let mut sqs = Sqs::new();
         sqs.create_queue(DEAD, &[], made).expect("a new queue");
@@ -237,8 +323,8 @@ impl Scene {
         let tasks: Vec<_> = self
             .jobs
             .iter()
-            .enumerate()
-            .map(|(number, job)| task(number, job, &s3))
+            .zip(self.rows())
+            .map(|(job, row)| task(row, job, self.twist.submitted(), &s3))
             .collect();
         let messages = if self.chains.is_empty() {
             tasks.clone()
@@ -255,6 +341,7 @@ impl Scene {
             .map(|task| Claim {
                 source: names.own(&Place::of(task.source())),
                 destination: names.own(&Place::of(task.destination())),
+                via: Place::of(&temporary(&task)),
                 sent: SENT,
                 task,
             })

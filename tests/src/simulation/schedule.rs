@@ -21,6 +21,8 @@ pub enum Decision {
     Request(u16, u32),
     /// What is unusual about the world.
     World,
+    /// Which chains there are, in a world that has them.
+    Chains,
 }
 
 impl fmt::Display for Decision {
@@ -30,6 +32,7 @@ impl fmt::Display for Decision {
             Self::Event(number) => write!(f, "e{number}"),
             Self::Request(worker, number) => write!(f, "r{worker}.{number}"),
             Self::World => f.write_str("w"),
+            Self::Chains => f.write_str("c"),
         }
     }
 }
@@ -74,6 +77,7 @@ impl Schedule {
                 (3 << 60) | (u64::from(worker) << 32) | u64::from(number)
             }
             Decision::World => 4 << 60,
+            Decision::Chains => 5 << 60,
         };
         fastrand::Rng::with_seed(mix(self.seed ^ mix(name)))
     }
@@ -122,6 +126,7 @@ fn decision(word: &str) -> Option<Decision> {
     let (kind, rest) = word.split_at_checked(1)?;
     match kind {
         "w" if rest.is_empty() => Some(Decision::World),
+        "c" if rest.is_empty() => Some(Decision::Chains),
         "t" => rest.parse().ok().map(Decision::Task),
         "e" => rest.parse().ok().map(Decision::Event),
         "r" => {

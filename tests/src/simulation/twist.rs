@@ -7,7 +7,8 @@ use rebucket_simulator::clock::Millis;
 use rebucket_simulator::s3::{AliasKind, Folding, Quirks, S3};
 
 use super::audit::Place;
-use super::scene::{NEW, OLD};
+use super::hidden::{Hidden, Property};
+use super::scene::{NEW, OLD, SENT};
 
 /// The longest that two clocks are apart, in milliseconds.
 const APART: i64 = 60_000;
@@ -28,6 +29,20 @@ pub struct Twist {
     /// Of 1,000 copies, this many meet a node of the endpoint that ignores the
     /// conditions on the destination.
     pub lax_nodes: u32,
+    /// True when both buckets kept versions for a while, and do no more.
+    pub suspended: bool,
+    /// What workers may not read.
+    pub hidden: Hidden,
+    /// True when objects may have an event hold, where there are locks.
+    pub held: bool,
+    /// Of 1,000 requests, this many are answered by somebody else than the
+    /// service.
+    pub impostors: u32,
+    /// How far the time in the messages, at which the job began, is ahead of
+    /// the store's clock, in milliseconds; or behind it, if negative.
+    pub submitted_ahead: i64,
+    /// True when what is renamed are chains, of two jobs of one name.
+    pub chained: bool,
 }
 
 /// Names of buckets and keys that mean one object.
@@ -122,7 +137,32 @@ impl Twist {
             } else {
                 0
             },
+            suspended: chance.u8(0..3) == 0,
+            hidden: if chance.u8(0..8) == 0 {
+                let property = Property::ALL[chance.usize(0..Property::ALL.len())];
+                Hidden::property(property, if chance.bool() { OLD } else { NEW })
+            } else {
+                Hidden::default()
+            },
+            held: chance.u8(0..3) == 0,
+            impostors: if chance.u8(0..8) == 0 {
+                chance.u32(1..=60)
+            } else {
+                0
+            },
+            submitted_ahead: if chance.u8(0..8) == 0 {
+                chance.i64(-APART..=APART)
+            } else {
+                0
+            },
+            chained: chance.u8(0..6) == 0,
         }
+    }
+
+    /// When the messages say that the job began.
+    #[must_use]
+    pub fn submitted(&self) -> Millis {
+        Millis(SENT.0.saturating_add_signed(self.submitted_ahead))
     }
 
     /// What the queue's clock shows.

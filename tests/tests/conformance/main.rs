@@ -34,7 +34,11 @@ const ONE_BY_ONE: usize = 1;
 
 async fn check_s3(server: &str, url: &str, access_key: &str, secret: &str, known: &[Difference]) {
     let place = s3::Server::new(url, access_key, secret);
-    let at_once = if server == "moto" { ONE_BY_ONE } else { AT_ONCE };
+    let at_once = if server == "moto" {
+        ONE_BY_ONE
+    } else {
+        AT_ONCE
+    };
     let seen = check::run(s3::GROUPS, at_once, |check| {
         s3::S3::new(place.clone(), check)
     });

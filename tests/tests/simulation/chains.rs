@@ -243,7 +243,7 @@ fn a_second_leg_does_not_come_under_a_delete_that_is_under_way() {
     for (asked, seconds) in [
         (("HeadObject", "/k0"), 20),
         (("DeleteObject", "/k1"), 35),
-        (("CopyObject", "/hop/0"), 15),
+        (("CopyObject", "/000000000001"), 15),
     ] {
         let late = Fate::Late(Duration::from_secs(seconds));
         fates.push((0, number(&fates, asked), late));

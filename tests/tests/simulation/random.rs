@@ -1,8 +1,12 @@
 //! Random schedules.
 
+use rebucket_tests::simulation::draw::draw;
 use rebucket_tests::simulation::random::play;
+use rebucket_tests::simulation::scene::Scene;
 use rebucket_tests::simulation::schedule::Schedule;
 use rebucket_tests::simulation::shrink::shrink;
+use rebucket_tests::simulation::twist::Twist;
+use rebucket_worker::store::Versioning;
 
 /// How many schedules this suite plays; `make soak` plays any number.
 const SCHEDULES: u64 = 20_000;
@@ -62,11 +66,66 @@ fn a_schedule_repeats_itself_exactly() {
 fn some_schedules_rename_what_nobody_looked_at() {
     let of_objects =
         |line: &&String| line.contains(" HeadObject ") || line.contains(" CopyObject ");
-    let unseen = (0..400).filter(|seed| {
+    let unseen = (0..600).filter(|seed| {
         let log = play(&Schedule::new(*seed), true).log;
         let first = log.iter().find(of_objects);
         first.is_some_and(|line| line.contains(" CopyObject "))
     });
     let unseen = unseen.count();
     assert!(unseen > 20, "{unseen}");
+}
+
+/// Schedules in which an object was lost, or taken for another one.
+#[test]
+fn no_schedule_that_failed_once_fails_again() {
+    for name in [
+        // A found copy was replaced while it was compared.
+        "777248374+t0+t1+t2+t3+e0",
+        "990691705+t0+e1+e3",
+        // A purge that named no version removed the version `null` as well.
+        "50001428+t0+t1+t3+r1.13+w",
+    ] {
+        let schedule: Schedule = name.parse().unwrap();
+        let played = play(&schedule, true);
+        assert!(
+            played.violations.is_empty(),
+            "{name}: {:?}\n{}",
+            played.violations,
+            played.log.join("\n")
+        );
+    }
+}
+
+/// The draw reaches every kind of world.
+#[test]
+fn some_schedules_play_in_each_kind_of_unusual_world() {
+    let worlds: Vec<_> = (0..2_000)
+        .map(|seed| draw(&Schedule::new(seed)).scene)
+        .collect();
+    let kinds: [(&str, fn(&Twist) -> bool); 11] = [
+        ("a bucket with two names", |it| it.names.alias),
+        ("keys that fold", |it| it.names.folding.is_some()),
+        ("the queue's clock apart", |it| it.queue_ahead != 0),
+        ("the submitter's clock apart", |it| it.submitted_ahead != 0),
+        ("deliveries uncounted", |it| it.uncounted),
+        ("a redrive", |it| it.redriven_after.is_some()),
+        ("nodes that differ", |it| it.lax_nodes > 0),
+        ("suspended versioning", |it| it.suspended),
+        ("hidden properties", |it| !it.hidden.is_empty()),
+        ("answers of others", |it| it.impostors > 0),
+        ("two jobs of chains", |it| it.chained),
+    ];
+    for (kind, has) in kinds {
+        let drawn = worlds.iter().filter(|scene| has(&scene.twist)).count();
+        assert!(drawn >= 40, "{kind}: {drawn}");
+    }
+    let held = worlds.iter().filter(|scene| {
+        let mut objects = scene.objects.iter();
+        objects.any(|object| object.made.new.event_hold.is_some())
+    });
+    assert!(held.count() >= 20);
+    let told = |scene: &&Scene| scene.fleet.facts.versioning == Versioning::Suspended;
+    assert!(worlds.iter().filter(told).count() >= 40);
+    let waived = worlds.iter().flat_map(|scene| &scene.jobs);
+    assert!(waived.filter(|job| job.waives_history).count() >= 20);
 }

@@ -1,5 +1,7 @@
 //! What the simulation found, each as a test of its own.
 
+use std::time::Duration;
+
 use rebucket_protocol::{Outcome, Reason};
 use rebucket_simulator::s3::{Content, Versioning};
 use rebucket_tests::simulation::deaths::{Enacted, enact};
@@ -7,6 +9,7 @@ use rebucket_tests::simulation::fate::{Fate, Moment};
 use rebucket_tests::simulation::outsider::{Act, Appointment};
 use rebucket_tests::simulation::scenarios::Scenario;
 use rebucket_tests::simulation::store::Blueprint;
+use rebucket_worker::store::Versioning as Known;
 
 use crate::told::scenario;
 
@@ -89,5 +92,25 @@ fn what_replaced_the_version_null_is_not_purged_in_its_place() {
     assert_eq!(
         outcome(&enacted),
         (Outcome::Failed, Some(Reason::SourceChanged))
+    );
+}
+
+/// Removing the current version shows the version `null` before it, with the
+/// same bytes: another delivery took it for its source, and removed it for good.
+#[test]
+fn the_version_null_behind_a_purged_one_is_not_purged_as_well() {
+    let mut scenario = scenario("purge");
+    scenario.scene.twist.suspended = true;
+    scenario.scene.fleet.facts.versioning = Known::Suspended;
+    scenario.scene.jobs[0].pins.version = false;
+    let mut older = scenario.scene.objects[1].clone();
+    older.age = Duration::from_hours(2);
+    scenario.scene.objects[0] = older;
+    let delete = first(&scenario, "DeleteObject");
+    let fates = [(0, delete, Fate::Death(Moment::Applied))];
+    let enacted = enact(&scenario, &fates, &[], false);
+    assert_eq!(
+        outcome(&enacted),
+        (Outcome::Failed, Some(Reason::VersionUnpinned))
     );
 }

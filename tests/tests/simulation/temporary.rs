@@ -2,6 +2,7 @@
 //! them.
 
 use rebucket_protocol::message::decode;
+use rebucket_protocol::places::IN_TRANSIT;
 use rebucket_protocol::{Leg, Outcome, Reason};
 use rebucket_simulator::s3::Content;
 use rebucket_tests::simulation::audit::Place;
@@ -111,7 +112,9 @@ fn a_second_leg_takes_nothing_that_its_first_leg_did_not_put_there() {
             .asked
             .iter()
             .flatten()
-            .filter(|(operation, target)| *operation == "DeleteObject" && target.contains("hop/"));
+            .filter(|(operation, target)| {
+                *operation == "DeleteObject" && target.contains(IN_TRANSIT)
+            });
         assert_eq!(took.count(), 0);
     }
 }

@@ -124,15 +124,17 @@ impl Attempt<'_> {
         copy: &Copy,
     ) -> Result<DeleteRequest<'a>, RenameError> {
         let (object, etag) = (&source.pinned.object, &source.pinned.etag);
-        let Some(version) = self.purged_version(source) else {
-            return Ok(DeleteRequest::IfMatch { object, etag });
-        };
-        // Removing a version shows the one before it. Unless the task names
-        // the version, only the attempt that made the copy knows that the one
-        // it sees is not that one.
+        // Removing a version shows the one before it, be it `null`. Unless the
+        // task names the version, only the attempt that made the copy knows
+        // that the one it sees is not that one.
+        let purge = self.task.options.versioned == VersionPolicy::Purge;
         let named = self.task.pins.version.is_some();
-        if named || copy.origin == Origin::ThisAttempt {
-            return Ok(DeleteRequest::Version { object, version });
+        if !purge || source.pinned.version.is_none() || named || copy.origin == Origin::ThisAttempt
+        {
+            return Ok(match self.purged_version(source) {
+                Some(version) => DeleteRequest::Version { object, version },
+                None => DeleteRequest::IfMatch { object, etag },
+            });
         }
         let detail = format!(
             "{object} may be the version before one that was purged already; name the version in \
