@@ -34,7 +34,7 @@ class Suite:
 
 # Of the simulation: what takes seconds, what takes half a minute, everything.
 QUICK_FIRST = (
-    ("gates::", "acknowledging::", "answers::", "chains::", "comparing::", "refusals::", "settling::", "leases::", "wire::", "queue_wire::", "table::", "regressions::", "unseen::", "statement::"),
+    ("gates::", "acknowledging::", "answers::", "chains::", "comparing::", "refusals::", "settling::", "leases::", "wire::", "queue_wire::", "table::", "regressions::", "unseen::", "statement::", "names::", "history::", "hidden::", "locks::", "temporary::"),
     ("one_mishap", "an_outsider"),
     (),
 )

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use rebucket_protocol::{BucketName, Timestamp};
 use rebucket_worker::clients::Clients;
+use rebucket_worker::clock::MOST_APART;
 use rebucket_worker::metrics::Metrics;
 use rebucket_worker::store::s3::S3Store;
 use tokio::time::Instant;
@@ -48,7 +49,9 @@ impl<'a> StoreTime<'a> {
     }
 
     /// The beginning of a job that begins now. A submitter that cannot reach
-    /// the store takes `otherwise`, the queue's time; and without that its own.
+    /// the store takes `otherwise`, the queue's time, and without that its own;
+    /// and of these the earliest that the store's may be, since what is written
+    /// at the source after that is taken for another object.
     pub(super) async fn job_start(&self, otherwise: Option<Timestamp>) -> JobStart {
         let store = S3Store::new(&self.clients.s3, self.metrics.clone());
         let asked = async {
@@ -58,9 +61,12 @@ impl<'a> StoreTime<'a> {
             }
         };
         let told = tokio::time::timeout(ASKED_FOR, asked).await;
-        match told.ok().flatten().or(otherwise) {
+        match told.ok().flatten() {
             Some(now) => JobStart::after(now),
-            None => JobStart::by_own_clock(),
+            None => {
+                let now = otherwise.unwrap_or_else(Timestamp::now);
+                JobStart::after(now.saturating_sub(MOST_APART))
+            }
         }
     }
 }
@@ -74,14 +80,6 @@ impl JobStart {
         Self {
             at: whole.saturating_add(second),
             ready: Instant::now() + second,
-        }
-    }
-
-    fn by_own_clock() -> Self {
-        let at = Timestamp::now().ceil_second();
-        Self {
-            at,
-            ready: Instant::now() + at.until(),
         }
     }
 

@@ -444,9 +444,14 @@ impl Audit {
                 // whose nodes differ.
                 let lax = self.twist.lax_nodes > 0
                     && self.came_there_unseen(worker, number, before.origin);
-                // An equal one of the job's first second, which a message that
-                // does not say when that was cannot tell from a copy.
-                let equal = claim.task.submitted.is_none() && difference(before, after).is_none();
+                // An equal one of the job's first second, or written since the
+                // time at which its messages say that it began, cannot be told
+                // from a copy.
+                let began = self.twist.submitted();
+                let after_that = |birth: &Birth| birth.at >= began;
+                let unclear = claim.task.submitted.is_none()
+                    || self.births.get(&before.origin).is_some_and(after_that);
+                let equal = unclear && difference(before, after).is_none();
                 if !lax && !equal {
                     self.violations
                         .push(format!("w{worker} replaced a foreign object at {place}"));

@@ -14,6 +14,7 @@ use rebucket_worker::rename::{Bucket, RenameSettings, Renamer, VerifyMode};
 use rebucket_worker::report::Recorder;
 use rebucket_worker::shutdown::Shutdown;
 use rebucket_worker::store::endpoint::Abilities;
+use rebucket_worker::store::probe::names::BucketNames;
 use rebucket_worker::store::{BucketFacts, Versioning};
 use rebucket_worker::worker::{Worker, WorkerSettings};
 use tokio::sync::Semaphore;
@@ -25,7 +26,7 @@ use super::hidden::Hidden;
 use super::line::Process;
 use super::queue::SimQueue;
 use super::report::SimReport;
-use super::scene::NEW;
+use super::scene::{NEW, OLD};
 use super::store::SimStore;
 
 /// Objects larger than this are copied in parts, in bytes.
@@ -109,6 +110,16 @@ impl Fleet {
         Host::simulated(format!("w{number}"), timestamp(shown))
     }
 
+    /// Which names workers know to be names of one bucket: AWS tells that.
+    fn names(&self, process: &Process) -> BucketNames {
+        let mut names = BucketNames::default();
+        if self.abilities.trusted && process.cloud().twist.names.alias {
+            let [a, b] = [OLD, NEW].map(|name| BucketName::new(name).expect("a bucket's name"));
+            names.add_one(&a, &b);
+        }
+        names
+    }
+
     /// Starts the worker that is this process.
     #[must_use]
     pub fn start(&self, process: &Arc<Process>) -> Started {
@@ -148,6 +159,7 @@ impl Fleet {
         ));
         let requests = Arc::new(Semaphore::new(64));
         let renamer = Renamer::new(store, buckets, settings, metrics(), requests);
+        let renamer = renamer.knowing(self.names(process));
         let report = SimReport::new(Arc::clone(process));
         let (recorder, _recording) = Recorder::start(report, host.name(), metrics());
         let queue = Arc::new(SimQueue::new(Arc::clone(process), self.max_receive_count));

@@ -38,9 +38,10 @@ pub struct Twist {
     /// Of 1,000 requests, this many are answered by somebody else than the
     /// service.
     pub impostors: u32,
-    /// How far the time in the messages, at which the job began, is ahead of
-    /// the store's clock, in milliseconds; or behind it, if negative.
-    pub submitted_ahead: i64,
+    /// How far the time in the messages, at which the job began, is behind the
+    /// store's clock, in milliseconds. A submitter that cannot ask the store
+    /// names an earlier time.
+    pub submitted_behind: u64,
     /// True when what is renamed are chains, of two jobs of one name.
     pub chained: bool,
 }
@@ -150,8 +151,8 @@ impl Twist {
             } else {
                 0
             },
-            submitted_ahead: if chance.u8(0..8) == 0 {
-                chance.i64(-APART..=APART)
+            submitted_behind: if chance.u8(0..8) == 0 {
+                chance.u64(0..=400_000)
             } else {
                 0
             },
@@ -162,7 +163,7 @@ impl Twist {
     /// When the messages say that the job began.
     #[must_use]
     pub fn submitted(&self) -> Millis {
-        Millis(SENT.0.saturating_add_signed(self.submitted_ahead))
+        Millis(SENT.0.saturating_sub(self.submitted_behind))
     }
 
     /// What the queue's clock shows.

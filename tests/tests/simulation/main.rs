@@ -18,6 +18,7 @@ mod hidden;
 mod history;
 mod leases;
 mod locks;
+mod names;
 mod queue_wire;
 mod random;
 mod refusals;

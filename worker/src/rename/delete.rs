@@ -128,9 +128,8 @@ impl Attempt<'_> {
         // task names the version, only the attempt that made the copy knows
         // that the one it sees is not that one.
         let purge = self.task.options.versioned == VersionPolicy::Purge;
-        let named = self.task.pins.version.is_some();
-        if !purge || source.pinned.version.is_none() || named || copy.origin == Origin::ThisAttempt
-        {
+        let unnamed = purge && source.pinned.version.is_some() && self.task.pins.version.is_none();
+        if !unnamed || copy.origin == Origin::ThisAttempt {
             return Ok(match self.purged_version(source) {
                 Some(version) => DeleteRequest::Version { object, version },
                 None => DeleteRequest::IfMatch { object, etag },
@@ -161,6 +160,12 @@ impl Attempt<'_> {
             // Another object takes this one's place as soon as it is gone, and
             // another worker may just have done so.
             || !self.task.then().is_empty()
+            // A version is copied though it is not the current one any more. If
+            // it went while keys fold, what was created is current in its place,
+            // and would be what is deleted.
+            || (source.pinned.version.is_some()
+                && self.purged_version(source).is_none()
+                && !self.destination_bucket.abilities.trusted)
             || source.plan != CopyPlan::Single
             || self.lacks(Precondition::Delete)
             || self.lacks(Precondition::CopySource)
@@ -197,9 +202,13 @@ impl Attempt<'_> {
     /// One request of [`Attempt::recheck`].
     async fn look_again(&self, source: &Original) -> StoreResult<Option<Absence>> {
         let object = &source.pinned.object;
-        let absent = |reason, what: &str| {
+        let absent = |reason, what: &str, instead: Option<&ObjectHead>| {
             let detail = format!("{object} was {what} while it was being renamed");
-            Ok(Some(Absence::new(reason, detail)))
+            Ok(Some(Absence {
+                reason,
+                detail,
+                instead: instead.map(Sighting::of),
+            }))
         };
         match self.store.head(object, self.deleted_scope(source)).await {
             Ok(head)
@@ -207,13 +216,13 @@ impl Attempt<'_> {
             {
                 match source.written {
                     Written::Seen(at) if head.modified == at => Ok(None),
-                    Written::Seen(_) => absent(Reason::SourceChanged, "replaced"),
+                    Written::Seen(_) => absent(Reason::SourceChanged, "replaced", Some(&head)),
                     Written::Unseen => Ok(self.perhaps_rewritten(&head)),
                 }
             }
-            Ok(_) => absent(Reason::SourceChanged, "replaced"),
+            Ok(head) => absent(Reason::SourceChanged, "replaced", Some(&head)),
             Err(error) if error.class() == ErrorClass::NotFound => {
-                absent(Reason::SourceMissing, "deleted")
+                absent(Reason::SourceMissing, "deleted", None)
             }
             Err(other) => Err(other),
         }

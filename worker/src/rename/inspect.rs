@@ -1,10 +1,9 @@
 //! The first step: what is the source, and may it be renamed?
 
-use rebucket_protocol::{
-    IfExists, Leg, ObjectUri, Pins, Reason, Timestamp, VersionId, VersionPolicy, Waiver,
-};
+use rebucket_protocol::{IfExists, Leg, ObjectUri, Pins, Reason, VersionId, VersionPolicy, Waiver};
 
 use super::attributes::{Need, carried};
+use super::distinct::Sighting;
 use super::plan::{CopyPlan, PlanError};
 use super::{Attempt, RenameError, Source, VerifyMode};
 use crate::error::ErrorClass;
@@ -26,9 +25,8 @@ pub(crate) struct Absence {
     pub(crate) reason: Reason,
     /// The same in words.
     pub(crate) detail: String,
-    /// When the object that is there instead was written, where only its date
-    /// tells it from the task's.
-    pub(crate) written: Option<Timestamp>,
+    /// What is there instead, if anything is.
+    pub(crate) instead: Option<Sighting>,
 }
 
 impl Absence {
@@ -36,7 +34,7 @@ impl Absence {
         Self {
             reason,
             detail,
-            written: None,
+            instead: None,
         }
     }
 }
@@ -126,7 +124,7 @@ impl Attempt<'_> {
         }
         let (sent, modified) = (self.earliest_sent()?, head.modified?);
         (modified >= sent).then(|| Absence {
-            written: Some(modified),
+            instead: Some(Sighting::of(head)),
             reason: Reason::SourceRewritten,
             detail: format!(
                 "the source was written at {modified}, after the task was sent at {sent}, so it \
@@ -255,7 +253,7 @@ impl Attempt<'_> {
 /// What the object is, where it is not what the pins say.
 pub(super) fn contradiction(pins: &Pins, head: &ObjectHead) -> Option<Absence> {
     let changed = |what: &str, expected: &dyn std::fmt::Display, found: String| Absence {
-        written: None,
+        instead: Some(Sighting::of(head)),
         reason: Reason::SourceChanged,
         detail: format!("the source's {what} is {found}, the task names {expected}"),
     };

@@ -4,6 +4,7 @@
 use rebucket_protocol::{Leg, ObjectUri, Pins, Reason, Waiver};
 
 use super::compare::{Comparison, compare_etags};
+use super::distinct::Sighting;
 use super::inspect::{Absence, contradiction};
 use super::{Attempt, Delivery, RenameError, Renamer};
 use crate::error::{ErrorClass, ServiceError};
@@ -57,7 +58,7 @@ impl Attempt<'_> {
         let changed = |what: &str, is: &dyn std::fmt::Display, was: &dyn std::fmt::Display| {
             let source = self.task.row_source();
             Some(Absence {
-                written: None,
+                instead: Some(Sighting::of(head)),
                 reason: Reason::SourceChanged,
                 detail: format!(
                     "the object at the temporary key {via} has the {what} {is}, and that of {source}, \
@@ -86,7 +87,7 @@ impl Attempt<'_> {
         }
         let (detail, source) = (absence.detail, self.task.row_source());
         Absence {
-            written: absence.written,
+            instead: absence.instead,
             reason: Reason::TemporaryObjectGone,
             detail: format!(
                 "{detail}, the temporary key to which the first leg took the object of {source}: \

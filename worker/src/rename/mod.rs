@@ -213,11 +213,22 @@ impl Renamer {
         self.store.now()
     }
 
+    /// Ends what the names of buckets alone show not to be a rename.
+    ///
     /// One key under two names of one bucket is one object: its copy would be
     /// found to be there, and deleting the source would delete it. No request
     /// is made for such a task, whatever the operator states of his objects.
     fn refuse_one_object(&self, task: &RenameTask) -> Result<(), RenameError> {
         let (source, destination) = (task.source(), task.destination());
+        if task.if_exists == IfExists::Overwrite
+            && let Some(other) = self.names.other_name(&destination.bucket)
+        {
+            let detail = format!(
+                "{} and {other} are two names of one bucket: what a row replaces under one of them,                  another row may be meant to rename under the other. Use one of the names, or do                  without overwrite",
+                destination.bucket
+            );
+            return Err(RenameError::failed(Reason::SameObject, detail));
+        }
         if source.key != destination.key {
             return Ok(());
         }

@@ -97,7 +97,7 @@ impl Attempt<'_> {
         }
         let (written, copied) = (source.modified?, copy.modified?);
         (written > copied).then(|| Absence {
-            written: Some(written),
+            instead: Some(Sighting::of(source)),
             reason: Reason::SourceRewritten,
             detail: format!(
                 "the source was written at {written}, after the object with the same bytes at the \

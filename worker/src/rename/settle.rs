@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use rebucket_protocol::{Evidence, Leg, Pins, Reason};
 
 use super::compare::{Comparison, Fingerprint, compare_etags};
+use super::distinct::Sighting;
 use super::ended::Landed;
 use super::inspect::{Absence, contradiction};
 use super::{Attempt, Finished, RenameError, Source};
@@ -45,14 +46,9 @@ impl Attempt<'_> {
             }
             _ => self.matches_pins(&self.task.pins, &head),
         };
-        // Another object that was written at the source since the copy was made
-        // is later than it. One that only looks late, by clocks that differ, may
-        // be the task's own.
-        let later = absence
-            .written
-            .is_none_or(|at| head.modified.is_some_and(|copied| copied < at));
+        let instead = absence.instead.as_ref();
         let ours = match known {
-            Comparison::Match => later,
+            Comparison::Match => instead.is_none_or(|it| self.came_after(it, &head)),
             Comparison::Mismatch(_) => false,
             // Where the source is another object now, only pins can tell.
             Comparison::NotComparable => gone && self.written_by_this_job(&head),
@@ -71,6 +67,21 @@ impl Attempt<'_> {
             absence.detail
         );
         Err(RenameError::failed(absence.reason, detail))
+    }
+
+    /// Whether what is at the source came there after the copy was made, and is
+    /// another object than it. With the same bytes it is the task's own that
+    /// only looks late, or one object under two names, unless it is later.
+    fn came_after(&self, instead: &Sighting, copy: &ObjectHead) -> bool {
+        if instead.etag != copy.etag || instead.size != copy.size {
+            return true;
+        }
+        match (copy.modified, instead.modified) {
+            // What waits for the source's place may take it in the same second.
+            (Some(copied), Some(came)) if copied == came => !self.task.then().is_empty(),
+            (Some(copied), Some(came)) => copied < came,
+            _ => false,
+        }
     }
 
     /// Whether the object at the destination is what the pins describe.

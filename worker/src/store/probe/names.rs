@@ -77,6 +77,18 @@ impl BucketNames {
         }
     }
 
+    /// Another name in use of this bucket, if there is one.
+    #[must_use]
+    pub fn other_name(&self, name: &BucketName) -> Option<&BucketName> {
+        self.one.iter().find_map(|(a, b)| {
+            if a == name {
+                Some(b)
+            } else {
+                (b == name).then_some(a)
+            }
+        })
+    }
+
     /// The pairs of names of one bucket.
     pub fn pairs(&self) -> impl Iterator<Item = &(BucketName, BucketName)> {
         self.one.iter()

@@ -1,0 +1,124 @@
+//! One object under two names, where nobody knows that they are: keys that
+//! the store folds, and a bucket's second name.
+
+use rebucket_protocol::{IfExists, Outcome, Reason};
+use rebucket_simulator::s3::{Folding, Versioning};
+use rebucket_tests::simulation::deaths::{Enacted, enact};
+use rebucket_tests::simulation::outsider::{Act, Appointment};
+use rebucket_tests::simulation::scenarios::Scenario;
+use rebucket_tests::simulation::scene::{OLD, place};
+use rebucket_tests::simulation::twist::Names;
+use rebucket_worker::store::Versioning as Known;
+
+use crate::told::{played, scenario};
+
+/// A rename of an object to another name of it, on an endpoint whose nature
+/// nobody knows.
+fn folded(name: &str) -> Scenario {
+    let mut scenario = scenario(name);
+    scenario.scene.twist.names = Names {
+        folding: Some(Folding::Tilde),
+        copies_onto_itself: true,
+        ..Names::default()
+    };
+    let job = &mut scenario.scene.jobs[0];
+    job.destination = place(OLD, &format!("{}~1", job.source.key));
+    unknown(&mut scenario);
+    scenario
+}
+
+/// The same of a bucket with two names.
+fn aliased(name: &str) -> Scenario {
+    let mut scenario = scenario(name);
+    scenario.scene.twist.names = Names {
+        alias: true,
+        copies_onto_itself: true,
+        ..Names::default()
+    };
+    unknown(&mut scenario);
+    scenario
+}
+
+fn unknown(scenario: &mut Scenario) {
+    scenario.scene.fleet.abilities.trusted = false;
+    scenario.scene.fleet.abilities.replaces_conditionally = true;
+}
+
+fn ended(enacted: &Enacted) -> Option<(Outcome, Option<Reason>)> {
+    assert_eq!(enacted.played.violations, Vec::<String>::new());
+    enacted.played.ended.outcomes[0]
+}
+
+#[test]
+fn an_object_is_not_renamed_to_itself() {
+    for (scenario, reason) in [
+        (folded("single_elsewhere"), Reason::KeysFold),
+        (folded("multipart_elsewhere"), Reason::KeysFold),
+        (folded("pinned"), Reason::KeysFold),
+        (aliased("single_elsewhere"), Reason::SameObject),
+        (aliased("multipart_elsewhere"), Reason::SameObject),
+        (aliased("pinned"), Reason::SameObject),
+    ] {
+        for choice in [IfExists::Fail, IfExists::Skip, IfExists::Overwrite] {
+            let mut scenario = scenario.clone();
+            scenario.scene.jobs[0].if_exists = choice;
+            let told = played(&scenario);
+            let ended = (told.outcome, told.reason);
+            assert_eq!(
+                ended,
+                (Outcome::Failed, Some(reason)),
+                "{choice:?} {told:?}"
+            );
+            assert!(told.source_stays, "{told:?}");
+        }
+    }
+}
+
+/// A copy of a version is made though it is not the current one any more: what
+/// was created is then current under the source's name.
+#[test]
+fn what_was_created_in_the_place_of_a_version_that_went_is_not_deleted() {
+    let mut scenario = folded("single_elsewhere");
+    for bucket in [&mut scenario.scene.old, &mut scenario.scene.new] {
+        bucket.versioning = Versioning::Enabled;
+    }
+    scenario.scene.fleet.facts.versioning = Known::Enabled;
+    let source = scenario.scene.jobs[0].source.clone();
+    let plain = enact(&scenario, &[], &[], false);
+    let asked = &plain.asked[0];
+    let look = asked
+        .iter()
+        .position(|(operation, target)| *operation == "HeadObject" && target.ends_with("~1"));
+    let appointment = Appointment {
+        process: 0,
+        // Right before the look at the destination.
+        request: u32::try_from(look.unwrap()).unwrap() - 1,
+        place: source,
+        act: Act::Delete,
+    };
+    let enacted = enact(&scenario, &[], &[appointment], false);
+    let changed = (Outcome::Failed, Some(Reason::SourceChanged));
+    assert_eq!(ended(&enacted), Some(changed));
+}
+
+/// To find that out, its copy was made over it: with another date, a second
+/// message of the same task finds another object than the pinned one, whose
+/// copy it seems to be.
+#[test]
+fn an_object_with_two_names_was_not_renamed_earlier() {
+    let mut scenario = aliased("pinned");
+    scenario.scene.jobs[0].pins.modified = true;
+    let mut moved = scenario.scene.objects[0].clone();
+    moved.age /= 2;
+    // As if: its date is later than the pinned one.
+    let source = scenario.scene.jobs[0].source.clone();
+    let appointment = Appointment {
+        process: 0,
+        request: 0,
+        place: source,
+        act: Act::Put(moved.made),
+    };
+    let enacted = enact(&scenario, &[], &[appointment], false);
+    let changed = (Outcome::Failed, Some(Reason::SourceChanged));
+    assert_eq!(ended(&enacted), Some(changed));
+}
