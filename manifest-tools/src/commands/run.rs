@@ -35,7 +35,7 @@ use super::pinned::{PinnedPlan, Place};
 use super::progress::progress_bar;
 use super::report::summary;
 use super::source::{self, Source};
-use super::start::{JobStart, StoreTime};
+use super::start::StoreTime;
 use super::{CommandError, complain, print};
 
 /// Deliveries of a task before a transient failure counts as a failure.
@@ -95,8 +95,12 @@ pub(crate) async fn run(args: RunArgs) -> Result<Exit, CommandError> {
         .map_err(StartError::from)?;
     let bucket = places.first().map(|place| &place.bucket);
     let time = StoreTime::of(&clients, &metrics, bucket);
-    let (record, plan, start) = if let Some(record) = record {
-        (record, source.plan, time.job_start(None).await)
+    let (record, plan) = if let Some(record) = record {
+        // It may have been begun, and ended, within its first second.
+        let now = renamer.store_time().unwrap_or(record.started);
+        let early = record.started.seconds_since(now).clamp(0, 1);
+        tokio::time::sleep(Duration::from_secs(early.unsigned_abs())).await;
+        (record, source.plan)
     } else {
         // As late as can be: what is pinned must not change any more.
         tokio::select! {
@@ -104,9 +108,11 @@ pub(crate) async fn run(args: RunArgs) -> Result<Exit, CommandError> {
             () = shutdown.drain().cancelled() => return Ok(Exit::Interrupted),
         }
     };
-    // No task may start before the job does; see `RenameTask::submitted`.
-    start.wait().await;
-    let retried = args.retry_failed.then_some(start.at);
+    let retried = if resumed && args.retry_failed {
+        Some(time.job_start(None).await.wait().await)
+    } else {
+        None
+    };
 
     store.announce(host.name()).await?;
     let (recorder, recording) = Recorder::start(store.clone(), host.name(), metrics.clone());
@@ -301,7 +307,7 @@ async fn begin(
     job: &JobId,
     source: Source,
     time: &StoreTime<'_>,
-) -> Result<(JobRecord, PlanReader<File>, JobStart), CommandError> {
+) -> Result<(JobRecord, PlanReader<File>), CommandError> {
     let Source { mut plan, unpinned } = source;
     let mut record = beginning(job, Some(new_submission()?), &plan);
     if let Some(warnings) = unpinned {
@@ -320,7 +326,9 @@ async fn begin(
     let start = time.job_start(None).await;
     record.started = start.at;
     record.save(store).await?;
-    Ok((record, plan, start))
+    // No task may start before the job does; see `RenameTask::submitted`.
+    start.wait().await;
+    Ok((record, plan))
 }
 
 /// Every bucket that the plan names, as a whole.

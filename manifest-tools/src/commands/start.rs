@@ -83,9 +83,11 @@ impl JobStart {
         }
     }
 
-    /// Waits until the job may begin.
-    pub(super) async fn wait(&self) {
+    /// Waits until the job may begin, and gives the time that its messages
+    /// carry.
+    pub(super) async fn wait(&self) -> Timestamp {
         tokio::time::sleep_until(self.ready).await;
+        self.at
     }
 }
 

@@ -8,6 +8,7 @@
 )]
 
 mod accounting;
+mod clocks;
 mod endpoints;
 mod faults;
 mod fleet;
@@ -17,5 +18,6 @@ mod messages;
 mod properties;
 mod stage;
 mod submissions;
+mod team;
 mod unseen;
 mod versions;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rebucket_protocol::Outcome;
-use rebucket_simulator::clock::Millis;
+use rebucket_simulator::clock::{Clock, Millis};
 use rebucket_simulator::http::{Rule, Service, Simulator};
 use rebucket_simulator::s3::{
     Acl, Annotation, BucketSettings, ETag, Layout, Metadata, NewObject, Object, SparseObject,
@@ -88,7 +88,12 @@ impl Stage {
     }
 
     pub(crate) async fn with(settings: BucketSettings) -> Self {
-        let simulator = Simulator::builder().start().await.unwrap();
+        Self::by(Clock::system(), settings).await
+    }
+
+    /// The same by another clock than the machine's.
+    pub(crate) async fn by(clock: Clock, settings: BucketSettings) -> Self {
+        let simulator = Simulator::builder().clock(clock).start().await.unwrap();
         let world = World::simulated(&simulator, settings).await;
         Self { simulator, world }
     }
@@ -97,6 +102,15 @@ impl Stage {
     pub(crate) fn put(&self, key: &str, object: &SparseObject) -> Object {
         let Millis(now) = self.simulator.clock().now();
         let then = Millis(now - u64::try_from(AGE.as_millis()).unwrap());
+        self.put_at(key, object, then)
+    }
+
+    /// Puts an object now.
+    pub(crate) fn put_now(&self, key: &str, object: &SparseObject) -> Object {
+        self.put_at(key, object, self.simulator.clock().now())
+    }
+
+    fn put_at(&self, key: &str, object: &SparseObject, then: Millis) -> Object {
         let mut s3 = self.simulator.s3();
         let put = s3.put_sparse(&self.world.bucket.name, key, object, then);
         Object::clone(&put.unwrap().object)

@@ -1,89 +1,17 @@
 //! Two jobs of one name at once: nothing of the one is taken for the other's.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
-use std::process::Stdio;
 
 use rebucket_simulator::http::{Action, Rule};
 use rebucket_simulator::s3::{NewObject, Object, SparseObject};
-use rebucket_tests::Servers;
-use rebucket_tests::servers::REGION;
 use serde_json::Value;
-use tempfile::TempDir;
-use tokio::process::Command;
 
 use crate::stage::{Stage, small};
+use crate::team::Team;
 
 /// Two teams, each with two keys in a folder of its own. The first objects of
 /// both have the same bytes, and so have the second ones.
 const KEYS: [&str; 4] = ["A/a", "A/b", "B/a", "B/b"];
-
-/// How a command ended.
-struct Ended {
-    code: Option<i32>,
-    out: String,
-    err: String,
-}
-
-/// A folder in which somebody works.
-struct Team<'a> {
-    folder: TempDir,
-    stage: &'a Stage,
-}
-
-impl<'a> Team<'a> {
-    fn new(stage: &'a Stage) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        Self { folder, stage }
-    }
-
-    fn path(&self) -> &Path {
-        self.folder.path()
-    }
-
-    fn manifest(&self, name: &str, rows: &[(&str, &str)]) {
-        let bucket = &self.stage.world.bucket.name;
-        let rows = rows
-            .iter()
-            .map(|(from, to)| format!("s3://{bucket}/{from},s3://{bucket}/{to}\n"));
-        let text = "source,destination\n".to_owned() + &rows.collect::<String>();
-        std::fs::write(self.path().join(name), text).unwrap();
-    }
-
-    /// Runs `rebucket` to its end.
-    async fn run(&self, arguments: &str) -> Ended {
-        let servers: &Servers = &self.stage.world.servers;
-        let ended = Command::new(servers.programs.join("rebucket"))
-            .args(arguments.split_whitespace())
-            .current_dir(self.path())
-            .env_clear()
-            .env("AWS_ACCESS_KEY_ID", &servers.access_key)
-            .env("AWS_SECRET_ACCESS_KEY", &servers.secret_key)
-            .env("AWS_REGION", REGION)
-            .env("AWS_EC2_METADATA_DISABLED", "true")
-            .env("AWS_ENDPOINT_URL_S3", &servers.s3)
-            .env("AWS_ENDPOINT_URL_SQS", &servers.sqs)
-            .stdin(Stdio::null())
-            .kill_on_drop(true)
-            .output()
-            .await
-            .unwrap();
-        let text = |bytes| String::from_utf8(bytes).unwrap();
-        Ended {
-            code: ended.status.code(),
-            out: text(ended.stdout),
-            err: text(ended.stderr),
-        }
-    }
-
-    /// Runs it, and expects this exit code.
-    async fn ends(&self, arguments: &str, code: i32) -> Ended {
-        let ended = self.run(arguments).await;
-        let said = format!("{arguments}:\n{}\n{}", ended.out, ended.err);
-        assert_eq!(ended.code, Some(code), "{said}");
-        ended
-    }
-}
 
 fn put(stage: &Stage) -> BTreeMap<&'static str, Object> {
     let put = |key: &'static str| {
