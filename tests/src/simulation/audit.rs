@@ -581,6 +581,19 @@ impl Audit {
             .any(|(_, _, other)| {
                 other.origin == object.origin && difference(object, other).is_none()
             });
+        // Of two deliveries at once, the one made a copy, which an outsider took
+        // away; the other one made another, deleted the source, and went on:
+        // now the first one deletes what has come to the source's place
+        // (`docs/SEMANTICS.md`, "Known limits").
+        let of_place = self.claims.iter().enumerate();
+        let doubled = of_place
+            .filter(|(number, claim)| claim.source == *place && self.doubled.contains(number));
+        let taken_away = doubled.into_iter().any(|(_, claim)| {
+            self.touched.contains(&claim.via) || self.touched.contains(&claim.destination)
+        });
+        if taken_away {
+            self.meddled.insert(object.origin);
+        }
         // Whoever replaced or deleted one of them did away with it.
         if !elsewhere && !self.meddled.contains(&object.origin) {
             self.violation(format!(

@@ -203,7 +203,6 @@ async fn happen(cloud: &Cloud, drawn: &Drawn, bodies: &[String]) {
                 }
             }
             Happening::DeliveredTwice { message } => {
-                cloud.with(|state, _| state.audit.doubled.extend(scene.tasks_of(*message)));
                 cloud.note(|| format!("message {message} is delivered once more"));
                 cloud.with(|state, now| {
                     let messages = state.sqs.messages(QUEUE, now).unwrap_or_default();
@@ -213,6 +212,8 @@ async fn happen(cloud: &Cloud, drawn: &Drawn, bodies: &[String]) {
                         about.iter().any(|task| tasks.contains(task))
                     });
                     if let Some(message) = found {
+                        let about = state.audit.about(&message.payload.body);
+                        state.audit.doubled.extend(about);
                         // False when it is gone too long: nothing happens then.
                         drop(state.sqs.deliver_again(QUEUE, message.message_id, now));
                     }

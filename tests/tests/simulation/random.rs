@@ -89,6 +89,8 @@ fn no_schedule_that_failed_once_fails_again() {
         "51026688+t0+e0+e2+r0.11+w",
         // An object with two names was said to be renamed.
         "51033555+t2+r0.2+w",
+        // An upload that a conflict had ended was left behind.
+        "60198754+t0+e0+w",
     ] {
         let schedule: Schedule = name.parse().unwrap();
         let played = play(&schedule, true);

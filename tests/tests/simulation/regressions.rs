@@ -114,3 +114,31 @@ fn the_version_null_behind_a_purged_one_is_not_purged_as_well() {
         (Outcome::Failed, Some(Reason::VersionUnpinned))
     );
 }
+
+/// Somebody writes to the destination during an upload, and deletes that again:
+/// it cannot be completed any more, another one is begun, and the first is not
+/// left behind.
+#[test]
+fn an_upload_that_a_conflict_has_ended_is_aborted() {
+    let scenario = scenario("multipart");
+    let request = first(&scenario, "CreateMultipartUpload");
+    let place = &scenario.scene.jobs[0].destination;
+    let theirs = Blueprint {
+        content: Content::literal(b"the outsider's own".to_vec()),
+        ..Blueprint::default()
+    };
+    let acts = [Act::Put(theirs), Act::Delete].map(|act| Appointment {
+        process: 0,
+        request,
+        place: place.clone(),
+        act,
+    });
+    let enacted = enact(&scenario, &[], &acts, false);
+    assert_eq!(outcome(&enacted), (Outcome::Renamed, None));
+    let asked = |wanted| {
+        let all = enacted.asked[0].iter();
+        all.filter(|(asked, _)| *asked == wanted).count()
+    };
+    assert_eq!(asked("CreateMultipartUpload"), 2);
+    assert_eq!(asked("AbortMultipartUpload"), 1);
+}

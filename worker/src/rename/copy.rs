@@ -1,6 +1,6 @@
 //! The second step: make the copy, pinned to the source that was inspected.
 
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rebucket_protocol::{IfExists, ObjectUri, Reason, Waiver};
 
@@ -19,6 +19,20 @@ use crate::store::{CopyReceipt, CopyRequest, HeadScope, Replaces, StoreResult};
 pub(crate) struct Target<'a> {
     pub(crate) object: &'a ObjectUri,
     pub(crate) replaces: Replaces<'a>,
+}
+
+/// Sends a request, and sets the flag if it is not answered.
+pub(crate) async fn answered<T>(
+    unanswered: &AtomicBool,
+    request: impl Future<Output = StoreResult<T>>,
+) -> StoreResult<T> {
+    // Before it is sent, because an attempt that takes too long is dropped.
+    let before = unanswered.swap(true, Ordering::SeqCst);
+    let answer = request.await;
+    if !matches!(&answer, Err(error) if error.class() == ErrorClass::Transient) {
+        unanswered.store(before, Ordering::SeqCst);
+    }
+    answer
 }
 
 impl Attempt<'_> {
@@ -141,13 +155,7 @@ impl Attempt<'_> {
         &self,
         request: impl Future<Output = StoreResult<T>>,
     ) -> StoreResult<T> {
-        // Before it is sent, because an attempt that takes too long is dropped.
-        let before = self.unanswered.swap(true, Ordering::SeqCst);
-        let answer = request.await;
-        if !matches!(&answer, Err(error) if error.class() == ErrorClass::Transient) {
-            self.unanswered.store(before, Ordering::SeqCst);
-        }
-        answer
+        answered(&self.unanswered, request).await
     }
 
     /// Refuses to send a writing request once the lease is no longer held

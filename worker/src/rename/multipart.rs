@@ -7,7 +7,7 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use rebucket_protocol::{Reason, Waiver};
 use tokio_util::sync::CancellationToken;
 
-use super::copy::Target;
+use super::copy::{Target, answered};
 use super::plan::{CopyPlan, PartPlan};
 use super::{Attempt, Copy, Origin, RenameError, Source};
 use crate::error::{ErrorClass, ServiceError};
@@ -65,16 +65,17 @@ impl Attempt<'_> {
                     .await
             })
             .await?;
+        // Whether a request to complete it was sent and not answered.
         let completing = AtomicBool::new(false);
         let result = self
             .fill_and_complete(source, target, plan, &upload, &completing)
             .await;
         if let Err(error) = &result {
-            let unanswered = match error {
+            let retryable = match error {
                 CallError::Interrupted => true,
                 CallError::Failed(error) => error.class().is_retryable(),
             };
-            if completing.load(Ordering::SeqCst) && unanswered && self.may_be_there(target).await {
+            if completing.load(Ordering::SeqCst) && retryable && self.may_be_there(target).await {
                 // The request to complete it may still be at work, and some
                 // endpoints would then abort what it is putting together.
                 tracing::warn!(
@@ -137,8 +138,8 @@ impl Attempt<'_> {
                     .await?;
                 // After every wait: the worker may have been frozen in it.
                 self.held_lease(operation, target.object)?;
-                completing.store(true, Ordering::SeqCst);
-                let receipt = self.write(self.store.complete_upload(request)).await?;
+                let complete = self.write(self.store.complete_upload(request));
+                let receipt = answered(completing, complete).await?;
                 if again {
                     self.is_what_was_completed(target, &receipt).await?;
                 }

@@ -94,6 +94,17 @@ impl Context {
                 _ => format!("at {}", step.source()),
             };
             let why = end.reason.map_or("skipped", Reason::as_str);
+            // Where the row's own object is not at its source, an earlier
+            // delivery may have gone on.
+            let unless = match end.reason {
+                Some(
+                    Reason::SourceMissing
+                    | Reason::SourceChanged
+                    | Reason::SourceRewritten
+                    | Reason::TemporaryObjectGone,
+                ) => ", unless another delivery has gone on with it",
+                _ => "",
+            };
             let record = OutcomeRecord {
                 task: step.id().clone(),
                 submission: task.submission,
@@ -102,7 +113,7 @@ impl Context {
                 outcome: Outcome::Failed,
                 reason: Some(Reason::BlockedBy),
                 detail: Some(format!(
-                    "it waits for {}, which was not carried out ({why}); its object is still {place}",
+                    "it waits for {}, which was not carried out ({why}); its object is still {place}{unless}",
                     task.id()
                 )),
                 bytes: 0,
