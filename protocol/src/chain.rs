@@ -7,7 +7,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{IfExists, ObjectUri, Pins, SelfRename, TaskId};
+use crate::{IfExists, ObjectUri, Pins, SelfRename, TaskId, Timestamp};
 
 /// Which half of a rename in two legs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -30,6 +30,9 @@ pub struct Hop {
     /// another message carries takes it away. `None` when that comes before
     /// the second leg in the same chain.
     pub occupant: Option<Pins>,
+    /// When the object came to the temporary key, as S3 dates it, where that is
+    /// known: whoever completes the first leg says it to the second.
+    pub arrived: Option<Timestamp>,
 }
 
 /// One rename of a chain: a row of the manifest, or one leg of it.
@@ -163,6 +166,7 @@ impl Step {
                 leg: Leg::In,
                 via: hop.via.clone(),
                 occupant: None,
+                arrived: hop.arrived,
             }),
             ..self.clone()
         })

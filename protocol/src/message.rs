@@ -102,6 +102,8 @@ struct WireHop<'a> {
     via: WireObject<'a>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     occupant: Option<Cow<'a, Pins>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    arrived: Option<Timestamp>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -254,6 +256,7 @@ impl<'a> From<&'a Step> for WireStep<'a> {
                 leg: hop.leg,
                 via: (&hop.via).into(),
                 occupant: hop.occupant.as_ref().map(Cow::Borrowed),
+                arrived: hop.arrived,
             }),
         }
     }
@@ -271,6 +274,7 @@ impl WireStep<'_> {
             leg: hop.leg,
             via: hop.via.into_uri(),
             occupant: hop.occupant.map(Cow::into_owned),
+            arrived: hop.arrived,
         });
         let source = ObjectUri::new(self.src.bucket.into_owned(), self.src.key.into_owned());
         let id = self.id.into_owned();

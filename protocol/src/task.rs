@@ -157,6 +157,27 @@ impl RenameTask {
         hop.occupant.as_ref().or_else(|| Some(&here()?.pins))
     }
 
+    /// When the object came to the temporary key, of a second leg that was told.
+    #[must_use]
+    pub fn arrived(&self) -> Option<Timestamp> {
+        let hop = self.hop.as_ref().filter(|hop| hop.leg == Leg::In)?;
+        hop.arrived
+    }
+
+    /// The same first leg, which has brought its object to the temporary key at
+    /// this time: its second leg is told so.
+    #[must_use]
+    pub fn has_arrived(&self, at: Option<Timestamp>) -> Self {
+        let mut task = self.clone();
+        let own = task.id.clone();
+        let of_row = task.then.iter_mut().filter(|step| step.id == own);
+        let hops = of_row.filter_map(|step| step.hop.as_mut());
+        for hop in hops.chain(task.hop.as_mut()) {
+            hop.arrived = at;
+        }
+        task
+    }
+
     /// The renames that wait for this one, in their order.
     #[must_use]
     pub fn then(&self) -> &[Step] {

@@ -91,6 +91,7 @@ impl PlannedSegment {
                     leg,
                     via: temporary(&rename.source, &id, submission.id, scratch)?,
                     occupant: occupant.map(|step| step.rename.pins),
+                    arrived: None,
                 }),
                 None => None,
             };

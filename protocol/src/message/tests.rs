@@ -117,6 +117,7 @@ fn a_chain_survives_the_wire_and_is_carried_out_from_its_end() {
         leg,
         via: via.clone(),
         occupant: None,
+        arrived: None,
     };
     let first = pinned(task("a", "b")).in_two_legs(hop(Leg::Out)).unwrap();
     let back = step(task("a", "b").in_two_legs(hop(Leg::In)).unwrap());
@@ -151,6 +152,7 @@ fn a_first_leg_says_what_is_in_the_way_of_its_second_or_brings_it_along() {
             leg,
             via: via.clone(),
             occupant,
+            arrived: None,
         };
         let task = pinned(task("b", "c")).in_two_legs(hop).unwrap();
         task.followed_by(vec![pinned(self::task("a", "b")).step()])
@@ -160,6 +162,43 @@ fn a_first_leg_says_what_is_in_the_way_of_its_second_or_brings_it_along() {
     let read = decode(&encode(&sent).unwrap()).unwrap();
     assert_eq!((read.occupant(), &read), (Some(&pins), &sent));
     assert!(matches!(out(None), Err(ChainError::Unfinished(_))));
+}
+
+#[test]
+fn a_second_leg_is_told_when_its_object_arrived() {
+    let via: ObjectUri = "s3://bkt/.rebucket/hop/1".parse().unwrap();
+    let hop = |leg, occupant| Hop {
+        leg,
+        via: via.clone(),
+        occupant,
+        arrived: None,
+    };
+    let at = Timestamp::from_unix(1_790_000_000, 0);
+    let last = |mut task: RenameTask| {
+        while let Some(next) = task.next() {
+            task = decode(&encode(&next).unwrap()).unwrap();
+        }
+        task
+    };
+    // In the same chain, and in a message of its own.
+    let first = pinned(task("a", "b"))
+        .in_two_legs(hop(Leg::Out, None))
+        .unwrap();
+    let second = task("a", "b")
+        .in_two_legs(hop(Leg::In, None))
+        .unwrap()
+        .step();
+    let chain = first
+        .followed_by(vec![pinned(task("b", "a")).step(), second])
+        .unwrap();
+    assert_eq!(last(chain.has_arrived(at)).arrived(), at);
+    assert_eq!(last(chain).arrived(), None);
+    let occupant = Some(pinned(task("c", "d")).pins);
+    let alone = pinned(task("b", "c"))
+        .in_two_legs(hop(Leg::Out, occupant))
+        .unwrap();
+    let told = alone.has_arrived(at).second_leg().unwrap();
+    assert_eq!(decode(&encode(&told).unwrap()).unwrap().arrived(), at);
 }
 
 #[test]

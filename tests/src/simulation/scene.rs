@@ -138,6 +138,7 @@ fn hop(tasks: &[RenameTask], number: usize, leg: Leg, chain: &[Link]) -> Hop {
             .next()
             .filter(|_| elsewhere)
             .map(|task| task.pins.clone()),
+        arrived: None,
     }
 }
 

@@ -1,6 +1,8 @@
 //! Objects between the two legs of their renames, and outsiders who get at
 //! them.
 
+use std::time::Duration;
+
 use rebucket_protocol::message::decode;
 use rebucket_protocol::places::IN_TRANSIT;
 use rebucket_protocol::{Leg, Outcome, Reason};
@@ -8,6 +10,7 @@ use rebucket_simulator::s3::Content;
 use rebucket_tests::simulation::audit::Place;
 use rebucket_tests::simulation::chains::all;
 use rebucket_tests::simulation::deaths::{Enacted, enact};
+use rebucket_tests::simulation::fate::Fate;
 use rebucket_tests::simulation::outsider::{Act, Appointment};
 use rebucket_tests::simulation::scenarios::Scenario;
 use rebucket_tests::simulation::store::Blueprint;
@@ -79,8 +82,9 @@ fn failed(reason: Reason) -> (Outcome, Option<Reason>) {
     (Outcome::Failed, Some(reason))
 }
 
-/// A swap of which an outsider replaces the first object at its temporary key.
-fn replaced_by(content: &[u8]) -> Enacted {
+/// A swap of which an outsider replaces the first object at its temporary key,
+/// so long after it came there.
+fn replaced_by(made: impl FnOnce(&Scenario) -> Blueprint, later: Duration) -> Enacted {
     let mut all = all().into_iter();
     let scenario = all.find(|scenario| scenario.name == "swap").unwrap();
     let asked = count(&scenario).asked;
@@ -90,31 +94,41 @@ fn replaced_by(content: &[u8]) -> Enacted {
     let out = asked.iter().position(|(operation, target)| {
         *operation == "DeleteObject" && target.ends_with(&source.key)
     });
-    let act = Act::Put(Blueprint {
-        content: Content::literal(content.to_vec()),
-        ..Blueprint::default()
-    });
+    let act = Act::Put(made(&scenario));
     let request = u32::try_from(out.unwrap()).unwrap();
-    enact(&scenario, &[], &[at(request, &via, act)], false)
+    let fates = [(0, request, Fate::Late(later))];
+    enact(&scenario, &fates, &[at(request, &via, act)], false)
+}
+
+fn assert_left_there(enacted: &Enacted) {
+    let outcomes = &enacted.played.ended.outcomes;
+    let changed = Some(failed(Reason::SourceChanged));
+    assert_eq!(outcomes[0], changed, "{outcomes:?}");
+    assert_eq!(outcomes[1], Some((Outcome::Renamed, None)));
+    // What the outsider put there stays there.
+    let took = enacted
+        .asked
+        .iter()
+        .flatten()
+        .filter(|(operation, target)| *operation == "DeleteObject" && target.contains(IN_TRANSIT));
+    assert_eq!(took.count(), 0);
 }
 
 #[test]
 fn a_second_leg_takes_nothing_that_its_first_leg_did_not_put_there() {
     // As large as the row's own object, and not.
     for content in [&b"OBJECT 0"[..], b"of somebody else"] {
-        let enacted = replaced_by(content);
-        let outcomes = &enacted.played.ended.outcomes;
-        let changed = Some(failed(Reason::SourceChanged));
-        assert_eq!(outcomes[0], changed, "{outcomes:?}");
-        assert_eq!(outcomes[1], Some((Outcome::Renamed, None)));
-        // What the outsider put there stays there.
-        let took = enacted
-            .asked
-            .iter()
-            .flatten()
-            .filter(|(operation, target)| {
-                *operation == "DeleteObject" && target.contains(IN_TRANSIT)
-            });
-        assert_eq!(took.count(), 0);
+        let made = |_: &Scenario| Blueprint {
+            content: Content::literal(content.to_vec()),
+            ..Blueprint::default()
+        };
+        assert_left_there(&replaced_by(made, Duration::ZERO));
     }
+}
+
+/// The row's own object, put there again, has another date.
+#[test]
+fn a_second_leg_knows_its_object_by_the_date_as_well() {
+    let same = |scenario: &Scenario| scenario.scene.objects[0].made.clone();
+    assert_left_there(&replaced_by(same, Duration::from_secs(3)));
 }

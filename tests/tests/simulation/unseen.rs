@@ -52,7 +52,12 @@ fn a_sampled_row() -> u64 {
 fn hop(task: RenameTask, leg: Leg) -> RenameTask {
     let via = "s3://old-keys/.rebucket-in-transit/0/0".parse().unwrap();
     let occupant = (leg == Leg::Out).then(|| task.pins.clone());
-    let hop = Hop { leg, via, occupant };
+    let hop = Hop {
+        leg,
+        via,
+        occupant,
+        arrived: None,
+    };
     task.in_two_legs(hop).unwrap()
 }
 

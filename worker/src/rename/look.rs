@@ -50,9 +50,10 @@ impl Attempt<'_> {
     /// The key has the submission's id in it, so nobody else writes there but
     /// on purpose, and the first leg was the one to create the object there. A
     /// mark on the object itself would be a property that its source did not
-    /// have. What is left to be compared are size and ETag. The ETag is not
-    /// where the copy may be under another key than its source: then one of the
-    /// two is no digest.
+    /// have. So what marks it is its date, which the first leg has passed on,
+    /// where it was told; and its size and ETag. The ETag does not where the
+    /// copy may be under another key than its source: then one of the two is no
+    /// digest.
     pub(super) fn not_put_there(&self, head: &ObjectHead) -> Option<Absence> {
         let (via, pins) = (self.task.source(), &self.task.pins);
         let changed = |what: &str, is: &dyn std::fmt::Display, was: &dyn std::fmt::Display| {
@@ -68,6 +69,12 @@ impl Attempt<'_> {
         };
         if let Some(size) = pins.size.filter(|size| *size != head.size) {
             return changed("size", &head.size, &size);
+        }
+        // The answer of a copy and that of a HEAD may round one date differently.
+        if let (Some(arrived), Some(is)) = (self.task.arrived(), head.modified)
+            && is.seconds_since(arrived).unsigned_abs() > 1
+        {
+            return changed("date", &is, &arrived);
         }
         let digests = self.source_bucket.abilities.etag_is_md5
             && !self.task.options.waive.contains(&Waiver::Encryption);

@@ -27,7 +27,8 @@ impl Attempt<'_> {
         let destination = self.task.destination();
         let head = self.head_if_there(destination, HeadScope::default());
         let mut head = head.await?;
-        if head.is_none() && self.task.leg() == Some(Leg::Out) {
+        let left_it = head.is_none() && self.task.leg() == Some(Leg::Out);
+        if left_it {
             // The second leg may be done as well.
             let last = self.task.row_destination();
             let found = self.head_if_there(last, HeadScope::default()).await?;
@@ -56,8 +57,11 @@ impl Attempt<'_> {
         if ours {
             // What only its date speaks for may be somebody else's.
             let by_date = known == Comparison::NotComparable;
+            let mut landed = Landed::found(head);
+            // Not when it came to the temporary key.
+            landed.modified = landed.modified.filter(|_| !left_it);
             return Ok(Finished::AlreadyRenamed {
-                landed: Landed::found(head),
+                landed,
                 evidence: by_date.then_some(Evidence::Date),
             });
         }

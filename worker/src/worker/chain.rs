@@ -21,14 +21,17 @@ impl Context {
     pub(super) async fn send_next(
         &self,
         task: &RenameTask,
-        others: Others,
+        end: &End,
         delivery: &Delivery,
     ) -> Result<(), ServiceError> {
+        let arrived = end.landed.as_ref().and_then(|landed| landed.modified);
+        let told = (task.leg() == Some(Leg::Out)).then(|| task.has_arrived(arrived));
+        let task = told.as_ref().unwrap_or(task);
         let renamer = &self.worker.shared.renamer;
         if let Some(next) = task.next()
             && (next.leg() != Some(Leg::In) || self.is_out(&next, delivery).await?)
         {
-            if others == Others::Perhaps && is_followed_by_same_bytes(task) {
+            if end.others == Others::Perhaps && is_followed_by_same_bytes(task) {
                 let_pass(&next, delivery).await?;
             }
             self.send(&next).await?;

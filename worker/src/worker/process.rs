@@ -188,7 +188,7 @@ impl Context {
             if end.is_done()
                 && let Err(error) = expecting_owner(
                     task.options.owner,
-                    self.send_next(task, end.others, &self.delivery(message, &kept)),
+                    self.send_next(task, &end, &self.delivery(message, &kept)),
                 )
                 .await
             {
