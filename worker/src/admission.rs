@@ -80,7 +80,9 @@ fn reason(error: &MessageError) -> Reason {
         MessageError::TooLarge(_) => Reason::OversizedMessage,
         MessageError::Version(_) => Reason::UnknownVersion,
         MessageError::UnknownField(_) => Reason::UnknownField,
-        MessageError::Malformed(_) | MessageError::ForeignId { .. } => Reason::MalformedMessage,
+        MessageError::Malformed(_)
+        | MessageError::ForeignId { .. }
+        | MessageError::StrayDate(_) => Reason::MalformedMessage,
         MessageError::SelfRename(_) => Reason::SelfRename,
         MessageError::Chain(_) => Reason::BrokenChain,
     }
