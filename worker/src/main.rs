@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Parser as _;
+use rebucket_protocol::CreationDates;
 use rebucket_worker::admission::Admission;
 use rebucket_worker::clients::{Clients, is_aws_queue};
 use rebucket_worker::clock::refuse_apart;
@@ -19,6 +20,7 @@ use rebucket_worker::report::Recorder;
 use rebucket_worker::report::location::ReportStore;
 use rebucket_worker::setup::{self, Engine, StartError};
 use rebucket_worker::shutdown::Shutdown;
+use rebucket_worker::store_identity::creation_dates;
 use rebucket_worker::worker::{DrainCheck, Worker, WorkerSettings};
 
 /// SQS only approximates how full a queue is: this many readings must agree.
@@ -87,6 +89,21 @@ async fn run(args: WorkerArgs) -> Result<(), StartError> {
         other => other?,
     };
     refuse_apart(renamer.store_time(), "queue", queue.now())?;
+    let created = if args.any_store {
+        tracing::info!("--any-store: messages are taken for whichever store they were meant");
+        CreationDates::default()
+    } else {
+        let buckets = allow.iter().map(|prefix| prefix.bucket.clone()).collect();
+        let dates = creation_dates(&clients, &metrics, buckets, shutdown.drain()).await;
+        for (bucket, created) in dates.iter() {
+            tracing::info!(
+                %bucket, %created,
+                "messages that name another date of creation are refused; those that name none \
+                 are taken"
+            );
+        }
+        dates
+    };
 
     let (recorder, recording) = match args.report {
         None => (Recorder::log_only(), None),
@@ -109,7 +126,9 @@ async fn run(args: WorkerArgs) -> Result<(), StartError> {
         exit_when_empty: args.exit_when_empty.then_some(drained),
         resumed: false,
     };
-    let admission = Admission::new(allow).for_owner(args.engine.owner.bucket_owner);
+    let admission = Admission::new(allow)
+        .for_owner(args.engine.owner.bucket_owner)
+        .at_store(created);
     let worker = Worker::new(
         Arc::new(queue),
         renamer,
