@@ -34,6 +34,7 @@ use super::begun::{beginning, new_submission};
 use super::distinct::Files;
 use super::estimate::Estimate;
 use super::pinned::{PinnedPlan, Place, path_beside};
+use super::plan::pins::Reach;
 use super::progress::progress_bar;
 use super::source::{self, Source};
 use super::start::StoreTime;
@@ -110,7 +111,7 @@ async fn submit(args: &SubmitArgs, stop: CancellationToken) -> Result<Exit, Comm
         _ => plan,
     };
     let bucket = plan.resolution().totals.buckets.keys().next();
-    let time = StoreTime::of(&clients, &metrics, bucket);
+    let time = StoreTime::of(&clients, &metrics, bucket, args.owner.bucket_owner);
     let start = time.job_start(queue.now()).await;
     if !begun.goes_on() {
         begun.submitted = start.at;
@@ -191,8 +192,11 @@ async fn pinned(
     if let Some(store) = report {
         refuse_begun(store, beginning).await?;
     }
-    let path_style = args.s3.s3_path_style;
-    let pinned = PinnedPlan::take(&args.manifest, path_style, plan, warnings).await?;
+    let reach = Reach {
+        s3: args.s3,
+        owner: args.owner,
+    };
+    let pinned = PinnedPlan::take(&args.manifest, reach, plan, warnings).await?;
     pinned.keep(&place).await?;
     begun.pinned = Some(pinned.digest().to_owned());
     pinned.into_plan(&args.manifest).await
