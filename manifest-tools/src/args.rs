@@ -242,6 +242,10 @@ pub struct SubmitArgs {
     /// Whose buckets are meant.
     #[command(flatten)]
     pub owner: OwnerArgs,
+
+    /// How to log.
+    #[command(flatten)]
+    pub log: LogArgs,
 }
 
 /// `rebucket run`.

@@ -1,5 +1,6 @@
 //! `rebucket submit`: one message for each rename, in batches.
 
+mod addressed;
 mod batches;
 mod check;
 mod checkpoint;
@@ -18,14 +19,14 @@ use rebucket_manifest::Exit;
 use rebucket_manifest::args::SubmitArgs;
 use rebucket_manifest::args::estimate::AssumeArgs;
 use rebucket_planner::{PlanReader, Warnings};
-use rebucket_protocol::Timestamp;
+use rebucket_protocol::{CreationDates, Timestamp};
 use rebucket_worker::clients::Clients;
 use rebucket_worker::metrics::Metrics;
 use rebucket_worker::queue::Queue as _;
 use rebucket_worker::report::JobRecord;
 use rebucket_worker::report::location::ReportStore;
 use rebucket_worker::retry::Caller;
-use rebucket_worker::setup::{StartError, chosen_scratch};
+use rebucket_worker::setup::{StartError, chosen_scratch, start_logging};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -39,6 +40,7 @@ use super::progress::progress_bar;
 use super::source::{self, Source};
 use super::start::StoreTime;
 use super::{CommandError, complain, interrupted, print};
+use addressed::addressed;
 use batches::{Letterhead, read_batches};
 pub(crate) use checkpoint::CheckpointError;
 use checkpoint::{Begun, Checkpoint, Found, Identity, Wanted};
@@ -47,6 +49,10 @@ use consent::consent;
 use opening::{fitting, look_at, open_queue, record, refuse_begun};
 use pace::Pace;
 use sender::{Dispatcher, Sender};
+
+/// What is logged unless `RUST_LOG` says otherwise: what it is to know of a
+/// submission, and what went wrong.
+const LOGGED: &str = "warn,rebucket::commands::submit=info,rebucket_worker::store_identity=info";
 
 /// Batches that wait for a place among those in flight.
 const BATCHES_AHEAD: usize = 64;
@@ -66,6 +72,7 @@ pub(crate) async fn run(args: SubmitArgs) -> Result<Exit, CommandError> {
 
 async fn submit(args: &SubmitArgs, stop: CancellationToken) -> Result<Exit, CommandError> {
     refuse_one_file(args)?;
+    start_logging(&args.log, LOGGED);
     let Source { plan, unpinned } = tokio::select! {
         source = source::read(&args.manifest, args.s3.s3_path_style) => source?,
         () = stop.cancelled() => return Ok(Exit::Interrupted),
@@ -84,6 +91,8 @@ async fn submit(args: &SubmitArgs, stop: CancellationToken) -> Result<Exit, Comm
     let clients = Clients::from_env(args.s3.s3_path_style).await;
     let queue = open_queue(&clients, &args.queue_url, &metrics, &stop).await?;
     let attributes = look_at(&queue, &metrics, &stop).await?;
+    let asked = addressed(args, &clients, &metrics, &plan, &stop).await;
+    checkpoint.same_store(&mut begun, &asked)?;
     let (plan, estimate) = estimated(plan, &args.assume, attributes.fifo).await?;
     for warning in check::warnings(&attributes, Some(estimate.time())) {
         complain(&format!("warning: the queue {}: {warning}", args.queue_url));
@@ -124,6 +133,7 @@ async fn submit(args: &SubmitArgs, stop: CancellationToken) -> Result<Exit, Comm
         &attributes,
     );
     letterhead.options.owner = args.owner.bucket_owner;
+    letterhead.options.created = begun.created.clone();
     let plan = fitting(plan, &letterhead, &attributes).await?;
     // First the checkpoint, then the report: a job that is recorded must be
     // found again under its name.
@@ -244,6 +254,7 @@ fn take_up(
                 submission: Some(new_submission()?),
                 submitted: now,
                 pinned: None,
+                created: CreationDates::default(),
                 arrived: Confirmed::default(),
             }
         }

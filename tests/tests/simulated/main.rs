@@ -19,3 +19,4 @@ mod stage;
 mod submissions;
 mod unseen;
 mod versions;
+mod which_store;
