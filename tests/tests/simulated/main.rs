@@ -9,6 +9,7 @@
 
 mod accounting;
 mod endpoints;
+mod expiring;
 mod faults;
 mod fleet;
 mod foldings;
