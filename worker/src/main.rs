@@ -20,6 +20,7 @@ use rebucket_worker::report::Recorder;
 use rebucket_worker::report::location::ReportStore;
 use rebucket_worker::setup::{self, Engine, StartError};
 use rebucket_worker::shutdown::Shutdown;
+use rebucket_worker::store::s3::S3Store;
 use rebucket_worker::store_identity::creation_dates;
 use rebucket_worker::worker::{DrainCheck, Worker, WorkerSettings};
 
@@ -94,7 +95,8 @@ async fn run(args: WorkerArgs) -> Result<(), StartError> {
         CreationDates::default()
     } else {
         let buckets = allow.iter().map(|prefix| prefix.bucket.clone()).collect();
-        let dates = creation_dates(&clients, &metrics, buckets, shutdown.drain()).await;
+        let (store, drain) = (S3Store::new(&clients.s3, metrics.clone()), shutdown.drain());
+        let dates = creation_dates(&store, &clients.endpoint, &metrics, buckets, drain).await;
         for (bucket, created) in dates.iter() {
             tracing::info!(
                 %bucket, %created,

@@ -10,7 +10,7 @@ use rebucket_protocol::{BucketName, CreationDates};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-use crate::clients::Clients;
+use crate::clients::S3Endpoint;
 use crate::metrics::Metrics;
 use crate::retry::{CallError, Caller, Policy};
 use crate::store::s3::S3Store;
@@ -21,19 +21,20 @@ const ASKED_FOR: Duration = Duration::from_secs(5);
 /// When these buckets were created, as far as their store says. One that does
 /// not say is no failure, and the log has a line about it.
 ///
+/// The request is about no bucket: give a store that names no owner of one.
+///
 /// AWS is not asked: there the date may change with the bucket's policy (API
 /// reference of `ListBuckets`), and the account is what buckets are known by.
 pub async fn creation_dates(
-    clients: &Clients,
+    store: &S3Store,
+    endpoint: &S3Endpoint,
     metrics: &Metrics,
     buckets: BTreeSet<BucketName>,
     stop: &CancellationToken,
 ) -> CreationDates {
-    if clients.endpoint.is_aws() || buckets.is_empty() {
+    if endpoint.is_aws() || buckets.is_empty() {
         return CreationDates::default();
     }
-    // The request is about no bucket, and so names no owner of one.
-    let store = S3Store::new(&clients.s3, metrics.clone());
     let one = Arc::new(Semaphore::new(1));
     let caller = Caller::new(metrics.clone(), one, stop.clone());
     let ask = caller.call(Policy::OPTIONAL, || store.creation_dates(&buckets));

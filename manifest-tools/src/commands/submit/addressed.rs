@@ -7,6 +7,7 @@ use rebucket_planner::PlanReader;
 use rebucket_protocol::CreationDates;
 use rebucket_worker::clients::Clients;
 use rebucket_worker::metrics::Metrics;
+use rebucket_worker::store::s3::S3Store;
 use rebucket_worker::store_identity::creation_dates;
 use tokio_util::sync::CancellationToken;
 
@@ -19,12 +20,14 @@ pub(super) async fn addressed(
     plan: &PlanReader<File>,
     stop: &CancellationToken,
 ) -> CreationDates {
-    let buckets = &plan.resolution().totals.buckets;
-    if clients.endpoint.is_aws() && args.owner.bucket_owner.is_none() && !buckets.is_empty() {
+    let (endpoint, buckets) = (&clients.endpoint, &plan.resolution().totals.buckets);
+    if endpoint.is_aws() && args.owner.bucket_owner.is_none() && !buckets.is_empty() {
         tracing::info!(
             "the messages name no account: workers rename in buckets of these names, whosever they \
              are; --bucket-owner ACCOUNT names the account that is meant"
         );
     }
-    creation_dates(clients, metrics, buckets.keys().cloned().collect(), stop).await
+    let store = S3Store::new(&clients.s3, metrics.clone());
+    let buckets = buckets.keys().cloned().collect();
+    creation_dates(&store, endpoint, metrics, buckets, stop).await
 }
