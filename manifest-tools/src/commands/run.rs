@@ -95,8 +95,7 @@ pub(crate) async fn run(args: RunArgs) -> Result<Exit, CommandError> {
     refuse_apart(renamer.store_time(), "machine", Some(Timestamp::now()))
         .map_err(StartError::from)?;
     let bucket = places.first().map(|place| &place.bucket);
-    let owner = args.engine.owner.bucket_owner;
-    let time = StoreTime::of(&clients, &metrics, bucket, owner);
+    let time = StoreTime::of(&clients, &metrics, bucket, args.engine.owner.bucket_owner);
     let (record, plan, start) = if let Some(record) = record {
         (record, source.plan, time.job_start(None).await)
     } else {

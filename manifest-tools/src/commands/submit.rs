@@ -97,13 +97,8 @@ async fn submit(args: &SubmitArgs, stop: CancellationToken) -> Result<Exit, Comm
     for warning in check::warnings(&attributes, Some(estimate.time())) {
         complain(&format!("warning: the queue {}: {warning}", args.queue_url));
     }
-    // One that goes on was agreed to when it began.
-    if !begun.goes_on() {
-        complain(&estimate.line());
-        if !consent(&args.consent, estimate.dollars(), &stop).await? {
-            complain("rebucket: nothing was sent");
-            return Ok(Exit::Interrupted);
-        }
+    if !agreed(args, &begun, &estimate, &stop).await? {
+        return Ok(Exit::Interrupted);
     }
     let report = args
         .report
@@ -181,6 +176,25 @@ async fn submit(args: &SubmitArgs, stop: CancellationToken) -> Result<Exit, Comm
             }
         }
     }
+}
+
+/// Whether the operator wants what it comes to. One that goes on was agreed to
+/// when it began.
+async fn agreed(
+    args: &SubmitArgs,
+    begun: &Begun,
+    estimate: &Estimate,
+    stop: &CancellationToken,
+) -> Result<bool, CommandError> {
+    if begun.goes_on() {
+        return Ok(true);
+    }
+    complain(&estimate.line());
+    let agreed = consent(&args.consent, estimate.dollars(), stop).await?;
+    if !agreed {
+        complain("rebucket: nothing was sent");
+    }
+    Ok(agreed)
 }
 
 /// The plan with its chains pinned: as they were when the submission began,

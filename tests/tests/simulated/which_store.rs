@@ -1,6 +1,7 @@
 //! A message is for the buckets of one store, and for none of the same names in
 //! another one.
 
+use std::fmt::Write as _;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
@@ -33,7 +34,7 @@ impl Job {
         let mut manifest = "source,destination\n".to_owned();
         for key in KEYS {
             stage.put(&format!("a/{key}"), &small(NewObject::default()));
-            manifest += &format!("s3://{bucket}/a/{key},s3://{bucket}/b/{key}\n");
+            writeln!(manifest, "s3://{bucket}/a/{key},s3://{bucket}/b/{key}").unwrap();
         }
         std::fs::write(folder.path().join("m.csv"), manifest).unwrap();
         Self { stage, folder }
