@@ -188,6 +188,10 @@ pub struct PlanArgs {
     /// For a manifest on S3, and for the sources.
     #[command(flatten)]
     pub s3: S3Args,
+
+    /// Whose buckets the sources are in.
+    #[command(flatten)]
+    pub owner: OwnerArgs,
 }
 
 /// How the sources of a plan are looked at.
@@ -238,6 +242,10 @@ pub struct SubmitArgs {
     /// Whose buckets are meant.
     #[command(flatten)]
     pub owner: OwnerArgs,
+
+    /// How to log.
+    #[command(flatten)]
+    pub log: LogArgs,
 }
 
 /// `rebucket run`.

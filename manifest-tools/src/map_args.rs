@@ -13,7 +13,7 @@ use clap::{Args, ValueEnum, ValueHint};
 use rebucket_mapper::mapping::{Change, Mapping};
 use rebucket_mapper::{Filters, Glob, Rule, SyntaxError, Template, filter, syntax};
 use rebucket_protocol::{BucketName, S3Prefix, Timestamp};
-use rebucket_worker::config::S3Args;
+use rebucket_worker::config::{OwnerArgs, S3Args};
 
 use crate::args::Given;
 
@@ -144,6 +144,11 @@ pub struct MapArgs {
     /// To reach the bucket, or an inventory on S3.
     #[command(flatten)]
     pub s3: S3Args,
+
+    /// Whose bucket is listed. An inventory and its data files may belong to
+    /// another account: for them it says nothing.
+    #[command(flatten)]
+    pub owner: OwnerArgs,
 
     /// What is on the command line.
     #[arg(skip)]

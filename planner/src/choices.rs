@@ -3,7 +3,9 @@
 
 use std::collections::BTreeSet;
 
-use rebucket_protocol::{IfExists, JobId, JobOptions, StorageClass, VersionPolicy, Waiver};
+use rebucket_protocol::{
+    CreationDates, IfExists, JobId, JobOptions, StorageClass, VersionPolicy, Waiver,
+};
 
 /// What was chosen for a job. A choice that nobody made is `None` or empty, so
 /// that `submit` can tell "not given" from "given as the default".
@@ -48,6 +50,7 @@ impl JobChoices {
             waive: self.waive.clone(),
             versioned: self.versioned.unwrap_or_default(),
             owner: None,
+            created: CreationDates::default(),
         }
     }
 }

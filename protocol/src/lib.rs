@@ -8,6 +8,7 @@
 pub mod account;
 pub mod bucket;
 pub mod chain;
+pub mod created;
 pub mod etag;
 pub mod job;
 pub mod key;
@@ -24,6 +25,7 @@ pub mod version;
 pub use account::AccountId;
 pub use bucket::BucketName;
 pub use chain::{ChainError, Hop, Leg, Step};
+pub use created::{CreationDates, OtherBucket};
 pub use etag::ETag;
 pub use job::{JobId, TaskId};
 pub use key::{CopySource, ObjectKey};

@@ -4,7 +4,7 @@
 //! build does not know may be the one that makes the rename safe.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -47,6 +47,10 @@ pub enum MessageError {
     /// Source and destination are the same object.
     #[error(transparent)]
     SelfRename(#[from] SelfRename),
+    /// A date for a bucket of which the message says nothing else: it was meant
+    /// for another name, whose bucket would not be compared.
+    #[error("the message has a date of creation for the bucket {0}, and names no object in it")]
+    StrayDate(BucketName),
     /// The renames of a chain do not wait for one another.
     #[error("the message carries what is no chain: {0}")]
     Chain(#[from] ChainError),
@@ -76,6 +80,8 @@ struct WireMessage<'a> {
     versioned: VersionPolicy,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     owner: Option<AccountId>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    created: BTreeMap<Cow<'a, BucketName>, Timestamp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     hop: Option<WireHop<'a>>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -161,6 +167,7 @@ pub fn encode(task: &RenameTask) -> Result<String, MessageError> {
         waive: Cow::Borrowed(&task.options.waive),
         versioned: task.options.versioned,
         owner: task.options.owner,
+        created: created(task),
         then: task.then().iter().map(WireStep::from).collect(),
     };
     let body = serde_json::to_string(&wire).map_err(MessageError::Malformed)?;
@@ -169,6 +176,18 @@ pub fn encode(task: &RenameTask) -> Result<String, MessageError> {
         return Err(MessageError::TooLarge(body.len()));
     }
     Ok(body)
+}
+
+/// The dates of the buckets that a task names, and of no others of its job.
+fn created(task: &RenameTask) -> BTreeMap<Cow<'_, BucketName>, Timestamp> {
+    let known = &task.options.created;
+    if known.is_empty() {
+        return BTreeMap::new();
+    }
+    let buckets = task.objects().map(|object| &object.bucket);
+    buckets
+        .filter_map(|bucket| Some((Cow::Borrowed(bucket), known.get(bucket)?)))
+        .collect()
 }
 
 /// SQS rejects U+FFFE and U+FFFF (API reference of `SendMessage`), and
@@ -217,8 +236,21 @@ pub fn decode(body: &str) -> Result<RenameTask, MessageError> {
         waive: wire.waive.into_owned(),
         versioned: wire.versioned,
         owner: wire.owner,
+        created: wire
+            .created
+            .into_iter()
+            .map(|(bucket, date)| (bucket.into_owned(), date))
+            .collect::<BTreeMap<_, _>>()
+            .into(),
     };
-    Ok(task)
+    let has_object = |bucket: &BucketName| task.objects().any(|object| object.bucket == *bucket);
+    let stray = task
+        .options
+        .created
+        .iter()
+        .find(|(bucket, _)| !has_object(bucket));
+    let stray = stray.map(|(bucket, _)| bucket.clone());
+    stray.map_or(Ok(task), |bucket| Err(MessageError::StrayDate(bucket)))
 }
 
 impl<'a> From<&'a ObjectUri> for WireObject<'a> {

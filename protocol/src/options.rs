@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::AccountId;
+use crate::{AccountId, CreationDates};
 
 /// What to do when the destination holds an object that is not our copy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
@@ -253,6 +253,10 @@ pub struct JobOptions {
     /// The account that owns the buckets, where the submitter knows it. No
     /// request is made to those of another one.
     pub owner: Option<AccountId>,
+    /// When the buckets were created, as the submitter's store says. By that, a
+    /// worker tells that store from another one with buckets of the same names.
+    /// A message names those of its own buckets.
+    pub created: CreationDates,
 }
 
 impl JobOptions {

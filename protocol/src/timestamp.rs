@@ -88,6 +88,12 @@ impl Timestamp {
         Self(self.0.saturating_add(by).min(LATEST))
     }
 
+    /// True when this time and another are less than `span` apart.
+    #[must_use]
+    pub fn is_within(&self, span: Duration, other: Self) -> bool {
+        (self.0 - other.0).unsigned_abs() < span
+    }
+
     /// How many seconds this time is after another, by whole seconds of both;
     /// negative when it is before.
     #[must_use]

@@ -29,6 +29,12 @@ pub struct WorkerArgs {
           num_args = 1.., value_parser = allow_list)]
     pub allow: Vec<AllowList>,
 
+    /// Take messages for whichever store they were meant: for a store that was
+    /// moved, so that its buckets have other dates of creation. Otherwise a
+    /// message that names another date than the store does is parked
+    #[arg(long, env = "REBUCKET_ANY_STORE", value_parser = BoolishValueParser::new())]
+    pub any_store: bool,
+
     /// Where to record how each task ended: a directory or <s3://bucket/prefix>.
     /// Without it, outcomes are only logged
     #[arg(long, env = "REBUCKET_REPORT", value_name = "LOC")]

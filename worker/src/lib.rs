@@ -6,6 +6,7 @@
 //! - [`worker`]: from a received message to its acknowledgement.
 //! - [`queue`]: SQS, the queue in memory, leases, acknowledgements.
 //! - [`store`]: S3, the probe, what an endpoint can be relied on to do.
+//! - [`store_identity`]: which store an endpoint leads to.
 //! - [`retry`]: the one retry layer.
 //! - [`report`]: how each task ended.
 
@@ -24,4 +25,5 @@ pub mod retry;
 pub mod setup;
 pub mod shutdown;
 pub mod store;
+pub mod store_identity;
 pub mod worker;

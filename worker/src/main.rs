@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Parser as _;
+use rebucket_protocol::{CreationDates, S3Prefix};
 use rebucket_worker::admission::Admission;
 use rebucket_worker::clients::{Clients, is_aws_queue};
 use rebucket_worker::clock::refuse_apart;
@@ -19,7 +20,10 @@ use rebucket_worker::report::Recorder;
 use rebucket_worker::report::location::ReportStore;
 use rebucket_worker::setup::{self, Engine, StartError};
 use rebucket_worker::shutdown::Shutdown;
+use rebucket_worker::store::s3::S3Store;
+use rebucket_worker::store_identity::creation_dates;
 use rebucket_worker::worker::{DrainCheck, Worker, WorkerSettings};
+use tokio_util::sync::CancellationToken;
 
 /// SQS only approximates how full a queue is: this many readings must agree.
 const DRAINED: DrainCheck = DrainCheck {
@@ -87,6 +91,7 @@ async fn run(args: WorkerArgs) -> Result<(), StartError> {
         other => other?,
     };
     refuse_apart(renamer.store_time(), "queue", queue.now())?;
+    let created = created(&args, &clients, &allow, &metrics, shutdown.drain()).await;
 
     let (recorder, recording) = match args.report {
         None => (Recorder::log_only(), None),
@@ -109,7 +114,9 @@ async fn run(args: WorkerArgs) -> Result<(), StartError> {
         exit_when_empty: args.exit_when_empty.then_some(drained),
         resumed: false,
     };
-    let admission = Admission::new(allow).for_owner(args.engine.owner.bucket_owner);
+    let admission = Admission::new(allow)
+        .for_owner(args.engine.owner.bucket_owner)
+        .at_store(created);
     let worker = Worker::new(
         Arc::new(queue),
         renamer,
@@ -150,4 +157,29 @@ async fn run(args: WorkerArgs) -> Result<(), StartError> {
         "stopped"
     );
     Ok(unsafe_now?)
+}
+
+/// When the buckets of `--allow` were created, if messages are to be held
+/// against that, and the store says it.
+async fn created(
+    args: &WorkerArgs,
+    clients: &Clients,
+    allow: &[S3Prefix],
+    metrics: &Metrics,
+    stop: &CancellationToken,
+) -> CreationDates {
+    if args.any_store {
+        tracing::info!("--any-store: messages are taken for whichever store they were meant");
+        return CreationDates::default();
+    }
+    let store = S3Store::new(&clients.s3, metrics.clone());
+    let buckets = allow.iter().map(|prefix| prefix.bucket.clone()).collect();
+    let dates = creation_dates(&store, &clients.endpoint, metrics, buckets, stop).await;
+    for (bucket, created) in dates.iter() {
+        tracing::info!(
+            %bucket, %created,
+            "messages that name another date of creation are refused; those that name none are taken"
+        );
+    }
+    dates
 }

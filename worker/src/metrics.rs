@@ -43,6 +43,9 @@ pub struct Metrics {
     /// `rebucket_assumption_contradicted_total{property}`: objects that are not
     /// what `--assume` says.
     assumption_contradicted: IntCounterVec,
+    /// `rebucket_copies_expiring_total`: copies that a lifecycle rule removes
+    /// sooner than it would have removed their sources.
+    pub copies_expiring: IntCounter,
 }
 
 impl Metrics {
@@ -137,6 +140,10 @@ impl Metrics {
                 "rebucket_assumption_contradicted_total",
                 "Objects that are not what --assume says, by property.",
                 &["property"],
+            )?,
+            copies_expiring: counter(
+                "rebucket_copies_expiring_total",
+                "Copies that a lifecycle rule removes sooner than it would have removed their sources.",
             )?,
             registry,
         })

@@ -104,6 +104,14 @@ impl Policy {
         }
     }
 
+    /// What is good to know and can be done without: one more try.
+    pub const OPTIONAL: Self = Self {
+        attempts: 2,
+        elapsed: Duration::from_secs(5),
+        attempt: Duration::from_secs(5),
+        ..Self::READ
+    };
+
     fn intervals(&self, jitter: bool) -> ExponentialBackoff {
         let spread = ExponentialBackoff::default().randomization_factor;
         ExponentialBackoff {

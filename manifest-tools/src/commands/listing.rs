@@ -7,9 +7,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use rebucket_mapper::Listed;
 use rebucket_mapper::coverage::{Coverage, Disorder, Order, Plan, Request};
-use rebucket_protocol::S3Prefix;
+use rebucket_protocol::{AccountId, S3Prefix};
 use rebucket_worker::clients::Clients;
 use rebucket_worker::retry::CallError;
+use rebucket_worker::store::s3::expecting;
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
 
@@ -33,6 +34,8 @@ pub(crate) fn check(place: &S3Prefix) -> Result<(), MapError> {
 pub(crate) struct Wanted {
     /// The keys.
     pub(crate) place: S3Prefix,
+    /// The account whose bucket it is, if that is known.
+    pub(crate) owner: Option<AccountId>,
     /// List versions, to know the current one of each object.
     pub(crate) versions: bool,
     /// Requests at a time.
@@ -56,11 +59,13 @@ pub(crate) async fn list<T: Taker>(
 ) -> Result<T, CommandError> {
     let Wanted {
         place,
+        owner,
         versions,
         listers,
     } = wanted;
     let prefix = place.prefix.clone();
-    let pages = Pages::new(clients, place, versions, listers)?;
+    let s3 = expecting(&clients.s3, owner);
+    let pages = Pages::new(s3, place, versions, listers)?;
     let plan = |order, split| Plan {
         prefix: prefix.clone(),
         order,

@@ -217,6 +217,7 @@ async fn make(
             let clients = Clients::from_env(args.s3.s3_path_style).await;
             let wanted = Wanted {
                 place,
+                owner: args.owner.bucket_owner,
                 versions: args.versions == Versions::Latest,
                 listers: args.list_concurrency,
             };

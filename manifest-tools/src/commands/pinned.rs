@@ -20,7 +20,7 @@ use tokio::runtime::Handle;
 
 use super::CommandError;
 use super::beside::create_beside;
-use super::plan::pins::{APART, Pinner};
+use super::plan::pins::{APART, Pinner, Reach};
 
 /// A plan with pinned chains, in a temporary file.
 pub(crate) struct PinnedPlan {
@@ -33,13 +33,13 @@ impl PinnedPlan {
     /// manifest. What is wrong with them is added to what was found in it.
     pub(crate) async fn take(
         args: &ManifestArgs,
-        path_style: bool,
+        reach: Reach,
         mut plan: PlanReader<File>,
         mut warnings: Warnings,
     ) -> Result<Self, CommandError> {
         let file = args.temporary_file().map_err(CommandError::Spool)?;
         let versioned = plan.choices().versioned.unwrap_or_default();
-        let pinner = Pinner::new(path_style, versioned, Handle::current());
+        let pinner = Pinner::new(reach, versioned, Handle::current());
         let options = args.options();
         // What was chosen for the job is said anew when it goes on.
         let out = PlanWriter::new(file, JobChoices::default()).map_err(ManifestError::Write)?;

@@ -17,7 +17,7 @@ use rebucket_planner::{
 };
 use tokio::runtime::Handle;
 
-use pins::Pinner;
+use pins::{Pinner, Reach};
 
 use super::beside::create_beside;
 use super::distinct::Files;
@@ -47,7 +47,10 @@ pub(crate) async fn run(args: PlanArgs) -> Result<Exit, CommandError> {
         let fetched = fetch(&args.manifest, args.s3.s3_path_style).await?;
         let planning = Planning {
             args: args.manifest,
-            path_style: args.s3.s3_path_style,
+            reach: Reach {
+                s3: args.s3,
+                owner: args.owner,
+            },
             pin: args.pin,
             runtime: Handle::current(),
         };
@@ -94,7 +97,7 @@ impl Planned {
 /// How a plan is made.
 struct Planning {
     args: ManifestArgs,
-    path_style: bool,
+    reach: Reach,
     pin: PinChoice,
     runtime: Handle,
 }
@@ -170,7 +173,7 @@ impl Planning {
     ) -> Result<PinnedPlan<File>, CommandError> {
         let plan = PlanWriter::new(file, self.args.choices()).map_err(ManifestError::Write)?;
         let versioned = self.args.versioned.unwrap_or_default();
-        let pinner = Pinner::new(self.path_style, versioned, self.runtime.clone());
+        let pinner = Pinner::new(self.reach, versioned, self.runtime.clone());
         let insist = &mut |rows: &mut [_]| pinner.pin(rows);
         let pinned = match self.pin {
             PinChoice::None => pin_linked(&mut first, plan, options, warnings, insist),
@@ -186,8 +189,7 @@ impl Planning {
                 pinned
             }
             PinChoice::List => {
-                let mut sights =
-                    listed::sights(&mut first, options, self.path_style, &self.runtime)?;
+                let mut sights = listed::sights(&mut first, options, self.reach, &self.runtime)?;
                 let look = &mut |rows: &[SourceRow]| {
                     let mut sights = sights.look(rows)?;
                     // A listing does not say what a purge of theirs would show.

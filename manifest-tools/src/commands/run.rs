@@ -32,6 +32,7 @@ use super::begun::{beginning, begun, new_submission};
 use super::distinct::Files;
 use super::messages::walk;
 use super::pinned::{PinnedPlan, Place};
+use super::plan::pins::Reach;
 use super::progress::progress_bar;
 use super::report::summary;
 use super::source::{self, Source};
@@ -94,7 +95,7 @@ pub(crate) async fn run(args: RunArgs) -> Result<Exit, CommandError> {
     refuse_apart(renamer.store_time(), "machine", Some(Timestamp::now()))
         .map_err(StartError::from)?;
     let bucket = places.first().map(|place| &place.bucket);
-    let time = StoreTime::of(&clients, &metrics, bucket);
+    let time = StoreTime::of(&clients, &metrics, bucket, args.engine.owner.bucket_owner);
     let (record, plan) = if let Some(record) = record {
         // It may have been begun, and ended, within its first second.
         let now = renamer.store_time().unwrap_or(record.started);
@@ -311,8 +312,11 @@ async fn begin(
     let Source { mut plan, unpinned } = source;
     let mut record = beginning(job, Some(new_submission()?), &plan);
     if let Some(warnings) = unpinned {
-        let path_style = args.engine.s3.s3_path_style;
-        let pinned = PinnedPlan::take(&args.manifest, path_style, plan, warnings).await?;
+        let reach = Reach {
+            s3: args.engine.s3,
+            owner: args.engine.owner,
+        };
+        let pinned = PinnedPlan::take(&args.manifest, reach, plan, warnings).await?;
         pinned.keep(&Place::Report(store, job)).await?;
         // Where nothing can be locked, another run may have begun meanwhile:
         // then we may have pinned what it had renamed already. If it has not

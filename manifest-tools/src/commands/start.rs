@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use rebucket_protocol::{BucketName, Timestamp};
+use rebucket_protocol::{AccountId, BucketName, Timestamp};
 use rebucket_worker::clients::Clients;
 use rebucket_worker::clock::MOST_APART;
 use rebucket_worker::metrics::Metrics;
@@ -21,6 +21,7 @@ pub(super) struct StoreTime<'a> {
     clients: &'a Clients,
     metrics: &'a Metrics,
     bucket: Option<BucketName>,
+    owner: Option<AccountId>,
 }
 
 /// The beginning of a job.
@@ -35,16 +36,18 @@ pub(super) struct JobStart {
 
 impl<'a> StoreTime<'a> {
     /// The store that has this bucket of the job, if it has any: there is no
-    /// request without one.
+    /// request without one. It says whose the bucket is, where that is known.
     pub(super) fn of(
         clients: &'a Clients,
         metrics: &'a Metrics,
         bucket: Option<&BucketName>,
+        owner: Option<AccountId>,
     ) -> Self {
         Self {
             clients,
             metrics,
             bucket: bucket.cloned(),
+            owner,
         }
     }
 
@@ -53,7 +56,7 @@ impl<'a> StoreTime<'a> {
     /// and of these the earliest that the store's may be, since what is written
     /// at the source after that is taken for another object.
     pub(super) async fn job_start(&self, otherwise: Option<Timestamp>) -> JobStart {
-        let store = S3Store::new(&self.clients.s3, self.metrics.clone());
+        let store = S3Store::of_owner(&self.clients.s3, self.metrics.clone(), self.owner);
         let asked = async {
             match &self.bucket {
                 Some(bucket) => store.ask_time(bucket).await,

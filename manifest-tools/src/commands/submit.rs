@@ -1,5 +1,6 @@
 //! `rebucket submit`: one message for each rename, in batches.
 
+mod addressed;
 mod batches;
 mod check;
 mod checkpoint;
@@ -18,14 +19,14 @@ use rebucket_manifest::Exit;
 use rebucket_manifest::args::SubmitArgs;
 use rebucket_manifest::args::estimate::AssumeArgs;
 use rebucket_planner::{PlanReader, Warnings};
-use rebucket_protocol::Timestamp;
+use rebucket_protocol::{CreationDates, Timestamp};
 use rebucket_worker::clients::Clients;
 use rebucket_worker::metrics::Metrics;
 use rebucket_worker::queue::Queue as _;
 use rebucket_worker::report::JobRecord;
 use rebucket_worker::report::location::ReportStore;
 use rebucket_worker::retry::Caller;
-use rebucket_worker::setup::{StartError, chosen_scratch};
+use rebucket_worker::setup::{StartError, chosen_scratch, start_logging};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -34,10 +35,12 @@ use super::begun::{beginning, new_submission};
 use super::distinct::Files;
 use super::estimate::Estimate;
 use super::pinned::{PinnedPlan, Place, path_beside};
+use super::plan::pins::Reach;
 use super::progress::progress_bar;
 use super::source::{self, Source};
 use super::start::StoreTime;
 use super::{CommandError, complain, interrupted, print};
+use addressed::addressed;
 use batches::{Letterhead, read_batches};
 pub(crate) use checkpoint::CheckpointError;
 use checkpoint::{Begun, Checkpoint, Found, Identity, Wanted};
@@ -46,6 +49,10 @@ use consent::consent;
 use opening::{fitting, look_at, open_queue, record, refuse_begun};
 use pace::Pace;
 use sender::{Dispatcher, Sender};
+
+/// What is logged unless `RUST_LOG` says otherwise: what it is to know of a
+/// submission, and what went wrong.
+const LOGGED: &str = "warn,rebucket::commands::submit=info,rebucket_worker::store_identity=info";
 
 /// Batches that wait for a place among those in flight.
 const BATCHES_AHEAD: usize = 64;
@@ -65,6 +72,7 @@ pub(crate) async fn run(args: SubmitArgs) -> Result<Exit, CommandError> {
 
 async fn submit(args: &SubmitArgs, stop: CancellationToken) -> Result<Exit, CommandError> {
     refuse_one_file(args)?;
+    start_logging(&args.log, LOGGED);
     let Source { plan, unpinned } = tokio::select! {
         source = source::read(&args.manifest, args.s3.s3_path_style) => source?,
         () = stop.cancelled() => return Ok(Exit::Interrupted),
@@ -83,17 +91,14 @@ async fn submit(args: &SubmitArgs, stop: CancellationToken) -> Result<Exit, Comm
     let clients = Clients::from_env(args.s3.s3_path_style).await;
     let queue = open_queue(&clients, &args.queue_url, &metrics, &stop).await?;
     let attributes = look_at(&queue, &metrics, &stop).await?;
+    let asked = addressed(args, &clients, &metrics, &plan, &stop).await;
+    checkpoint.same_store(&mut begun, &asked)?;
     let (plan, estimate) = estimated(plan, &args.assume, attributes.fifo).await?;
     for warning in check::warnings(&attributes, Some(estimate.time())) {
         complain(&format!("warning: the queue {}: {warning}", args.queue_url));
     }
-    // One that goes on was agreed to when it began.
-    if !begun.goes_on() {
-        complain(&estimate.line());
-        if !consent(&args.consent, estimate.dollars(), &stop).await? {
-            complain("rebucket: nothing was sent");
-            return Ok(Exit::Interrupted);
-        }
+    if !agreed(args, &begun, &estimate, &stop).await? {
+        return Ok(Exit::Interrupted);
     }
     let report = args
         .report
@@ -110,7 +115,7 @@ async fn submit(args: &SubmitArgs, stop: CancellationToken) -> Result<Exit, Comm
         _ => plan,
     };
     let bucket = plan.resolution().totals.buckets.keys().next();
-    let time = StoreTime::of(&clients, &metrics, bucket);
+    let time = StoreTime::of(&clients, &metrics, bucket, args.owner.bucket_owner);
     let start = time.job_start(queue.now()).await;
     if !begun.goes_on() {
         begun.submitted = start.at;
@@ -123,6 +128,7 @@ async fn submit(args: &SubmitArgs, stop: CancellationToken) -> Result<Exit, Comm
         &attributes,
     );
     letterhead.options.owner = args.owner.bucket_owner;
+    letterhead.options.created = begun.created.clone();
     let plan = fitting(plan, &letterhead, &attributes).await?;
     // First the checkpoint, then the report: a job that is recorded must be
     // found again under its name.
@@ -172,6 +178,25 @@ async fn submit(args: &SubmitArgs, stop: CancellationToken) -> Result<Exit, Comm
     }
 }
 
+/// Whether the operator wants what it comes to. One that goes on was agreed to
+/// when it began.
+async fn agreed(
+    args: &SubmitArgs,
+    begun: &Begun,
+    estimate: &Estimate,
+    stop: &CancellationToken,
+) -> Result<bool, CommandError> {
+    if begun.goes_on() {
+        return Ok(true);
+    }
+    complain(&estimate.line());
+    let agreed = consent(&args.consent, estimate.dollars(), stop).await?;
+    if !agreed {
+        complain("rebucket: nothing was sent");
+    }
+    Ok(agreed)
+}
+
 /// The plan with its chains pinned: as they were when the submission began,
 /// or, when it begins now, as they are.
 async fn pinned(
@@ -191,8 +216,11 @@ async fn pinned(
     if let Some(store) = report {
         refuse_begun(store, beginning).await?;
     }
-    let path_style = args.s3.s3_path_style;
-    let pinned = PinnedPlan::take(&args.manifest, path_style, plan, warnings).await?;
+    let reach = Reach {
+        s3: args.s3,
+        owner: args.owner,
+    };
+    let pinned = PinnedPlan::take(&args.manifest, reach, plan, warnings).await?;
     pinned.keep(&place).await?;
     begun.pinned = Some(pinned.digest().to_owned());
     pinned.into_plan(&args.manifest).await
@@ -240,6 +268,7 @@ fn take_up(
                 submission: Some(new_submission()?),
                 submitted: now,
                 pinned: None,
+                created: CreationDates::default(),
                 arrived: Confirmed::default(),
             }
         }

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::CreationDates;
 
 fn task(source: &str, destination: &str) -> RenameTask {
     let job = JobId::new("archive-2026").unwrap();
@@ -42,6 +43,7 @@ fn choices_travel_only_when_they_are_not_the_defaults() {
         "submitted",
         "submission",
         "owner",
+        "created",
     ] {
         assert!(!plain.contains(field), "{field} in {plain}");
     }
@@ -50,10 +52,73 @@ fn choices_travel_only_when_they_are_not_the_defaults() {
     chosen.options.waive.insert(Waiver::Acl);
     chosen.options.versioned = VersionPolicy::Purge;
     chosen.options.owner = Some("123456789012".parse().unwrap());
+    chosen.options.created = dates(&["bkt"]);
     chosen.options.storage_class = Some(StorageClass::new("GLACIER_IR").unwrap());
     chosen.submitted = Timestamp::from_unix(1_700_000_000, 0);
     chosen.submission = Some(SubmissionId::from_bits(7));
     assert_eq!(decode(&encode(&chosen).unwrap()).unwrap(), chosen);
+}
+
+/// Dates of creation for buckets of these names.
+fn dates(buckets: &[&str]) -> CreationDates {
+    let date = Timestamp::from_unix_millis(1_700_000_000_123).unwrap();
+    let bucket = |name: &&str| BucketName::new(*name).unwrap();
+    let dates = buckets.iter().map(|name| (bucket(name), date));
+    dates.collect::<BTreeMap<_, _>>().into()
+}
+
+#[test]
+fn a_message_says_when_its_own_buckets_were_created_to_the_millisecond() {
+    let mut sent = task("a", "b");
+    sent.options.created = dates(&["bkt", "of-another-row"]);
+    let body = encode(&sent).unwrap();
+    let field = r#""created":{"bkt":"2023-11-14T22:13:20.123Z"}"#;
+    assert!(body.contains(field), "{body}");
+    assert_eq!(decode(&body).unwrap().options.created, dates(&["bkt"]));
+    for bad in [
+        r#"{"bkt":"yesterday"}"#,
+        r#"{"bkt":1700000000}"#,
+        r#"{"BKT/":"2023-11-14T22:13:20Z"}"#,
+        "null",
+        "[]",
+    ] {
+        let body = body.replacen(field, &format!(r#""created":{bad}"#), 1);
+        assert!(
+            matches!(decode(&body), Err(MessageError::Malformed(_))),
+            "{body}"
+        );
+    }
+}
+
+#[test]
+fn a_date_for_a_bucket_that_the_message_does_not_name_is_refused() {
+    let mut sent = task("a", "b");
+    sent.options.created = dates(&["bkt"]);
+    let stray = encode(&sent)
+        .unwrap()
+        .replace(r#"{"bkt":"2"#, r#"{"bkx":"2"#);
+    assert!(
+        matches!(decode(&stray), Err(MessageError::StrayDate(_))),
+        "{stray}"
+    );
+}
+
+#[test]
+fn what_waits_in_a_chain_keeps_the_dates_of_its_buckets() {
+    let uri = |text: &str| text.parse::<ObjectUri>().unwrap();
+    let job = JobId::new("archive-2026").unwrap();
+    let renamed = |row, from, to| {
+        let id = TaskId::for_row(&job, row);
+        pinned(RenameTask::new(job.clone(), id, uri(from), uri(to)).unwrap())
+    };
+    let first = renamed(1, "s3://bkt-one/b", "s3://bkt-two/c");
+    let then = renamed(2, "s3://bkt-three/a", "s3://bkt-one/b").step();
+    let mut sent = first.followed_by(vec![then]).unwrap();
+    sent.options.created = dates(&["bkt-one", "bkt-two", "bkt-three"]);
+    let read = decode(&encode(&sent).unwrap()).unwrap();
+    assert_eq!(read.options.created, sent.options.created);
+    let next = decode(&encode(&read.next().unwrap()).unwrap()).unwrap();
+    assert_eq!(next.options.created, dates(&["bkt-one", "bkt-three"]));
 }
 
 /// The body of a plain task with one piece of it replaced.

@@ -259,5 +259,6 @@ pub(super) fn head(head: &s3::ObjectHead, part_asked: bool, counts_tags: bool) -
         parts: head
             .parts_count
             .map(|parts| u32::try_from(parts).unwrap_or(u32::MAX)),
+        expiration: None,
     }
 }

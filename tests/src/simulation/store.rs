@@ -202,6 +202,7 @@ fn receipt(written: &s3::WriteResponse) -> CopyReceipt {
         modified: Some(timestamp_seconds(written.modified)),
         checksums: convert::checksums(written.object.checksum().as_ref()),
         encryption: convert::encryption(&written.object.encryption),
+        expiration: None,
     }
 }
 

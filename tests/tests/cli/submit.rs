@@ -134,8 +134,11 @@ async fn every_row_becomes_the_task_that_it_says() {
     assert!(began <= submitted && submitted <= Timestamp::now());
     let submission = tasks[0].submission;
     assert!(submission.is_some());
+    let created = bench.created().await;
     for task in &mut expected {
         (task.submitted, task.submission) = (Some(submitted), submission);
+        let bucket = task.source().bucket.clone();
+        task.options.created = [(&bucket, created)].into_iter().collect();
     }
     assert_eq!(tasks, expected);
 }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::PathBuf;
 
-use rebucket_protocol::{JobId, TaskId};
+use rebucket_protocol::{JobId, TaskId, Timestamp};
 use rebucket_tests::{Bucket, Properties, Servers};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -149,6 +149,16 @@ impl Bench {
         let mut versions = self.bucket.versions().await;
         versions.retain(|version| !version.starts_with(".rebucket/"));
         versions
+    }
+
+    /// When the bucket was created, as its store lists it.
+    pub(crate) async fn created(&self) -> Timestamp {
+        let listed = self.bucket.client.list_buckets().send().await.unwrap();
+        let mut buckets = listed.buckets().iter();
+        let is_ours = |name: &str| name == self.bucket.name;
+        let ours = buckets.find(|listed| listed.name().is_some_and(is_ours));
+        let date = ours.unwrap().creation_date().unwrap();
+        Timestamp::from_unix(date.secs(), date.subsec_nanos()).unwrap()
     }
 
     /// The bytes at a key, which must be there.

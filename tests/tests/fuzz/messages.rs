@@ -1,8 +1,11 @@
 //! The queue message: anyone who can send to the queue writes it.
 
+use std::collections::BTreeMap;
+
 use proptest::prelude::*;
 use rebucket_protocol::{
-    MAX_MESSAGE_BYTES, MessageError, RenameTask, StorageClass, VersionId, decode, encode,
+    BucketName, CreationDates, MAX_MESSAGE_BYTES, MessageError, RenameTask, StorageClass,
+    Timestamp, VersionId, decode, encode,
 };
 use serde_json::{Map, Value};
 
@@ -48,6 +51,7 @@ const FIELDS: &[&str] = &[
     "submitted",
     "submission",
     "owner",
+    "created",
     "storage_class",
     "waive",
     "versioned",
@@ -109,6 +113,16 @@ fn check_meaning(body: &str, task: &RenameTask) -> Result<(), TestCaseError> {
     prop_assert_eq!(json["submission"].as_str(), submission.as_deref());
     let owner = task.options.owner.as_ref().map(ToString::to_string);
     prop_assert_eq!(json["owner"].as_str(), owner.as_deref());
+    let named = json["created"].as_object().into_iter().flatten();
+    let created = named.map(|(bucket, date)| {
+        let date = date.as_str().unwrap().to_owned();
+        (
+            BucketName::new(bucket).unwrap(),
+            Timestamp::try_from(date).unwrap(),
+        )
+    });
+    let created: BTreeMap<_, _> = created.collect();
+    prop_assert_eq!(&CreationDates::from(created), &task.options.created);
     prop_assert!(task.source() != task.destination());
     Ok(())
 }

@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 use rebucket_protocol::{
-    BucketName, ETag, Evidence, IfExists, JobId, JobOptions, ObjectKey, ObjectUri, Outcome,
-    OutcomeRecord, Pins, Reason, RenameTask, StorageClass, SubmissionId, TaskId, Timestamp,
-    VersionId, VersionPolicy, Waiver,
+    BucketName, CreationDates, ETag, Evidence, IfExists, JobId, JobOptions, ObjectKey, ObjectUri,
+    Outcome, OutcomeRecord, Pins, Reason, RenameTask, StorageClass, SubmissionId, TaskId,
+    Timestamp, VersionId, VersionPolicy, Waiver,
 };
 
 /// A piece of text that means something to a URL, an XML answer, a CSV field,
@@ -155,6 +155,7 @@ fn options() -> impl Strategy<Value = JobOptions> {
             waive: waive.into_iter().collect::<BTreeSet<_>>(),
             versioned,
             owner,
+            created: CreationDates::default(),
         },
     )
 }
@@ -168,7 +169,7 @@ pub(crate) fn task() -> impl Strategy<Value = RenameTask> {
         pins(),
         prop::option::of(timestamp()),
         submission(),
-        options(),
+        (options(), prop::option::of(timestamp())),
     );
     (ids, uri(), uri(), rest)
         .prop_filter("not to itself", |(_, source, destination, _)| {
@@ -179,7 +180,7 @@ pub(crate) fn task() -> impl Strategy<Value = RenameTask> {
                 (id, job),
                 source,
                 destination,
-                (if_exists, pins, submitted, submission, options),
+                (if_exists, pins, submitted, submission, (options, created)),
             )| {
                 let mut task = RenameTask::new(job, id, source, destination).unwrap();
                 task.if_exists = if_exists;
@@ -187,6 +188,9 @@ pub(crate) fn task() -> impl Strategy<Value = RenameTask> {
                 task.submitted = submitted;
                 task.submission = submission;
                 task.options = options;
+                // A message has the dates of its own buckets alone.
+                let bucket = &task.source().bucket;
+                task.options.created = created.map(|date| (bucket, date)).into_iter().collect();
                 task
             },
         )

@@ -10,6 +10,7 @@
 mod accounting;
 mod clocks;
 mod endpoints;
+mod expiring;
 mod faults;
 mod fleet;
 mod foldings;
@@ -21,3 +22,4 @@ mod submissions;
 mod team;
 mod unseen;
 mod versions;
+mod which_store;

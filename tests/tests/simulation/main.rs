@@ -9,6 +9,7 @@
 mod acknowledging;
 mod alone;
 mod answers;
+mod bucket_dates;
 mod chains;
 mod comparing;
 mod counting;

@@ -132,6 +132,7 @@ pub(crate) struct Attempt<'a> {
     pub(crate) task: &'a RenameTask,
     pub(crate) delivery: &'a Delivery,
     pub(crate) caller: Caller,
+    pub(crate) metrics: &'a Metrics,
     pub(crate) began: Instant,
     /// True once a write of this attempt was not answered.
     pub(crate) unanswered: AtomicBool,
@@ -198,6 +199,7 @@ impl Renamer {
             task,
             delivery,
             caller,
+            metrics: &self.metrics,
             began: Instant::now(),
             unanswered: AtomicBool::new(false),
             source_bucket: self.bucket(task.source())?,

@@ -5,6 +5,7 @@ use rebucket_protocol::{ETag, Timestamp, VersionId};
 use super::distinct::Distinct;
 use super::plan::CopyPlan;
 use crate::store::CopyReceipt;
+use crate::store::expiration::Expiration;
 use crate::store::object::{Attributes, Checksums, Encryption, ObjectHead, PinnedSource};
 
 /// The source as it was inspected: pinned, with everything that is to be
@@ -94,6 +95,8 @@ pub struct Copy {
     pub checksums: Checksums,
     /// Its encryption, if the response says: its bucket may have chosen it.
     pub encryption: Encryption,
+    /// When a lifecycle rule expires it, if an answer says.
+    pub expiration: Option<Expiration>,
     /// Who made it.
     pub origin: Origin,
     /// What shows that it is another object than the source.
@@ -113,6 +116,7 @@ impl Copy {
                 Encryption::Unstated => asked.clone(),
                 stated => stated,
             },
+            expiration: receipt.expiration,
             origin: Origin::ThisAttempt,
             distinct,
         }

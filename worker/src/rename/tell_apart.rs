@@ -175,6 +175,7 @@ impl Copy {
             modified: head.modified,
             checksums: head.checksums.clone(),
             encryption: head.encryption.clone(),
+            expiration: head.expiration.clone(),
             origin: Origin::Recognised,
             distinct,
         }

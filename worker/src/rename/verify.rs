@@ -49,8 +49,28 @@ impl Attempt<'_> {
             };
             self.check_properties(&source, &copy, &head).await?;
             copy.modified = head.modified;
+            copy.expiration = head.expiration.or(copy.expiration);
         }
-        self.conclude(source.original(), copy, comparison)
+        let verified = self.conclude(source.original(), copy, comparison)?;
+        self.tell_of_expiration(&source.head, verified.copy());
+        Ok(verified)
+    }
+
+    /// Says so where a lifecycle rule of the destination will take away what
+    /// none of the source's would have, or not as soon.
+    fn tell_of_expiration(&self, source: &ObjectHead, copy: &Copy) {
+        let expires = copy.expiration.as_ref();
+        let sooner = expires.filter(|at| at.comes_before(source.expiration.as_ref()));
+        if let Some(expiration) = sooner {
+            self.metrics.copies_expiring.inc();
+            tracing::warn!(
+                destination = %self.task.destination(),
+                date = %expiration.date,
+                rule = expiration.rule,
+                "a lifecycle rule will remove the renamed object, and would not have removed the \
+                 source by then"
+            );
+        }
     }
 
     /// The same by the response alone, of an object that nobody looked at: all

@@ -9,6 +9,7 @@
 
 pub mod classify;
 pub mod endpoint;
+pub mod expiration;
 pub mod object;
 pub mod probe;
 pub mod s3;
@@ -17,6 +18,7 @@ use async_trait::async_trait;
 use rebucket_protocol::{ETag, ObjectUri, S3Prefix, Timestamp, VersionId};
 
 use crate::error::ServiceError;
+use expiration::Expiration;
 use object::{Acl, Attributes, Checksums, Encryption, ObjectHead, ObjectLock, PinnedSource, Tags};
 
 /// Result of one request to the store.
@@ -94,6 +96,8 @@ pub struct CopyReceipt {
     pub checksums: Checksums,
     /// The destination's encryption, as far as the answer says.
     pub encryption: Encryption,
+    /// When a lifecycle rule expires the destination, if the answer says.
+    pub expiration: Option<Expiration>,
 }
 
 /// A range of the source that becomes one part.

@@ -8,6 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rebucket_protocol::{ETag, ObjectUri, StorageClass, Timestamp, VersionId};
 
+use super::expiration::Expiration;
+
 /// The source of a copy with its pins. Every copy request is made from one, so
 /// none can be sent without `copy-source-if-match`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,6 +57,8 @@ pub struct ObjectHead {
     pub tag_count: Option<u32>,
     /// The number of parts, known only when a part was asked for.
     pub parts: Option<u32>,
+    /// When a lifecycle rule expires it, if one does.
+    pub expiration: Option<Expiration>,
 }
 
 /// Headers that describe the content; `COPY` keeps them, a multipart upload

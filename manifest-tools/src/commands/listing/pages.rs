@@ -9,7 +9,6 @@ use rebucket_mapper::coverage::Order;
 use rebucket_mapper::decode::url_decoded;
 use rebucket_mapper::{Entry, Listed};
 use rebucket_protocol::{ETag, ObjectKey, S3Prefix, StorageClass, Timestamp, VersionId};
-use rebucket_worker::clients::Clients;
 use rebucket_worker::error::{ErrorClass, ServiceError};
 use rebucket_worker::metrics::Metrics;
 use rebucket_worker::retry::{CallError, Caller, Policy};
@@ -55,7 +54,7 @@ const VERSIONS: &str = "ListObjectVersions";
 
 impl Pages {
     pub(super) fn new(
-        clients: &Clients,
+        s3: aws_sdk_s3::Client,
         place: S3Prefix,
         versions: bool,
         in_flight: u16,
@@ -63,7 +62,7 @@ impl Pages {
         let metrics = Metrics::new().map_err(StartError::from)?;
         let in_flight = Arc::new(Semaphore::new(usize::from(in_flight)));
         Ok(Self {
-            s3: clients.s3.clone(),
+            s3,
             caller: Caller::new(metrics, in_flight, CancellationToken::new()),
             place: Arc::new(place),
             versions,

@@ -10,6 +10,7 @@ use tokio::runtime::Handle;
 
 use super::super::CommandError;
 use super::super::listing::{self, Taker, Wanted};
+use super::pins::Reach;
 
 /// Requests at a time, and the memory that the pages of each take.
 const LISTERS: u64 = 32;
@@ -20,7 +21,7 @@ const LISTER_BYTES: u64 = 8 * 1024 * 1024;
 pub(super) fn sights<R: Read + Seek>(
     plan: &mut PlanReader<R>,
     options: &ManifestOptions,
-    path_style: bool,
+    reach: Reach,
     runtime: &Handle,
 ) -> Result<Sights, CommandError> {
     let mut index = SourceIndex::new(plan, options)?;
@@ -32,11 +33,12 @@ pub(super) fn sights<R: Read + Seek>(
         if places.is_empty() {
             return Ok(());
         }
-        let clients = Clients::from_env(path_style).await;
+        let clients = Clients::from_env(reach.s3.s3_path_style).await;
         for place in places {
             let bucket = place.bucket.clone();
             let wanted = Wanted {
                 place,
+                owner: reach.owner.bucket_owner,
                 versions: false,
                 listers: u16::try_from(listers).unwrap_or(1),
             };

@@ -14,13 +14,14 @@ use rebucket_planner::pinning::{Found, Insisted, Sight, SourceRow};
 use rebucket_planner::{PinError, PlannedRename};
 use rebucket_protocol::{ObjectUri, VersionPolicy};
 use rebucket_worker::clients::Clients;
+use rebucket_worker::config::{OwnerArgs, S3Args};
 use rebucket_worker::error::{ErrorClass, ServiceError};
 use rebucket_worker::metrics::Metrics;
 use rebucket_worker::retry::{CallError, Caller, Policy};
 use rebucket_worker::setup::StartError;
 use rebucket_worker::store::classify::classify;
 use rebucket_worker::store::object::ObjectHead;
-use rebucket_worker::store::s3::{S3Store, checked};
+use rebucket_worker::store::s3::{S3Store, checked, expecting};
 use rebucket_worker::store::{HeadScope, ObjectStore as _};
 use tokio::runtime::Handle;
 use tokio::sync::{OnceCell, Semaphore};
@@ -35,9 +36,19 @@ const HEADS: usize = 64;
 /// have the date of what was at its key before.
 pub(crate) const APART: Duration = Duration::from_secs(2);
 
+/// How the buckets of a job are reached. What else is on S3, a manifest or a
+/// report, may belong to another account.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Reach {
+    /// How S3 is addressed.
+    pub(crate) s3: S3Args,
+    /// Whose buckets they are.
+    pub(crate) owner: OwnerArgs,
+}
+
 /// Looks at sources. Connects when there is one to look at.
 pub(crate) struct Pinner {
-    path_style: bool,
+    reach: Reach,
     purge: bool,
     runtime: Handle,
     store: OnceCell<Store>,
@@ -52,9 +63,9 @@ struct Store {
 impl Pinner {
     /// To be used where blocking is allowed. `versioned` is how the sources
     /// will be deleted.
-    pub(crate) fn new(path_style: bool, versioned: VersionPolicy, runtime: Handle) -> Self {
+    pub(crate) fn new(reach: Reach, versioned: VersionPolicy, runtime: Handle) -> Self {
         Self {
-            path_style,
+            reach,
             purge: versioned == VersionPolicy::Purge,
             runtime,
             store: OnceCell::new(),
@@ -98,11 +109,12 @@ impl Pinner {
     async fn connected(&self) -> Result<&Store, CommandError> {
         let connect = || async {
             let metrics = Metrics::new().map_err(StartError::from)?;
-            let clients = Clients::from_env(self.path_style).await;
+            let clients = Clients::from_env(self.reach.s3.s3_path_style).await;
+            let owner = self.reach.owner.bucket_owner;
             let in_flight = Arc::new(Semaphore::new(HEADS));
             Ok(Store {
-                client: checked(&clients.s3),
-                objects: S3Store::new(&clients.s3, metrics.clone()),
+                client: expecting(&checked(&clients.s3), owner),
+                objects: S3Store::of_owner(&clients.s3, metrics.clone(), owner),
                 caller: Caller::new(metrics, in_flight, CancellationToken::new()),
             })
         };

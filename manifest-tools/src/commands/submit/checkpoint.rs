@@ -16,7 +16,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use rebucket_planner::Submission;
-use rebucket_protocol::{JobId, SubmissionId, Timestamp};
+use rebucket_protocol::{CreationDates, JobId, SubmissionId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::confirmed::Confirmed;
@@ -49,6 +49,9 @@ struct Header {
     done: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pinned: Option<String>,
+    /// When the buckets were created, as the messages say.
+    #[serde(default, skip_serializing_if = "CreationDates::is_empty")]
+    created: CreationDates,
     confirmed: u64,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     beyond: Vec<(u64, u64)>,
@@ -91,6 +94,8 @@ pub(super) struct Begun {
     /// The digest of the plan that is kept beside the checkpoint, if the
     /// manifest has chains.
     pub(super) pinned: Option<String>,
+    /// When its buckets were created, as its messages say.
+    pub(super) created: CreationDates,
     /// What has arrived.
     pub(super) arrived: Confirmed,
 }
@@ -253,8 +258,33 @@ impl Checkpoint {
                 submission: header.submission,
                 submitted: header.submitted,
                 pinned: header.pinned.clone(),
+                created: header.created.clone(),
                 arrived: self.confirmed.clone(),
             })),
+        }
+    }
+
+    /// Compares the dates of the buckets with those that the messages of the
+    /// submission name. Further ones are named from now on; those that the
+    /// store no longer tells stay.
+    ///
+    /// # Errors
+    /// [`CheckpointError::OtherStore`] when it was begun for another store.
+    pub(super) fn same_store(
+        &self,
+        begun: &mut Begun,
+        asked: &CreationDates,
+    ) -> Result<(), CheckpointError> {
+        match begun.created.difference(asked) {
+            None => {
+                begun.created = begun.created.or(asked);
+                Ok(())
+            }
+            Some(other) => Err(CheckpointError::OtherStore {
+                path: self.place().to_owned(),
+                job: begun.job.clone(),
+                other: Box::new(other),
+            }),
         }
     }
 
@@ -273,6 +303,7 @@ impl Checkpoint {
             identity: wanted.identity.clone(),
             done: false,
             pinned: begun.pinned.clone(),
+            created: begun.created.clone(),
             confirmed: 0,
             beyond: Vec::new(),
         });

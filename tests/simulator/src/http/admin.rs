@@ -18,7 +18,9 @@ use super::body::{Reply, whole};
 use super::faults;
 use super::latency::Delay;
 use super::server::Shared;
-use crate::s3::{AliasKind, Folding, Layout, NewObject, S3, SparseObject, StorageClass};
+use crate::s3::{
+    AliasKind, ExpiryRule, Folding, Layout, NewObject, S3, SparseObject, StorageClass,
+};
 use crate::sqs::{Disorder, MessageView, Sqs, SqsError, State};
 
 /// Most bytes of a request.
@@ -112,6 +114,23 @@ struct Fold {
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
+struct Expire {
+    bucket: String,
+    /// None: nothing of it expires.
+    rules: Vec<Expiry>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Expiry {
+    id: String,
+    #[serde(default)]
+    prefix: String,
+    days: u64,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Misbehave {
     queue: String,
     #[serde(default)]
@@ -159,6 +178,7 @@ impl Admin {
             ("POST", ["sparse"]) => self.sparse(body),
             ("POST", ["aliases"]) => self.alias(body),
             ("POST", ["folding"]) => self.folding(body),
+            ("POST", ["expiry"]) => self.expire(body),
             ("POST", ["disorder"]) => self.disorder(body),
             ("GET", ["messages", queue]) => self.messages(queue),
             _ => Err(not_found("no such path or method: see the README")),
@@ -245,6 +265,19 @@ impl Admin {
         };
         let mut s3 = self.s3.lock().unwrap_or_else(PoisonError::into_inner);
         s3.fold_keys(&wanted.bucket, folding)
+            .map_err(|error| wrong(&error.to_string()))?;
+        Ok(json!({}))
+    }
+
+    fn expire(&self, body: &[u8]) -> Answer {
+        let wanted: Expire = parse(body)?;
+        let rules = wanted.rules.into_iter().map(|rule| ExpiryRule {
+            id: rule.id,
+            prefix: rule.prefix,
+            days: rule.days,
+        });
+        let mut s3 = self.s3.lock().unwrap_or_else(PoisonError::into_inner);
+        s3.expire(&wanted.bucket, rules.collect())
             .map_err(|error| wrong(&error.to_string()))?;
         Ok(json!({}))
     }

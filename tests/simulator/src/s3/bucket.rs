@@ -7,8 +7,8 @@ use std::time::Duration;
 use super::names::Keys;
 use super::rename::Renamed;
 use super::{
-    Acl, Encryption, ErrorCode, Folding, HoldPeriod, NewObject, Object, RetentionMode, S3, S3Error,
-    S3Result, Upload, Version, VersionId,
+    Acl, Encryption, ErrorCode, ExpiryRule, Folding, HoldPeriod, NewObject, Object, RetentionMode,
+    S3, S3Error, S3Result, Upload, Version, VersionId,
 };
 use crate::clock::Millis;
 
@@ -120,6 +120,8 @@ pub struct Bucket {
     pub(super) uploads: BTreeMap<String, Upload>,
     /// The answers already given to client tokens of `RenameObject`.
     pub(super) renamed: BTreeMap<String, Renamed>,
+    /// By which objects expire.
+    pub(super) expiry: Vec<ExpiryRule>,
     private: Arc<Acl>,
     /// Whether somebody has set the encryption, be it to what it was.
     pub(super) encryption_set: bool,
@@ -168,6 +170,7 @@ impl Bucket {
             created,
             uploads: BTreeMap::new(),
             renamed: BTreeMap::new(),
+            expiry: Vec::new(),
             private: Arc::new(Acl::default()),
             encryption_set: false,
         }

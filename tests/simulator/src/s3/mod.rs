@@ -49,6 +49,7 @@ mod copy;
 mod delete;
 mod digest;
 mod error;
+mod expiry;
 mod get;
 pub mod limits;
 mod list;
@@ -85,6 +86,7 @@ pub use delete::{
 };
 pub use digest::REAL_DIGEST_LIMIT;
 pub use error::{ErrorCode, S3Error, S3Result};
+pub use expiry::{Expiration, ExpiryRule};
 pub use get::{ByteRange, GetObjectRequest, GetObjectResponse, ObjectHead, RestoreStatus};
 pub use list::{
     ListObjectsRequest, ListObjectsResponse, ListUploadsRequest, ListUploadsResponse,

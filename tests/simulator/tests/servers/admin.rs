@@ -55,6 +55,19 @@ async fn everything_is_done_over_http() {
     admin(&simulator, "DELETE", "/requests", "").await;
     assert_eq!(simulator.requests().counts().total, 0);
 
+    let expiry = r#"{"bucket":"b","rules":[{"id":"sweep","prefix":"k","days":7}]}"#;
+    assert_eq!(
+        admin(&simulator, "POST", "/expiry", expiry).await.status,
+        200
+    );
+    let head = s3(&simulator, "HEAD", "/b/k", &[], "").await.unwrap();
+    let told = head.headers["x-amz-expiration"].to_str().unwrap();
+    assert!(told.starts_with("expiry-date=\""), "{told}");
+    assert!(
+        told.ends_with(" 00:00:00 GMT\", rule-id=\"sweep\""),
+        "{told}"
+    );
+
     let before = clock.now().0;
     admin(&simulator, "POST", "/clock/advance", r#"{"ms":1500}"#).await;
     assert_eq!(clock.now().0, before + 1_500);

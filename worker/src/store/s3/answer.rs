@@ -19,17 +19,18 @@ use super::signs::Signs;
 use crate::error::{ErrorClass, Fault};
 use crate::store::classify::cause;
 
-/// Requests whose answer lists what an object or a bucket has: what is missing
-/// there would be missing at the destination, or from what is known of the
-/// bucket. None of them answers nothing when there is nothing (S3 sends an
+/// Requests whose answer lists what an object or a bucket has, or which buckets
+/// there are: what is missing there would be missing at the destination, or from
+/// what is known of the bucket. None of them answers nothing when there is nothing (S3 sends an
 /// empty set, or a 404).
-const LISTS: [&str; 9] = [
+const LISTS: [&str; 10] = [
     "GetBucketVersioning",
     "GetObjectAcl",
     "GetObjectLegalHold",
     "GetObjectLockConfiguration",
     "GetObjectRetention",
     "GetObjectTagging",
+    "ListBuckets",
     "ListObjectAnnotations",
     "ListObjectVersions",
     "ListObjectsV2",

@@ -1,9 +1,11 @@
-//! What a bucket settles for all of its objects.
+//! What a bucket settles for all of its objects, and which buckets there are.
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_s3::types::{BucketVersioningStatus, ObjectLockEnabled, ObjectOwnership};
-use rebucket_protocol::{BucketName, S3Prefix, Timestamp};
+use rebucket_protocol::{BucketName, CreationDates, S3Prefix, Timestamp};
 
-use super::S3Store;
+use super::{S3Store, convert};
 use crate::error::ErrorClass;
 use crate::store::classify::{Service, UNREADABLE};
 use crate::store::{BucketFacts, StoreResult, Versioning};
@@ -30,6 +32,36 @@ impl S3Store {
         let request = self.client.head_bucket().bucket(bucket.as_str());
         drop(self.send("HeadBucket", bucket, request.send()).await);
         self.clock.now()
+    }
+
+    /// When these buckets were created, of those that the store lists: it
+    /// shows each caller the buckets that are his.
+    ///
+    /// # Errors
+    /// [`crate::error::ServiceError`].
+    pub async fn creation_dates(&self, of: &BTreeSet<BucketName>) -> StoreResult<CreationDates> {
+        let mut dates = BTreeMap::new();
+        let mut token: Option<String> = None;
+        loop {
+            let request = self.client.list_buckets();
+            let request = request.set_continuation_token(token.clone());
+            let answer = self
+                .send("ListBuckets", "the store", request.send())
+                .await?;
+            for listed in answer.buckets() {
+                let name = listed.name().and_then(|name| BucketName::new(name).ok());
+                let name = name.filter(|name| of.contains(name));
+                let date = listed.creation_date().and_then(convert::timestamp);
+                dates.extend(name.zip(date));
+            }
+            let next = answer.continuation_token().filter(|next| !next.is_empty());
+            // A store that does not know pages sends the same one for ever.
+            let again = next.is_none() || next == token.as_deref();
+            if again || dates.len() == of.len() {
+                return Ok(dates.into());
+            }
+            token = next.map(str::to_owned);
+        }
     }
 
     /// Whether a name is an access point's alias, a second name of its bucket.

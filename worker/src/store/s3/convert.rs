@@ -13,6 +13,7 @@ use super::super::object::{
 use super::required_etag;
 use crate::error::{ErrorClass, ServiceError};
 use crate::store::StoreResult;
+use crate::store::expiration::Expiration;
 use rebucket_protocol::ObjectUri;
 
 /// Reads every checksum of an answer: all of the SDK's outputs that have them
@@ -235,6 +236,7 @@ pub(super) fn object_head(object: &ObjectUri, out: &HeadObjectOutput) -> StoreRe
         checksums,
         tag_count: out.tag_count().and_then(|n| u32::try_from(n).ok()),
         parts: out.parts_count().and_then(|n| u32::try_from(n).ok()),
+        expiration: out.expiration().and_then(Expiration::parse),
     })
 }
 

@@ -53,6 +53,14 @@ pub fn checked(client: &Client) -> Client {
     Client::from_conf(config.build())
 }
 
+/// The same client for buckets of this account, where it is known: every
+/// request says so.
+#[must_use]
+pub fn expecting(client: &Client, owner: Option<AccountId>) -> Client {
+    let config = client.config().to_builder();
+    Client::from_conf(config.interceptor(ExpectedOwner(owner)).build())
+}
+
 impl S3Store {
     /// Wraps a client whose own retries are off ([`crate::clients`]), and has
     /// every answer checked.
@@ -65,8 +73,7 @@ impl S3Store {
     #[must_use]
     pub fn of_owner(client: &Client, metrics: Metrics, owner: Option<AccountId>) -> Self {
         let clock = ServiceClock::default();
-        let config = checked(client).config().to_builder();
-        let config = config.interceptor(ExpectedOwner(owner));
+        let config = expecting(&checked(client), owner).config().to_builder();
         let config = config.interceptor(clock.clone()).build();
         Self {
             client: Client::from_conf(config),

@@ -13,6 +13,7 @@ use super::convert::{
 };
 use super::{S3Store, required_etag};
 use crate::error::{ErrorClass, ServiceError};
+use crate::store::expiration::Expiration;
 use crate::store::object::{
     Attributes, Encryption, HoldPeriod, ObjectLock, Permission, PinnedSource, Tags,
 };
@@ -173,6 +174,7 @@ impl S3Store {
                 answer.ssekms_key_id(),
                 answer.bucket_key_enabled(),
             ),
+            expiration: answer.expiration().and_then(Expiration::parse),
         })
     }
 
@@ -292,6 +294,7 @@ impl S3Store {
                 answer.ssekms_key_id(),
                 answer.bucket_key_enabled(),
             ),
+            expiration: answer.expiration().and_then(Expiration::parse),
         })
     }
 
@@ -349,6 +352,7 @@ impl S3Store {
             modified: None,
             checksums: crate::store::object::Checksums::default(),
             encryption: Encryption::Unstated,
+            expiration: None,
         })
     }
 }

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use rebucket_protocol::JobId;
+use rebucket_protocol::{JobId, OtherBucket};
 
 /// Why a checkpoint cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -55,6 +55,21 @@ pub(crate) enum CheckpointError {
         rows: u64,
         /// What differs.
         what: &'static str,
+    },
+    /// The submission was begun for another store.
+    #[error(
+        "the checkpoint {} is of the job {job}, which was begun for the bucket {} that was created at \
+         {}; the bucket of this name that is reached now was created at {}, so it is another one; \
+         give the endpoint that the job was begun with, or give the job up and begin anew with --again",
+        .path.display(), .other.bucket, .other.meant, .other.found
+    )]
+    OtherStore {
+        /// The file.
+        path: PathBuf,
+        /// The job.
+        job: JobId,
+        /// The bucket.
+        other: Box<OtherBucket>,
     },
     /// The same renames, submitted otherwise.
     #[error(

@@ -1,7 +1,8 @@
+use std::collections::BTreeMap;
 use std::io::Write as _;
 
 use rebucket_planner::JobChoices;
-use rebucket_protocol::{IfExists, VersionPolicy};
+use rebucket_protocol::{BucketName, IfExists, VersionPolicy};
 use tempfile::TempDir;
 
 use super::*;
@@ -69,6 +70,14 @@ fn job() -> JobId {
     JobId::new("moves").unwrap()
 }
 
+fn dates(seconds: &[(&str, i64)]) -> CreationDates {
+    let dates = seconds.iter().map(|(bucket, seconds)| {
+        let at = Timestamp::from_unix(1_780_000_000 + seconds, 0).unwrap();
+        (BucketName::new(*bucket).unwrap(), at)
+    });
+    dates.collect::<BTreeMap<_, _>>().into()
+}
+
 fn begun(arrived: Confirmed) -> Begun {
     Begun {
         job: job(),
@@ -76,6 +85,7 @@ fn begun(arrived: Confirmed) -> Begun {
         submission: Some(SubmissionId::from_bits(7)),
         submitted: Timestamp::from_unix(1_790_000_000, 0).unwrap(),
         pinned: Some("digest".to_owned()),
+        created: dates(&[("bkt", 0)]),
         arrived,
     }
 }
@@ -85,6 +95,29 @@ fn what_was_confirmed_is_found_again_without_a_word_at_the_end() {
     let bench = Bench::new();
     drop(bench.begun(&[(10, 10), (0, 10), (40, 7)]));
     assert_eq!(bench.sent(), Confirmed::new(20, &[(40, 7)]));
+}
+
+#[test]
+fn a_submission_goes_on_only_at_the_store_that_it_was_begun_for() {
+    let bench = Bench::new();
+    drop(bench.begun(&[(0, 10)]));
+    let (mut checkpoint, Found::Begun(mut found)) = bench.open().unwrap() else {
+        panic!("it was begun");
+    };
+    let error = checkpoint.same_store(&mut found, &dates(&[("bkt", 60)]));
+    let error = error.unwrap_err().to_string();
+    for words in ["job moves", "bucket bkt ", "--again"] {
+        assert!(error.contains(words), "{error}");
+    }
+    // What is not told any more is kept, what was not told before is added.
+    let asked = dates(&[("other", 60)]);
+    checkpoint.same_store(&mut found, &asked).unwrap();
+    checkpoint.begin(&bench.wanted, &found).unwrap();
+    drop(checkpoint);
+    match bench.open().unwrap().1 {
+        Found::Begun(found) => assert_eq!(found.created, dates(&[("bkt", 0), ("other", 60)])),
+        other => panic!("{other:?}"),
+    }
 }
 
 /// What was sent without an id is not told from what is sent with one.

@@ -137,8 +137,25 @@ impl S3Route for Front {
     }
 }
 
+/// The account that all buckets belong to.
+pub const ACCOUNT: &str = "000000000000";
+
+/// Refuses a request that expects another owner of a bucket than there is.
+fn check_expected_owner(call: &Call) -> S3Result<()> {
+    let headers = [
+        "x-amz-expected-bucket-owner",
+        "x-amz-source-expected-bucket-owner",
+    ];
+    let mut expected = headers.into_iter().filter_map(|name| call.header(name));
+    if expected.any(|account| account != ACCOUNT) {
+        return Err(S3Error::new(ErrorCode::AccessDenied, "Access Denied"));
+    }
+    Ok(())
+}
+
 /// Does what a request asks for.
 fn answer(s3: &mut S3, call: &Call) -> S3Result<Reply> {
+    check_expected_owner(call)?;
     let has = |name: &str| call.query(name).is_some();
     match (call.bucket.is_empty(), call.key.is_empty()) {
         (true, _) => match call.method {

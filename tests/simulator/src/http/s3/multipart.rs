@@ -239,7 +239,8 @@ pub(super) fn complete(s3: &mut S3, call: &Call) -> S3Result<Reply> {
             checksum_elements(xml, written.object.checksum().as_ref(), true);
         }
     })
-    .version(written.version_id);
+    .version(written.version_id)
+    .expiration(s3.expiration(&call.bucket, &call.key, written.modified));
     // A customer's key is not named again.
     Ok(match encryption {
         Encryption::Customer(_) => reply,

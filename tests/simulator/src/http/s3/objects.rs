@@ -57,7 +57,11 @@ fn get_request(call: &Call) -> S3Result<GetObjectRequest> {
 pub(super) fn head(s3: &mut S3, call: &Call) -> S3Result<Reply> {
     let head = s3.head_object(&get_request(call)?, call.now);
     let head = head.map_err(|error| with_range(error, call))?;
-    Ok(overridden(Reply::ok().head(&head), call))
+    let expires = s3.expiration(&call.bucket, &call.key, head.modified);
+    Ok(overridden(
+        Reply::ok().head(&head).expiration(expires),
+        call,
+    ))
 }
 
 pub(super) fn get(s3: &mut S3, call: &Call) -> S3Result<Reply> {
@@ -156,6 +160,7 @@ pub(super) fn copy(s3: &mut S3, call: &Call) -> S3Result<Reply> {
     })
     .version(written.version_id)
     .encryption(&written.object.encryption)
+    .expiration(s3.expiration(&call.bucket, &call.key, written.modified))
     .maybe("x-amz-copy-source-version-id", copied.source_version))
 }
 

@@ -8,8 +8,8 @@ use super::body::ContentBody;
 use super::request::{Call, checksum_header};
 use super::{dates, xml::Xml};
 use crate::s3::{
-    ArchiveTier, Checksum, Content, Encryption, ErrorCode, EventHold, HoldPeriod, ObjectHead,
-    RestoreStatus, S3Error, VersionId, WriteResponse,
+    ArchiveTier, Checksum, Content, Encryption, ErrorCode, EventHold, Expiration, HoldPeriod,
+    ObjectHead, RestoreStatus, S3Error, VersionId, WriteResponse,
 };
 
 #[derive(Debug)]
@@ -139,6 +139,15 @@ impl Reply {
                 .header("x-amz-checksum-type", c.kind.as_str()),
             None => self,
         }
+    }
+
+    /// When a lifecycle rule expires the object.
+    pub(super) fn expiration(self, expiration: Option<Expiration>) -> Self {
+        let told = expiration.map(|told| {
+            let date = dates::http(told.date);
+            format!("expiry-date=\"{date}\", rule-id=\"{}\"", told.rule)
+        });
+        self.maybe("x-amz-expiration", told)
     }
 
     /// What `PutObject` tells of what it made.
