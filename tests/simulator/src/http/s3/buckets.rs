@@ -16,19 +16,41 @@ use crate::s3::{
 
 const DAY: u64 = 86_400;
 
-pub(super) fn list(s3: &S3, call: &Call) -> Reply {
-    let buckets = s3.list_buckets(call.now);
-    Reply::xml("ListAllMyBucketsResult", |xml| {
+/// A page of the buckets. The token is the last name of the page before.
+pub(super) fn list(s3: &S3, call: &Call) -> S3Result<Reply> {
+    let prefix = call.query("prefix").unwrap_or_default();
+    let max = call.number("max-buckets")?.unwrap_or(10_000);
+    let token = call
+        .query("continuation-token")
+        .filter(|token| !token.is_empty());
+    let after = token
+        .map(|token| {
+            let bytes = hex::decode(token).ok();
+            bytes
+                .and_then(|bytes| String::from_utf8(bytes).ok())
+                .ok_or_else(|| S3Error::argument("The continuation token provided is incorrect"))
+        })
+        .transpose()?;
+    let mut rest = s3
+        .list_buckets(call.now)
+        .into_iter()
+        .filter(|bucket| bucket.name.starts_with(prefix))
+        .filter(|bucket| after.as_ref().is_none_or(|after| bucket.name > *after));
+    let page: Vec<_> = rest.by_ref().take(max).collect();
+    let next = rest.next().and(page.last()).map(|last| &last.name);
+    Ok(Reply::xml("ListAllMyBucketsResult", |xml| {
         xml.element("Owner", |xml| xml.text("ID", OWNER));
         xml.element("Buckets", |xml| {
-            for bucket in &buckets {
+            for bucket in &page {
                 xml.element("Bucket", |xml| {
                     xml.text("Name", &bucket.name);
                     xml.text("CreationDate", dates::iso(bucket.created));
                 });
             }
         });
-    })
+        xml.maybe("ContinuationToken", next.map(hex::encode));
+        xml.maybe("Prefix", call.query("prefix"));
+    }))
 }
 
 pub(super) fn head(s3: &mut S3, call: &Call) -> S3Result<Reply> {
@@ -40,7 +62,7 @@ pub(super) fn head(s3: &mut S3, call: &Call) -> S3Result<Reply> {
 }
 
 pub(super) fn delete(s3: &mut S3, call: &Call) -> S3Result<Reply> {
-    if ["policy", "lifecycle", "cors", "tagging", "website"]
+    if ["policy", "lifecycle", "cors", "website"]
         .iter()
         .any(|name| call.query(name).is_some())
     {
@@ -52,7 +74,7 @@ pub(super) fn delete(s3: &mut S3, call: &Call) -> S3Result<Reply> {
 
 /// The setting that a GET asks for; `None` where it asks for a listing.
 pub(super) fn get_setting(s3: &mut S3, call: &Call) -> Option<S3Result<Reply>> {
-    const NOT_SIMULATED: [&str; 14] = [
+    const NOT_SIMULATED: [&str; 13] = [
         "accelerate",
         "acl",
         "analytics",
@@ -65,7 +87,6 @@ pub(super) fn get_setting(s3: &mut S3, call: &Call) -> Option<S3Result<Reply>> {
         "notification",
         "policy",
         "replication",
-        "tagging",
         "website",
     ];
     let has = |name: &str| call.query(name).is_some();
@@ -205,6 +226,7 @@ struct EncryptionDefault {
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct LockConfiguration {
+    object_lock_enabled: Option<String>,
     rule: Option<LockRule>,
 }
 
@@ -267,6 +289,10 @@ pub(super) fn put(s3: &mut S3, call: &Call) -> S3Result<Reply> {
         s3.put_bucket_encryption(bucket, encryption, call.now)?;
     } else if has("object-lock") {
         let configuration: LockConfiguration = body(call)?;
+        // The element has one value. Object Lock is never switched off.
+        if configuration.object_lock_enabled.as_deref() != Some("Enabled") {
+            return Err(malformed());
+        }
         let default = configuration.rule.map(|rule| rule.default_retention);
         let hold = default.as_ref().and_then(|d| d.default_event_hold.as_ref());
         let hold = hold.map(WireHoldPeriod::period).transpose()?;
@@ -315,8 +341,20 @@ fn create(s3: &mut S3, call: &Call) -> S3Result<Reply> {
     if let Some(ownership) = call.choice("x-amz-object-ownership", Ownership::parse)? {
         settings.ownership = ownership;
     }
-    s3.create_bucket(&call.bucket, settings, call.now)?;
+    if !is_there_already(s3, call, &settings) {
+        s3.create_bucket(&call.bucket, settings, call.now)?;
+    }
     Ok(Reply::ok()
         .status(StatusCode::OK)
         .header("location", format!("/{}", call.bucket)))
+}
+
+/// In the first region of all, and there alone, a bucket that the caller has
+/// already is made again with success, and stays as it is.
+fn is_there_already(s3: &S3, call: &Call, asked: &BucketSettings) -> bool {
+    let first = |settings: &BucketSettings| settings.region == "us-east-1" && !settings.directory;
+    first(asked)
+        && s3
+            .bucket(&call.bucket)
+            .is_some_and(|bucket| first(&bucket.settings))
 }
