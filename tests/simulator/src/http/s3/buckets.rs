@@ -5,6 +5,7 @@ use std::time::Duration;
 use hyper::StatusCode;
 use serde::Deserialize;
 
+use super::listings::last_of_page;
 use super::properties::{WireHoldPeriod, body, hold_period};
 use super::reply::Reply;
 use super::request::Call;
@@ -23,14 +24,7 @@ pub(super) fn list(s3: &S3, call: &Call) -> S3Result<Reply> {
     let token = call
         .query("continuation-token")
         .filter(|token| !token.is_empty());
-    let after = token
-        .map(|token| {
-            let bytes = hex::decode(token).ok();
-            bytes
-                .and_then(|bytes| String::from_utf8(bytes).ok())
-                .ok_or_else(|| S3Error::argument("The continuation token provided is incorrect"))
-        })
-        .transpose()?;
+    let after = token.map(last_of_page).transpose()?;
     let mut rest = s3
         .list_buckets(call.now)
         .into_iter()
@@ -240,8 +234,8 @@ struct LockRule {
 #[serde(rename_all = "PascalCase")]
 struct LockDefault {
     mode: Option<String>,
-    days: Option<u64>,
-    years: Option<u64>,
+    days: Option<i64>,
+    years: Option<i64>,
     default_event_hold: Option<WireHoldPeriod>,
 }
 
@@ -309,16 +303,23 @@ pub(super) fn put(s3: &mut S3, call: &Call) -> S3Result<Reply> {
 impl LockDefault {
     /// `None` where only an event hold is set.
     fn retention(&self) -> S3Result<Option<DefaultRetention>> {
-        let days = match (&self.mode, self.days, self.years) {
+        let (unit, count, days) = match (&self.mode, self.days, self.years) {
             (None, None, None) if self.default_event_hold.is_some() => return Ok(None),
-            (Some(_), Some(days), None) => days,
-            (Some(_), None, Some(years)) => years * 365,
+            (Some(_), Some(count), None) => ("Days", count, 1),
+            (Some(_), None, Some(count)) => ("Years", count, 365),
             _ => return Err(malformed()),
         };
+        let count = u64::try_from(count).ok().filter(|count| *count > 0);
+        let seconds = count
+            .and_then(|count| count.checked_mul(days * DAY))
+            .ok_or_else(|| {
+                S3Error::argument("Default retention period must be a positive integer value.")
+                    .with("ArgumentName", unit)
+            })?;
         let mode = self.mode.as_deref().and_then(RetentionMode::parse);
         Ok(Some(DefaultRetention {
             mode: mode.ok_or_else(malformed)?,
-            period: Duration::from_secs(days * DAY),
+            period: Duration::from_secs(seconds),
         }))
     }
 }
