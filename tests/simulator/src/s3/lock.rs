@@ -207,7 +207,8 @@ impl S3 {
         if let Some(old) = in_force {
             let prolonged =
                 retention.is_some_and(|new| new.until >= old.until && new.mode == old.mode);
-            if !prolonged && !(bypass && old.mode == RetentionMode::Governance) {
+            let bypassed = bypass && old.mode == RetentionMode::Governance;
+            if !prolonged && !bypassed {
                 return Err(S3Error::new(
                     ErrorCode::AccessDenied,
                     "Access Denied because object protected by object lock.",
