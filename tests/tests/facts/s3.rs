@@ -3,11 +3,12 @@
 use aws_sdk_s3::error::ProvideErrorMetadata;
 use aws_sdk_s3::primitives::{ByteStream, DateTime};
 use aws_sdk_s3::types::{
-    BucketVersioningStatus, CompletedMultipartUpload, CompletedPart, DefaultRetention, Delete,
-    GlacierJobParameters, ObjectAttributes, ObjectIdentifier, ObjectLockConfiguration,
-    ObjectLockEnabled, ObjectLockLegalHold, ObjectLockRetention, ObjectLockRule, RestoreRequest,
-    ServerSideEncryptionByDefault, ServerSideEncryptionConfiguration, ServerSideEncryptionRule,
-    Tag, Tagging, Tier, VersioningConfiguration,
+    BucketVersioningStatus, CompletedMultipartUpload, CompletedPart, CreateBucketConfiguration,
+    DefaultRetention, Delete, GlacierJobParameters, ObjectAttributes, ObjectIdentifier,
+    ObjectLockConfiguration, ObjectLockEnabled, ObjectLockLegalHold, ObjectLockRetention,
+    ObjectLockRule, RestoreRequest, ServerSideEncryptionByDefault,
+    ServerSideEncryptionConfiguration, ServerSideEncryptionRule, Tag, Tagging, Tier,
+    VersioningConfiguration,
 };
 use md5::{Digest as _, Md5};
 
@@ -366,17 +367,21 @@ async fn read(client: &Client, operation: &str, a: &mut Arguments) -> Sent {
     Ok(Ok(Some(text)))
 }
 
+fn tag_set(a: &mut Arguments) -> Result<Tagging, String> {
+    let mut tags = Tagging::builder().set_tag_set(Some(Vec::new()));
+    for (key, value) in pairs(&a.needed("TagSet")?) {
+        let tag = Tag::builder().key(key).value(value).build();
+        tags = tags.tag_set(tag.map_err(|e| e.to_string())?);
+    }
+    tags.build().map_err(|e| e.to_string())
+}
+
 /// Tags, locks, ACLs, and the settings of buckets.
 async fn property(client: &Client, operation: &str, a: &mut Arguments) -> Sent {
     let s3 = &client.s3;
     match operation {
         "PutObjectTagging" => {
-            let mut tags = Tagging::builder().set_tag_set(Some(Vec::new()));
-            for (key, value) in pairs(&a.needed("TagSet")?) {
-                let tag = Tag::builder().key(key).value(value).build();
-                tags = tags.tag_set(tag.map_err(|e| e.to_string())?);
-            }
-            let tags = tags.build().map_err(|e| e.to_string())?;
+            let tags = tag_set(a)?;
             plain!(s3.put_object_tagging().tagging(tags), a; text "Bucket" bucket, text "Key" key,
                 text "VersionId" version_id,)
         }
@@ -426,6 +431,25 @@ async fn setting(client: &Client, operation: &str, a: &mut Arguments) -> Sent {
     match operation {
         "HeadBucket" => plain!(s3.head_bucket(), a; text "Bucket" bucket,),
         "DeleteBucket" => plain!(s3.delete_bucket(), a; text "Bucket" bucket,),
+        "CreateBucket" => {
+            let mut made = CreateBucketConfiguration::builder();
+            set!(made, a; word "LocationConstraint" location_constraint,);
+            let made = made.build();
+            let elsewhere = made.location_constraint.is_some();
+            plain!(s3.create_bucket().set_create_bucket_configuration(elsewhere.then_some(made)), a;
+                text "Bucket" bucket,)
+        }
+        "ListBuckets" => {
+            a.take("Bucket");
+            plain!(s3.list_buckets(), a; text "Prefix" prefix, parse "MaxBuckets" max_buckets,
+                text "ContinuationToken" continuation_token,)
+        }
+        "PutBucketTagging" => {
+            let tags = tag_set(a)?;
+            plain!(s3.put_bucket_tagging().tagging(tags), a; text "Bucket" bucket,)
+        }
+        "GetBucketTagging" => plain!(s3.get_bucket_tagging(), a; text "Bucket" bucket,),
+        "DeleteBucketTagging" => plain!(s3.delete_bucket_tagging(), a; text "Bucket" bucket,),
         "PutBucketVersioning" => {
             let status = BucketVersioningStatus::from(a.needed("Status")?.as_str());
             let versioning = VersioningConfiguration::builder().status(status).build();
@@ -459,8 +483,12 @@ async fn setting(client: &Client, operation: &str, a: &mut Arguments) -> Sent {
             let mut default = DefaultRetention::builder();
             set!(default, a; word "Mode" mode, parse "Days" days, parse "Years" years,);
             let rule = ObjectLockRule::builder().default_retention(default.build());
+            // `-`: not sent.
+            let enabled = a.take("ObjectLockEnabled");
+            let enabled = enabled.as_deref().unwrap_or("Enabled");
+            let enabled = Some(enabled).filter(|e| *e != "-");
             let lock = ObjectLockConfiguration::builder()
-                .object_lock_enabled(ObjectLockEnabled::Enabled)
+                .set_object_lock_enabled(enabled.map(ObjectLockEnabled::from))
                 .rule(rule.build())
                 .build();
             plain!(s3.put_object_lock_configuration().object_lock_configuration(lock), a;

@@ -96,6 +96,31 @@ fn an_upload_is_begun_anew_after_a_conflict_of_its_completion() {
     assert_eq!(count(asked, "ChangeMessageVisibility"), 0, "{asked:?}");
 }
 
+/// S3 never completes an upload that a write or a delete of its key came before,
+/// however often it is asked (here it is the model that says so).
+#[test]
+fn an_upload_that_others_have_overtaken_is_begun_anew_and_not_completed_again() {
+    let scenario = scenario("multipart");
+    let parts = last(&scenario, "UploadPartCopy");
+    let acts = [theirs(), Act::Delete].map(|act| Appointment {
+        process: 0,
+        request: parts,
+        place: scenario.scene.jobs[0].destination.clone(),
+        act,
+    });
+    let enacted = enact(&scenario, &[], &acts, false);
+    assert_eq!(enacted.played.violations, Vec::<String>::new());
+    assert_eq!(
+        enacted.played.ended.outcomes,
+        [Some((Outcome::Renamed, None))]
+    );
+    let upload = ["CreateMultipartUpload", "CompleteMultipartUpload"];
+    let steps = enacted.asked[0].iter().map(|(asked, _)| *asked);
+    let steps: Vec<_> = steps.filter(|asked| upload.contains(asked)).collect();
+    assert_eq!(steps, [upload, upload].concat());
+    assert_eq!(count(&enacted.asked[0], "AbortMultipartUpload"), 1);
+}
+
 #[test]
 fn a_worker_that_is_told_to_stop_ends_the_upload_that_it_began() {
     let mut scenario = scenario("multipart");

@@ -1,5 +1,6 @@
 //! What the simulation found, each as a test of its own.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use rebucket_protocol::{Outcome, Reason};
@@ -141,4 +142,30 @@ fn an_upload_that_a_conflict_has_ended_is_aborted() {
     };
     assert_eq!(asked("CreateMultipartUpload"), 2);
     assert_eq!(asked("AbortMultipartUpload"), 1);
+}
+
+/// The same of a task that overwrites: what was written since has the bytes of
+/// what was there, but is not what the task was to replace.
+#[test]
+fn what_was_written_during_an_upload_is_not_replaced() {
+    let scenario = scenario("overwrite_multipart");
+    let place = scenario.scene.jobs[0].destination.clone();
+    let objects = scenario.scene.objects.iter();
+    let there = objects.filter(|object| object.place == place).next_back();
+    let mut theirs = there.unwrap().made.clone();
+    theirs.new.metadata = Arc::default();
+    let appointment = Appointment {
+        process: 0,
+        request: first(&scenario, "CreateMultipartUpload"),
+        place,
+        act: Act::Put(theirs),
+    };
+    let enacted = enact(&scenario, &[], &[appointment], false);
+    assert_eq!(
+        outcome(&enacted),
+        (Outcome::Failed, Some(Reason::DestinationExists))
+    );
+    let asked = enacted.asked.iter().flatten();
+    let begun = asked.filter(|(asked, _)| *asked == "CreateMultipartUpload");
+    assert_eq!(begun.count(), 1);
 }

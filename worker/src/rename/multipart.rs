@@ -14,7 +14,9 @@ use crate::error::{ErrorClass, ServiceError};
 use crate::retry::{CallError, Policy};
 use crate::store::endpoint::Precondition;
 use crate::store::object::{ChecksumKind, Checksums, PinnedSource};
-use crate::store::{CompleteRequest, CopyReceipt, HeadScope, PartReceipt, StoreResult, UploadId};
+use crate::store::{
+    CompleteRequest, CopyReceipt, HeadScope, PartReceipt, Replaces, StoreResult, UploadId,
+};
 
 /// After a 409 the upload cannot be completed any more (facts 1.7), and a new
 /// one is begun; so often before the message is handed back.
@@ -38,7 +40,13 @@ impl Attempt<'_> {
                     ErrorClass::Precondition | ErrorClass::UploadMissing | ErrorClass::NotFound => {
                         return Ok(None);
                     }
-                    ErrorClass::Conflict if uploads < UPLOADS => uploads += 1,
+                    // Of an object that is to be replaced, another delivery has
+                    // to find out first what was written there.
+                    ErrorClass::Conflict
+                        if uploads < UPLOADS && target.replaces == Replaces::Nothing =>
+                    {
+                        uploads += 1;
+                    }
                     _ => return Err(CallError::Failed(error).into()),
                 },
                 Err(interrupted) => return Err(interrupted.into()),

@@ -8,7 +8,7 @@ use super::names::Keys;
 use super::rename::Renamed;
 use super::{
     Acl, Encryption, ErrorCode, ExpiryRule, Folding, HoldPeriod, NewObject, Object, RetentionMode,
-    S3, S3Error, S3Result, Upload, Version, VersionId,
+    S3, S3Error, S3Result, Tags, Upload, Version, VersionId,
 };
 use crate::clock::Millis;
 
@@ -125,6 +125,8 @@ pub struct Bucket {
     private: Arc<Acl>,
     /// Whether somebody has set the encryption, be it to what it was.
     pub(super) encryption_set: bool,
+    /// The bucket's own tags. None of its objects has them.
+    pub(super) tags: Tags,
 }
 
 /// Reading for auditors: nothing here depends on conditions, keys or time.
@@ -173,6 +175,7 @@ impl Bucket {
             expiry: Vec::new(),
             private: Arc::new(Acl::default()),
             encryption_set: false,
+            tags: Tags::default(),
         }
     }
 
@@ -268,7 +271,8 @@ impl S3 {
             return Err(S3Error::new(
                 ErrorCode::BucketAlreadyOwnedByYou,
                 "Your previous request to create the named bucket succeeded and you already own it.",
-            ));
+            )
+            .with("BucketName", name));
         }
         settings.folding = settings.folding.or(self.quirks.fold_keys);
         if settings.object_lock {

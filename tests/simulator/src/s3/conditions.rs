@@ -82,7 +82,10 @@ impl ReadConditions {
         match self.first_broken(object, modified, now) {
             None => Ok(()),
             Some(Broken::Failed(which)) => Err(S3Error::precondition(which)),
-            Some(Broken::Unchanged(_)) => Err(S3Error::new(ErrorCode::NotModified, "Not Modified")),
+            Some(Broken::Unchanged(_)) => {
+                let unchanged = S3Error::new(ErrorCode::NotModified, "Not Modified");
+                Err(unchanged.with("ETag", &object.etag))
+            }
         }
     }
 

@@ -62,6 +62,8 @@ codes! {
     InternalError "InternalError" 500;
     /// An argument is out of its range.
     InvalidArgument "InvalidArgument" 400;
+    /// SSE-C with another algorithm than AES256.
+    InvalidEncryptionAlgorithm "InvalidEncryptionAlgorithmError" 400;
     /// The object is in an archive.
     InvalidObjectState "InvalidObjectState" 403;
     /// A part of a Complete is missing or has another ETag.
@@ -96,6 +98,8 @@ codes! {
     NoSuchKey "NoSuchKey" 404;
     /// The object has no retention or legal hold.
     NoSuchObjectLockConfiguration "NoSuchObjectLockConfiguration" 404;
+    /// The bucket has no tags.
+    NoSuchTagSet "NoSuchTagSet" 404;
     /// The upload is unknown, completed or aborted.
     NoSuchUpload "NoSuchUpload" 404;
     /// No such version.

@@ -132,9 +132,11 @@ impl Object {
     pub(super) fn check_key(&self, key: Option<&CustomerKey>) -> S3Result<()> {
         match (&self.encryption, key) {
             (Encryption::Customer(own), Some(key)) if own == key => Ok(()),
-            (Encryption::Customer(_), Some(_)) => {
-                Err(S3Error::new(ErrorCode::AccessDenied, "Access Denied"))
-            }
+            (Encryption::Customer(_), Some(_)) => Err(S3Error::new(
+                ErrorCode::AccessDenied,
+                "Requests specifying Server Side Encryption with Customer provided keys must \
+                 provide the correct secret key.",
+            )),
             (Encryption::Customer(_), None) => Err(S3Error::request(
                 "The object was stored using a form of Server Side Encryption. The correct \
                  parameters must be provided to retrieve the object.",

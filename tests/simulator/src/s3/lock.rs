@@ -181,8 +181,9 @@ impl S3 {
         Ok(())
     }
 
-    /// `PutObjectRetention`; `None` takes it away. Weakening one in force needs
-    /// `bypass`, and one of COMPLIANCE cannot be weakened.
+    /// `PutObjectRetention`; `None` takes it away. One in force can be prolonged.
+    /// Anything else needs `bypass`, another mode too, and is not possible with
+    /// COMPLIANCE.
     pub fn put_object_retention(
         &mut self,
         object: &ObjectRef,
@@ -204,8 +205,10 @@ impl S3 {
             .and_then(|o| o.retention)
             .filter(|r| r.until > now);
         if let Some(old) = in_force {
-            let weaker = retention.is_none_or(|new| new.until < old.until || new.mode < old.mode);
-            if weaker && !(bypass && old.mode == RetentionMode::Governance) {
+            let prolonged =
+                retention.is_some_and(|new| new.until >= old.until && new.mode == old.mode);
+            let bypassed = bypass && old.mode == RetentionMode::Governance;
+            if !prolonged && !bypassed {
                 return Err(S3Error::new(
                     ErrorCode::AccessDenied,
                     "Access Denied because object protected by object lock.",

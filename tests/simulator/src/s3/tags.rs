@@ -17,9 +17,14 @@ pub(super) fn check(tags: &Tags) -> S3Result<()> {
             "Object tags cannot be greater than 10",
         ));
     }
+    check_each(tags, "Your TagKey cannot be prefixed with aws:")
+}
+
+/// `reserved` is what S3 says to a key that begins with `aws:`.
+fn check_each(tags: &Tags, reserved: &'static str) -> S3Result<()> {
     for (key, value) in tags.iter() {
         if key.starts_with("aws:") {
-            return Err(invalid("Your TagKey cannot be prefixed with aws:").with("TagKey", key));
+            return Err(invalid(reserved).with("TagKey", key));
         }
         if key.is_empty() || key.chars().count() > 128 || !key.chars().all(is_allowed) {
             return Err(invalid("The TagKey you have provided is invalid").with("TagKey", key));
@@ -91,5 +96,27 @@ impl S3 {
         now: Millis,
     ) -> S3Result<Option<VersionId>> {
         self.put_object_tagging(object, Tags::default(), now)
+    }
+}
+
+impl S3 {
+    /// `GetBucketTagging`: the bucket's own tags.
+    pub fn get_bucket_tagging(&self, bucket: &str, _now: Millis) -> S3Result<Tags> {
+        let tags = &self.bucket_or_err(bucket)?.tags;
+        if tags.is_empty() {
+            return Err(
+                S3Error::new(ErrorCode::NoSuchTagSet, "The TagSet does not exist")
+                    .with("BucketName", bucket),
+            );
+        }
+        Ok(tags.clone())
+    }
+
+    /// `PutBucketTagging`: replaces all tags. `DeleteBucketTagging` is one of
+    /// none.
+    pub fn put_bucket_tagging(&mut self, bucket: &str, tags: Tags, _now: Millis) -> S3Result<()> {
+        check_each(&tags, "System tags cannot be added/updated by requester")?;
+        self.bucket_mut(bucket)?.tags = tags;
+        Ok(())
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use hyper::StatusCode;
 use serde::Deserialize;
 
+use super::listings::last_of_page;
 use super::properties::{WireHoldPeriod, body, hold_period};
 use super::reply::Reply;
 use super::request::Call;
@@ -16,19 +17,34 @@ use crate::s3::{
 
 const DAY: u64 = 86_400;
 
-pub(super) fn list(s3: &S3, call: &Call) -> Reply {
-    let buckets = s3.list_buckets(call.now);
-    Reply::xml("ListAllMyBucketsResult", |xml| {
+/// A page of the buckets. The token is the last name of the page before.
+pub(super) fn list(s3: &S3, call: &Call) -> S3Result<Reply> {
+    let prefix = call.query("prefix").unwrap_or_default();
+    let max = call.number("max-buckets")?.unwrap_or(10_000);
+    let token = call
+        .query("continuation-token")
+        .filter(|token| !token.is_empty());
+    let after = token.map(last_of_page).transpose()?;
+    let mut rest = s3
+        .list_buckets(call.now)
+        .into_iter()
+        .filter(|bucket| bucket.name.starts_with(prefix))
+        .filter(|bucket| after.as_ref().is_none_or(|after| bucket.name > *after));
+    let page: Vec<_> = rest.by_ref().take(max).collect();
+    let next = rest.next().and(page.last()).map(|last| &last.name);
+    Ok(Reply::xml("ListAllMyBucketsResult", |xml| {
         xml.element("Owner", |xml| xml.text("ID", OWNER));
         xml.element("Buckets", |xml| {
-            for bucket in &buckets {
+            for bucket in &page {
                 xml.element("Bucket", |xml| {
                     xml.text("Name", &bucket.name);
                     xml.text("CreationDate", dates::iso(bucket.created));
                 });
             }
         });
-    })
+        xml.maybe("ContinuationToken", next.map(hex::encode));
+        xml.maybe("Prefix", call.query("prefix"));
+    }))
 }
 
 pub(super) fn head(s3: &mut S3, call: &Call) -> S3Result<Reply> {
@@ -40,7 +56,7 @@ pub(super) fn head(s3: &mut S3, call: &Call) -> S3Result<Reply> {
 }
 
 pub(super) fn delete(s3: &mut S3, call: &Call) -> S3Result<Reply> {
-    if ["policy", "lifecycle", "cors", "tagging", "website"]
+    if ["policy", "lifecycle", "cors", "website"]
         .iter()
         .any(|name| call.query(name).is_some())
     {
@@ -52,7 +68,7 @@ pub(super) fn delete(s3: &mut S3, call: &Call) -> S3Result<Reply> {
 
 /// The setting that a GET asks for; `None` where it asks for a listing.
 pub(super) fn get_setting(s3: &mut S3, call: &Call) -> Option<S3Result<Reply>> {
-    const NOT_SIMULATED: [&str; 14] = [
+    const NOT_SIMULATED: [&str; 13] = [
         "accelerate",
         "acl",
         "analytics",
@@ -65,7 +81,6 @@ pub(super) fn get_setting(s3: &mut S3, call: &Call) -> Option<S3Result<Reply>> {
         "notification",
         "policy",
         "replication",
-        "tagging",
         "website",
     ];
     let has = |name: &str| call.query(name).is_some();
@@ -205,6 +220,7 @@ struct EncryptionDefault {
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct LockConfiguration {
+    object_lock_enabled: Option<String>,
     rule: Option<LockRule>,
 }
 
@@ -218,8 +234,8 @@ struct LockRule {
 #[serde(rename_all = "PascalCase")]
 struct LockDefault {
     mode: Option<String>,
-    days: Option<u64>,
-    years: Option<u64>,
+    days: Option<i64>,
+    years: Option<i64>,
     default_event_hold: Option<WireHoldPeriod>,
 }
 
@@ -267,6 +283,10 @@ pub(super) fn put(s3: &mut S3, call: &Call) -> S3Result<Reply> {
         s3.put_bucket_encryption(bucket, encryption, call.now)?;
     } else if has("object-lock") {
         let configuration: LockConfiguration = body(call)?;
+        // The element has one value. Object Lock is never switched off.
+        if configuration.object_lock_enabled.as_deref() != Some("Enabled") {
+            return Err(malformed());
+        }
         let default = configuration.rule.map(|rule| rule.default_retention);
         let hold = default.as_ref().and_then(|d| d.default_event_hold.as_ref());
         let hold = hold.map(WireHoldPeriod::period).transpose()?;
@@ -283,16 +303,23 @@ pub(super) fn put(s3: &mut S3, call: &Call) -> S3Result<Reply> {
 impl LockDefault {
     /// `None` where only an event hold is set.
     fn retention(&self) -> S3Result<Option<DefaultRetention>> {
-        let days = match (&self.mode, self.days, self.years) {
+        let (unit, count, days) = match (&self.mode, self.days, self.years) {
             (None, None, None) if self.default_event_hold.is_some() => return Ok(None),
-            (Some(_), Some(days), None) => days,
-            (Some(_), None, Some(years)) => years * 365,
+            (Some(_), Some(count), None) => ("Days", count, 1),
+            (Some(_), None, Some(count)) => ("Years", count, 365),
             _ => return Err(malformed()),
         };
+        let count = u64::try_from(count).ok().filter(|count| *count > 0);
+        let seconds = count
+            .and_then(|count| count.checked_mul(days * DAY))
+            .ok_or_else(|| {
+                S3Error::argument("Default retention period must be a positive integer value.")
+                    .with("ArgumentName", unit)
+            })?;
         let mode = self.mode.as_deref().and_then(RetentionMode::parse);
         Ok(Some(DefaultRetention {
             mode: mode.ok_or_else(malformed)?,
-            period: Duration::from_secs(days * DAY),
+            period: Duration::from_secs(seconds),
         }))
     }
 }
@@ -315,8 +342,20 @@ fn create(s3: &mut S3, call: &Call) -> S3Result<Reply> {
     if let Some(ownership) = call.choice("x-amz-object-ownership", Ownership::parse)? {
         settings.ownership = ownership;
     }
-    s3.create_bucket(&call.bucket, settings, call.now)?;
+    if !is_there_already(s3, call, &settings) {
+        s3.create_bucket(&call.bucket, settings, call.now)?;
+    }
     Ok(Reply::ok()
         .status(StatusCode::OK)
         .header("location", format!("/{}", call.bucket)))
+}
+
+/// In the first region of all, and there alone, a bucket that the caller has
+/// already is made again with success, and stays as it is.
+fn is_there_already(s3: &S3, call: &Call, asked: &BucketSettings) -> bool {
+    let first = |settings: &BucketSettings| settings.region == "us-east-1" && !settings.directory;
+    first(asked)
+        && s3
+            .bucket(&call.bucket)
+            .is_some_and(|bucket| first(&bucket.settings))
 }

@@ -72,21 +72,23 @@ fn owner(xml: &mut Xml) {
     xml.element("Owner", |xml| xml.text("ID", OWNER));
 }
 
+/// What a continuation token stands for: the last name of the page before.
+pub(super) fn last_of_page(token: &str) -> S3Result<String> {
+    let bytes = hex::decode(token).ok().filter(|bytes| !bytes.is_empty());
+    let name = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
+    name.ok_or_else(|| {
+        S3Error::argument("The continuation token provided is incorrect")
+            .with("ArgumentName", "continuation-token")
+    })
+}
+
 /// `ListObjectsV2` and its elder, which goes on by the last key and not by a
 /// token.
 pub(super) fn objects(s3: &mut S3, call: &Call) -> S3Result<Reply> {
     let v2 = call.query("list-type") == Some("2");
-    let token = owned(call, "continuation-token");
-    let continuation = token
-        .as_ref()
-        .filter(|_| v2)
-        .map(|token| {
-            let bytes = hex::decode(token).ok();
-            bytes
-                .and_then(|b| String::from_utf8(b).ok())
-                .ok_or_else(|| S3Error::argument("The continuation token provided is incorrect"))
-        })
-        .transpose()?;
+    // An empty one is no token of ours either.
+    let token = call.query("continuation-token").filter(|_| v2);
+    let continuation = token.map(last_of_page).transpose()?;
     let after = if v2 { "start-after" } else { "marker" };
     let request = ListObjectsRequest {
         bucket: call.bucket.clone(),
@@ -109,7 +111,7 @@ pub(super) fn objects(s3: &mut S3, call: &Call) -> S3Result<Reply> {
             let count = page.objects.len() + page.common_prefixes.len();
             xml.text("KeyCount", count);
             encoding.maybe(xml, "StartAfter", request.start_after.as_deref());
-            xml.maybe("ContinuationToken", token.as_deref());
+            xml.maybe("ContinuationToken", token);
             xml.maybe("NextContinuationToken", page.next.map(hex::encode));
         } else {
             let marker = request.start_after.as_deref().unwrap_or_default();

@@ -21,7 +21,9 @@ use crate::s3::{ErrorCode, S3, S3Error, S3Result};
 
 mod annotations;
 mod body;
+mod bucket_tags;
 mod buckets;
+mod customer_key;
 pub(in crate::http) mod dates;
 mod listings;
 mod multipart;
@@ -159,10 +161,11 @@ fn answer(s3: &mut S3, call: &Call) -> S3Result<Reply> {
     let has = |name: &str| call.query(name).is_some();
     match (call.bucket.is_empty(), call.key.is_empty()) {
         (true, _) => match call.method {
-            Method::GET => Ok(buckets::list(s3, call)),
+            Method::GET => buckets::list(s3, call),
             _ => Err(unknown()),
         },
         (false, true) => match call.method {
+            _ if has("tagging") => bucket_tags::answer(s3, call),
             Method::HEAD => buckets::head(s3, call),
             Method::POST if has("delete") => objects::delete_many(s3, call),
             Method::GET if has("uploads") => listings::uploads(s3, call),

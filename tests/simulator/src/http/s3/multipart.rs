@@ -65,7 +65,7 @@ pub(super) fn upload_part(s3: &mut S3, call: &Call) -> S3Result<Reply> {
             number: part_number(call)?,
             content: Content::literal(call.body.clone()),
             checksum,
-            customer_key: call.customer_key("x-amz-"),
+            customer_key: call.customer_key("x-amz-")?,
         },
         call.now,
     )?;
@@ -121,7 +121,7 @@ pub(super) fn upload_part_copy(s3: &mut S3, call: &Call) -> S3Result<Reply> {
                 key: call.key.clone(),
                 upload_id: id.clone(),
                 number: part_number(call)?,
-                customer_key: call.customer_key("x-amz-"),
+                customer_key: call.customer_key("x-amz-")?,
             },
             call.now,
         )

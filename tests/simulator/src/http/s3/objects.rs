@@ -50,7 +50,7 @@ fn get_request(call: &Call) -> S3Result<GetObjectRequest> {
         checksum_mode: call
             .header("x-amz-checksum-mode")
             .is_some_and(|mode| mode.eq_ignore_ascii_case("enabled")),
-        customer_key: call.customer_key("x-amz-"),
+        customer_key: call.customer_key("x-amz-")?,
     })
 }
 

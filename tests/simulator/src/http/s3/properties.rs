@@ -12,7 +12,7 @@ use super::{dates, unknown, xml};
 use crate::s3::{
     AclRequest, Checksum, ChecksumType, Content, ErrorCode, EventHold, Grant, Grantee, HoldPeriod,
     ObjectAttributes, Permission, RestoreOutcome, RestoreRequest, Retention, RetentionMode, S3,
-    S3Error, S3Result, base64,
+    S3Error, S3Result, Tags, base64,
 };
 
 /// Reads a body, and checks the checksum that came with it.
@@ -47,36 +47,43 @@ struct Tag {
     value: String,
 }
 
+/// The tags in a body, of an object or of a bucket.
+pub(super) fn sent_tags(call: &Call) -> S3Result<Tags> {
+    let mut tags = std::collections::BTreeMap::new();
+    for Tag { key, value } in body::<Tagging>(call)?.tag_set.tags {
+        if tags.insert(key.clone(), value).is_some() {
+            return Err(S3Error::new(
+                ErrorCode::InvalidTag,
+                "Cannot provide multiple Tags with the same key",
+            )
+            .with("TagKey", key));
+        }
+    }
+    Ok(Arc::new(tags))
+}
+
+pub(super) fn shown_tags(tags: &Tags) -> Reply {
+    Reply::xml("Tagging", |xml| {
+        xml.element("TagSet", |xml| {
+            for (key, value) in tags.iter() {
+                xml.element("Tag", |xml| {
+                    xml.text("Key", key);
+                    xml.text("Value", value);
+                });
+            }
+        });
+    })
+}
+
 pub(super) fn tagging(s3: &mut S3, call: &Call) -> S3Result<Reply> {
     let object = call.object()?;
     match call.method {
         Method::GET => {
             let (tags, version) = s3.get_object_tagging(&object, call.now)?;
-            Ok(Reply::xml("Tagging", |xml| {
-                xml.element("TagSet", |xml| {
-                    for (key, value) in tags.iter() {
-                        xml.element("Tag", |xml| {
-                            xml.text("Key", key);
-                            xml.text("Value", value);
-                        });
-                    }
-                });
-            })
-            .version(version))
+            Ok(shown_tags(&tags).version(version))
         }
         Method::PUT => {
-            let sent = body::<Tagging>(call)?.tag_set.tags;
-            let mut tags = std::collections::BTreeMap::new();
-            for Tag { key, value } in sent {
-                if tags.insert(key.clone(), value).is_some() {
-                    return Err(S3Error::new(
-                        ErrorCode::InvalidTag,
-                        "Cannot provide multiple Tags with the same key",
-                    )
-                    .with("TagKey", key));
-                }
-            }
-            let version = s3.put_object_tagging(&object, Arc::new(tags), call.now)?;
+            let version = s3.put_object_tagging(&object, sent_tags(call)?, call.now)?;
             Ok(Reply::ok().version(version))
         }
         Method::DELETE => {
@@ -310,7 +317,7 @@ pub(super) fn restore(s3: &mut S3, call: &Call) -> S3Result<Reply> {
 
 pub(super) fn attributes(s3: &mut S3, call: &Call) -> S3Result<Reply> {
     let asked = |name: &str| call.listed("x-amz-object-attributes").any(|a| a == name);
-    let key = call.customer_key("x-amz-");
+    let key = call.customer_key("x-amz-")?;
     let found = s3.get_object_attributes(&call.object()?, key.as_ref(), call.now)?;
     let after: u32 = call
         .header("x-amz-part-number-marker")

@@ -288,7 +288,8 @@ pub(super) fn refusal(error: &S3Error, call: &Call) -> Reply {
         }
     }
     if error.status == 304 {
-        return reply;
+        // HTTP wants the header of every 304 (RFC 9110, 15.4.5).
+        return reply.maybe("etag", error.detail("ETag"));
     }
     reply.header("content-type", "application/xml")
 }

@@ -12,8 +12,8 @@ use super::dates;
 use crate::clock::Millis;
 use crate::http::identity::RequestId;
 use crate::s3::{
-    AclRequest, CannedAcl, ChecksumAlgorithm, ChecksumRequest, CopySource, CustomerKey, Encryption,
-    ErrorCode, EventHold, Grant, Grantee, HoldPeriod, Metadata, NewObject, ObjectRef, Permission,
+    AclRequest, CannedAcl, ChecksumAlgorithm, ChecksumRequest, CopySource, Encryption, ErrorCode,
+    EventHold, Grant, Grantee, HoldPeriod, Metadata, NewObject, ObjectRef, Permission,
     ReadConditions, Retention, RetentionMode, S3Error, S3Result, StorageClass, VersionId,
     WriteConditions,
 };
@@ -187,25 +187,10 @@ impl Call {
         }
     }
 
-    /// The customer's key, or with the prefix that of a copy's source.
-    pub(super) fn customer_key(&self, prefix: &str) -> Option<CustomerKey> {
-        self.owned(&format!("{prefix}server-side-encryption-customer-key-md5"))
-            .map(CustomerKey)
-    }
-
     fn encryption(&self) -> S3Result<Option<Encryption>> {
         let name = "x-amz-server-side-encryption";
-        match (self.customer_key("x-amz-"), self.header(name)) {
-            (Some(_), Some(other)) => {
-                return Err(S3Error::argument_of(
-                    name,
-                    other,
-                    "Server Side Encryption with Customer provided key is incompatible with the \
-                     encryption method specified",
-                ));
-            }
-            (Some(key), None) => return Ok(Some(Encryption::Customer(key))),
-            (None, _) => {}
+        if let Some(key) = self.new_customer_key()? {
+            return Ok(Some(Encryption::Customer(key)));
         }
         let kms = |dual_layer| Encryption::Kms {
             key: self.owned("x-amz-server-side-encryption-aws-kms-key-id"),
@@ -402,7 +387,7 @@ impl Call {
                 version,
             },
             conditions: self.read_conditions("x-amz-copy-source-"),
-            customer_key: self.customer_key("x-amz-copy-source-"),
+            customer_key: self.customer_key("x-amz-copy-source-")?,
         })
     }
 }
