@@ -20,6 +20,7 @@ use rebucket_protocol::{IfExists, ObjectUri, RenameTask, Step, Waiver};
 use rebucket_simulator::clock::Millis;
 use rebucket_simulator::s3::{Object, S3, Version};
 
+use super::history;
 use super::twist::Twist;
 
 /// Scratch objects have this in their keys, and nothing else has.
@@ -448,7 +449,7 @@ impl Audit {
                 // time at which its messages say that it began, cannot be told
                 // from a copy.
                 let began = self.twist.submitted();
-                let after_that = |birth: &Birth| birth.at >= began;
+                let after_that = |birth: &Birth| birth.at.seconds() >= began.seconds();
                 let unclear = claim.task.submitted.is_none()
                     || self.births.get(&before.origin).is_some_and(after_that);
                 let equal = unclear && difference(before, after).is_none();
@@ -547,7 +548,17 @@ impl Audit {
                 difference(object, there).map(|what| format!("a copy with another {what}"))
             }
         };
-        let unseen = wrong.is_some() && self.came_unseen(worker, number, object.origin);
+        // A copy of a version that somebody had deleted, to its own key by
+        // another name: it is a version still (`docs/SEMANTICS.md`, "Known
+        // limits").
+        let version_stays = destination == *place
+            && self.touched.contains(place)
+            && history::of(place, s3).iter().any(|version| {
+                let kept = version.object.as_deref();
+                kept.is_some_and(|kept| kept.origin == object.origin)
+            });
+        let unseen = wrong.is_some()
+            && (version_stays || self.came_unseen(worker, number, object.origin));
         if unseen {
             self.meddled.insert(object.origin);
         }

@@ -287,6 +287,7 @@ impl Scene {
         let made = Millis(EPOCH.0 - 86_400_000);
         let names = self.twist.names;
         names.set(&mut s3);
+        s3.quirks.forgets_completed_uploads = self.twist.forgets_uploads;
         for (name, settings) in [(OLD, &self.old), (NEW, &self.new)] {
             if names.alias && name == NEW {
                 Names::alias(&mut s3);

@@ -44,6 +44,9 @@ pub struct Twist {
     pub submitted_behind: u64,
     /// True when what is renamed are chains, of two jobs of one name.
     pub chained: bool,
+    /// True when the store does not know an upload any more that it has
+    /// completed, as AWS does.
+    pub forgets_uploads: bool,
 }
 
 /// Names of buckets and keys that mean one object.
@@ -152,11 +155,13 @@ impl Twist {
                 0
             },
             submitted_behind: if chance.u8(0..8) == 0 {
-                chance.u64(0..=400_000)
+                // A job begins with a whole second.
+                chance.u64(0..=400) * 1_000
             } else {
                 0
             },
             chained: chance.u8(0..6) == 0,
+            forgets_uploads: !trusted && chance.u8(0..3) == 0,
         }
     }
 

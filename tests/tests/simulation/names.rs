@@ -2,13 +2,12 @@
 //! the store folds, and a bucket's second name.
 
 use rebucket_protocol::{IfExists, Outcome, Reason};
-use rebucket_simulator::s3::{Folding, Versioning};
+use rebucket_simulator::s3::Folding;
 use rebucket_tests::simulation::deaths::{Enacted, enact};
 use rebucket_tests::simulation::outsider::{Act, Appointment};
 use rebucket_tests::simulation::scenarios::Scenario;
 use rebucket_tests::simulation::scene::{OLD, place};
 use rebucket_tests::simulation::twist::Names;
-use rebucket_worker::store::Versioning as Known;
 
 use crate::told::{played, scenario};
 
@@ -72,33 +71,6 @@ fn an_object_is_not_renamed_to_itself() {
             assert!(told.source_stays, "{told:?}");
         }
     }
-}
-
-/// A copy of a version is made though it is not the current one any more: what
-/// was created is then current under the source's name.
-#[test]
-fn what_was_created_in_the_place_of_a_version_that_went_is_not_deleted() {
-    let mut scenario = folded("single_elsewhere");
-    for bucket in [&mut scenario.scene.old, &mut scenario.scene.new] {
-        bucket.versioning = Versioning::Enabled;
-    }
-    scenario.scene.fleet.facts.versioning = Known::Enabled;
-    let source = scenario.scene.jobs[0].source.clone();
-    let plain = enact(&scenario, &[], &[], false);
-    let asked = &plain.asked[0];
-    let look = asked
-        .iter()
-        .position(|(operation, target)| *operation == "HeadObject" && target.ends_with("~1"));
-    let appointment = Appointment {
-        process: 0,
-        // Right before the look at the destination.
-        request: u32::try_from(look.unwrap()).unwrap() - 1,
-        place: source,
-        act: Act::Delete,
-    };
-    let enacted = enact(&scenario, &[], &[appointment], false);
-    let changed = (Outcome::Failed, Some(Reason::SourceChanged));
-    assert_eq!(ended(&enacted), Some(changed));
 }
 
 /// To find that out, its copy was made over it: with another date, a second

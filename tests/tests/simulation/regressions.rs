@@ -169,3 +169,17 @@ fn what_was_written_during_an_upload_is_not_replaced() {
     let begun = asked.filter(|(asked, _)| *asked == "CreateMultipartUpload");
     assert_eq!(begun.count(), 1);
 }
+
+/// A store that knows a completed upload no more answers the second request as
+/// if there had been no first one: the copy is found, and recognised.
+#[test]
+fn a_completion_that_the_store_has_forgotten_is_recognised() {
+    let mut scenario = scenario("retry_after_412_multipart");
+    scenario.scene.twist.forgets_uploads = true;
+    let complete = first(&scenario, "CompleteMultipartUpload");
+    let enacted = enact(&scenario, &[(0, complete, Fate::ReplyLost)], &[], false);
+    assert_eq!(outcome(&enacted), (Outcome::Renamed, None));
+    let asked = enacted.asked.iter().flatten();
+    let begun = asked.filter(|(asked, _)| *asked == "CreateMultipartUpload");
+    assert_eq!(begun.count(), 1);
+}

@@ -160,12 +160,6 @@ impl Attempt<'_> {
             // Another object takes this one's place as soon as it is gone, and
             // another worker may just have done so.
             || !self.task.then().is_empty()
-            // A version is copied though it is not the current one any more. If
-            // it went while keys fold, what was created is current in its place,
-            // and would be what is deleted.
-            || (source.pinned.version.is_some()
-                && self.purged_version(source).is_none()
-                && !self.destination_bucket.abilities.trusted)
             || source.plan != CopyPlan::Single
             || self.lacks(Precondition::Delete)
             || self.lacks(Precondition::CopySource)
