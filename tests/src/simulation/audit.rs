@@ -401,6 +401,20 @@ impl Audit {
         })
     }
 
+    /// True when the object came to its place within two seconds after its task
+    /// was sent, and the message does not say when that was: the queue's clock
+    /// is known to a second, and so is the store's (`docs/SEMANTICS.md`, "When
+    /// a task was sent").
+    fn came_early(&self, number: usize, origin: u64) -> bool {
+        let claim = &self.claims[number];
+        let before = Millis(claim.sent.0 + 2_000);
+        claim.task.submitted.is_none()
+            && self
+                .births
+                .get(&origin)
+                .is_some_and(|birth| birth.at < before)
+    }
+
     /// True when the object came to the destination after the process had
     /// looked there for the last time: two workers had the same task at once,
     /// by way of two messages (`docs/SEMANTICS.md`, "Known limits").
@@ -525,9 +539,14 @@ impl Audit {
         let sent = self.claims[number].sent;
         let destination = self.claims[number].destination.clone();
         let moved = self.made.contains(&(number, object.origin));
+        let early = self.came_early(number, object.origin);
+        if early {
+            self.meddled.insert(object.origin);
+        }
         if let Some(&first) = self.taken.get(&number)
             && first != object.origin
             && !moved
+            && !early
             && !self.came_unseen(worker, number, object.origin)
         {
             return self.violation(format!(
@@ -538,7 +557,7 @@ impl Audit {
         let sent_for = self
             .births
             .get(&object.origin)
-            .is_some_and(|birth| birth.at < sent);
+            .is_some_and(|birth| birth.at < sent || early);
         let wrong = match destination.current(s3) {
             None => Some("nothing".to_owned()),
             Some(there) if there.origin != object.origin && !sent_for => {
@@ -557,8 +576,8 @@ impl Audit {
                 let kept = version.object.as_deref();
                 kept.is_some_and(|kept| kept.origin == object.origin)
             });
-        let unseen = wrong.is_some()
-            && (version_stays || self.came_unseen(worker, number, object.origin));
+        let unseen =
+            wrong.is_some() && (version_stays || self.came_unseen(worker, number, object.origin));
         if unseen {
             self.meddled.insert(object.origin);
         }

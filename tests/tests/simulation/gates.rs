@@ -319,3 +319,38 @@ fn what_is_interrupted_is_parked_at_the_last_delivery() {
         [Some((Outcome::Failed, Some(Reason::RetriesExhausted)))]
     );
 }
+
+/// A comparison is worth nothing once the copy is another object.
+#[test]
+fn a_found_copy_that_is_replaced_after_the_comparison_keeps_its_source() {
+    for name in ["redelivery", "redelivery_multipart"] {
+        let scenario = scenario(name);
+        let died = [scenario
+            .trouble
+            .map(|(operation, fate)| (0, last(&scenario, operation), fate))
+            .unwrap()];
+        let plain = enact(&scenario, &died, &[], false);
+        let asked = &plain.asked[1];
+        let delete = asked
+            .iter()
+            .position(|(of, _)| *of == "DeleteObject")
+            .unwrap();
+        let job = &scenario.scene.jobs[0];
+        let looks =
+            |(of, at): &Asked| *of == "HeadObject" && at.ends_with(&job.destination.to_string());
+        let look = asked[..delete].iter().rposition(looks).unwrap();
+        let appointment = Appointment {
+            process: 1,
+            request: u32::try_from(look).unwrap() - 1,
+            place: job.destination.clone(),
+            act: Act::Put(Blueprint {
+                content: Content::literal(b"the outsider's own".to_vec()),
+                ..Blueprint::default()
+            }),
+        };
+        let enacted = enact(&scenario, &died, &[appointment], false);
+        assert_eq!(enacted.played.violations, Vec::<String>::new(), "{name}");
+        let taken = (Outcome::Failed, Some(Reason::DestinationExists));
+        assert_eq!(enacted.played.ended.outcomes, [Some(taken)], "{name}");
+    }
+}

@@ -1,9 +1,12 @@
 //! One object under two names, where nobody knows that they are: keys that
 //! the store folds, and a bucket's second name.
 
+use std::time::Duration;
+
 use rebucket_protocol::{IfExists, Outcome, Reason};
 use rebucket_simulator::s3::Folding;
 use rebucket_tests::simulation::deaths::{Enacted, enact};
+use rebucket_tests::simulation::fate::{Fate, Moment};
 use rebucket_tests::simulation::outsider::{Act, Appointment};
 use rebucket_tests::simulation::scenarios::Scenario;
 use rebucket_tests::simulation::scene::{OLD, place};
@@ -93,4 +96,26 @@ fn an_object_with_two_names_was_not_renamed_earlier() {
     let enacted = enact(&scenario, &[], &[appointment], false);
     let changed = (Outcome::Failed, Some(Reason::SourceChanged));
     assert_eq!(ended(&enacted), Some(changed));
+}
+
+/// A redelivery may find its own copy, written in the second in which its
+/// source was. Copied once more, it is the source itself that is written.
+#[test]
+fn a_copy_that_is_made_once_more_shows_that_it_is_the_source() {
+    for (mut scenario, reason) in [
+        (folded("pinned"), Reason::KeysFold),
+        (aliased("pinned"), Reason::SameObject),
+    ] {
+        scenario.scene.jobs[0].pins.modified = true;
+        // Its date is no reason to refuse it, nor to take it for older.
+        scenario.scene.objects[0].age = Duration::ZERO;
+        scenario.scene.twist.submitted_behind = 10_000;
+        let fates = [(0, 1, Fate::Death(Moment::Before))];
+        let enacted = enact(&scenario, &fates, &[], false);
+        assert_eq!(ended(&enacted), Some((Outcome::Failed, Some(reason))));
+        let copied = enacted.asked[1]
+            .iter()
+            .filter(|(asked, _)| *asked == "CopyObject");
+        assert_eq!(copied.count(), 1, "{:?}", enacted.asked);
+    }
 }
