@@ -263,3 +263,26 @@ fn a_second_leg_is_sent_once_and_by_whoever_comes_last() {
         );
     }
 }
+
+/// The first copy is not answered, and meanwhile another delivery carries the
+/// whole chain out: what is at the source by then has the same bytes.
+#[test]
+fn a_copy_that_is_tried_again_takes_nothing_that_came_to_the_source_since() {
+    let mut scenario = chain("swap_same");
+    scenario.messages = 2;
+    scenario.scene.fleet.max_renames = 4;
+    let asked = &enact(&scenario, &[], &[], false).asked[0];
+    let copy = asked
+        .iter()
+        .position(|(of, _)| *of == "CopyObject")
+        .unwrap();
+    let copy = u32::try_from(copy).unwrap();
+    let via = asked[copy as usize].1.clone();
+    let fates = [(0, copy, Fate::Silence { applied: false })];
+    let enacted = enact(&scenario, &fates, &[], false);
+    check(&scenario, &enacted, &fates.to_vec());
+    let asked = enacted.asked.iter().flatten();
+    let copied = asked.filter(|(of, at)| *of == "CopyObject" && *at == via);
+    // The one that was not answered, and the other delivery's.
+    assert_eq!(copied.count(), 2);
+}

@@ -88,6 +88,11 @@ fn no_schedule_that_failed_once_fails_again() {
         "51033555+t2+r0.2+w",
         // An upload that a conflict had ended was left behind.
         "60198754+t0+e0+w",
+        // A copy that was tried again was one of what had come to the source's
+        // place, and was taken for that of an earlier delivery.
+        "300873753+e1+e3+e4+r0.3+w",
+        // Rows that had gone on were said to wait.
+        "300004026+e0+r0.2+r0.8+r0.9+r0.17+r0.25+r1.8+r3.3+r4.1+r4.2+r4.7+r5.6+r6.2+r6.6+r6.11+r6.15+r6.16+r7.0+w",
     ] {
         let schedule: Schedule = name.parse().unwrap();
         let played = play(&schedule, true);

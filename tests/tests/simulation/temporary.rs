@@ -10,8 +10,9 @@ use rebucket_simulator::s3::Content;
 use rebucket_tests::simulation::audit::Place;
 use rebucket_tests::simulation::chains::all;
 use rebucket_tests::simulation::deaths::{Enacted, enact};
-use rebucket_tests::simulation::fate::Fate;
+use rebucket_tests::simulation::fate::{Fate, Moment};
 use rebucket_tests::simulation::outsider::{Act, Appointment};
+use rebucket_tests::simulation::queue::QUEUE;
 use rebucket_tests::simulation::scenarios::Scenario;
 use rebucket_tests::simulation::store::Blueprint;
 
@@ -131,4 +132,30 @@ fn a_second_leg_takes_nothing_that_its_first_leg_did_not_put_there() {
 fn a_second_leg_knows_its_object_by_the_date_as_well() {
     let same = |scenario: &Scenario| scenario.scene.objects[0].made.clone();
     assert_left_there(&replaced_by(same, Duration::from_secs(3)));
+}
+
+/// A worker dies after it has sent the next message, and an outsider removes
+/// the row's object: the next delivery of the row fails. The rows that have
+/// gone on do not wait for it, and are not said to.
+#[test]
+fn rows_that_have_gone_on_are_not_said_to_wait_for_one_that_failed_later() {
+    let mut all = all().into_iter();
+    let scenario = all.find(|scenario| scenario.name == "split").unwrap();
+    let (row, via) = hops(&scenario).remove(0);
+    let asked = count(&scenario).asked;
+    let sends = |(operation, at): &(&str, String)| *operation == "SendMessage" && at == QUEUE;
+    let sent = u32::try_from(asked.iter().position(sends).unwrap()).unwrap();
+    // The next worker is slow: the other message's rows are done before.
+    let fates = [(0, sent, Fate::Death(Moment::Applied))];
+    let enacted = enact(&scenario, &fates, &[at(sent, &via, Act::Delete)], true);
+    assert_eq!(enacted.played.violations, Vec::<String>::new());
+    let outcomes = &enacted.played.ended.outcomes;
+    for (number, outcome) in outcomes.iter().enumerate() {
+        let (ended, reason) = outcome.unwrap();
+        if number == row {
+            assert_eq!(ended, Outcome::Failed, "{outcomes:?}");
+        } else {
+            assert_ne!(reason, Some(Reason::BlockedBy), "{outcomes:?}");
+        }
+    }
 }

@@ -132,9 +132,13 @@ impl Attempt<'_> {
             attributes,
             keep_tags: !self.task.options.waives(Waiver::Tags),
         };
+        let sent = AtomicBool::new(false);
         let copied = self
             .caller
             .call(Policy::copy(original.size), || async {
+                if sent.swap(true, Ordering::SeqCst) && !self.task.then().is_empty() {
+                    self.is_still_its_source(original).await?;
+                }
                 self.not_taken("CopyObject", target, Precondition::CopyCreates)
                     .await?;
                 // After every wait: the worker may have been frozen in it.
@@ -147,6 +151,23 @@ impl Attempt<'_> {
             Err(CallError::Failed(error)) if error.class() == ErrorClass::Precondition => Ok(None),
             Err(other) => Err(other),
         }
+    }
+
+    /// Before a copy is tried again: in a chain, what has taken the source's place
+    /// since may have its tag, which is all that the request names.
+    async fn is_still_its_source(&self, original: &Original) -> StoreResult<()> {
+        let Some(absence) = self.look_again(original).await? else {
+            return Ok(());
+        };
+        let (object, class) = (&original.pinned.object, ErrorClass::Precondition);
+        let code = absence.reason.as_str();
+        Err(ServiceError::local(
+            "CopyObject",
+            object,
+            class,
+            code,
+            absence.detail,
+        ))
     }
 
     /// Sends a write, and takes note if it is not answered: it may have been

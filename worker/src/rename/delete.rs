@@ -194,7 +194,7 @@ impl Attempt<'_> {
     }
 
     /// One request of [`Attempt::recheck`].
-    async fn look_again(&self, source: &Original) -> StoreResult<Option<Absence>> {
+    pub(crate) async fn look_again(&self, source: &Original) -> StoreResult<Option<Absence>> {
         let object = &source.pinned.object;
         let absent = |reason, what: &str, instead: Option<&ObjectHead>| {
             let detail = format!("{object} was {what} while it was being renamed");

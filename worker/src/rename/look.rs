@@ -28,6 +28,18 @@ impl Renamer {
         Ok(head.is_some_and(|head| contradiction(pins, &head).is_none()))
     }
 
+    /// Whether there is any object.
+    ///
+    /// # Errors
+    /// As of [`Renamer::is_still`].
+    pub async fn is_there(
+        &self,
+        object: &ObjectUri,
+        delivery: &Delivery,
+    ) -> Result<bool, ServiceError> {
+        Ok(self.look(object, delivery).await?.is_some())
+    }
+
     async fn look(
         &self,
         object: &ObjectUri,

@@ -49,7 +49,8 @@ impl Attempt<'_> {
         };
         let instead = absence.instead.as_ref();
         let ours = match known {
-            Comparison::Match => instead.is_none_or(|it| self.came_after(it, &head)),
+            // By way of a temporary key it came to its destination last.
+            Comparison::Match => left_it || instead.is_none_or(|it| self.came_after(it, &head)),
             Comparison::Mismatch(_) => false,
             // Where the source is another object now, only pins can tell.
             Comparison::NotComparable => gone && self.written_by_this_job(&head),
@@ -78,10 +79,6 @@ impl Attempt<'_> {
     /// only looks late, or one object under two names, unless it is later.
     fn came_after(&self, instead: &Sighting, copy: &ObjectHead) -> bool {
         if instead.etag != copy.etag || instead.size != copy.size {
-            return true;
-        }
-        // By way of a temporary key it may have come to its destination last.
-        if self.task.leg() == Some(Leg::Out) {
             return true;
         }
         match (copy.modified, instead.modified) {

@@ -76,6 +76,43 @@ impl Context {
         self.worker.shared.queue.enqueue(message).await
     }
 
+    /// Whether what waited for a failed rename waits no more: an earlier delivery
+    /// had done the rename and sent the next one, and what has failed is to find
+    /// its object afterwards. Then the next message accounts for the rest.
+    pub(super) async fn has_gone_on(
+        &self,
+        task: &RenameTask,
+        end: &End,
+        delivery: &Delivery,
+    ) -> bool {
+        let Some(next) = task.next().filter(|_| {
+            matches!(
+                end.reason,
+                Some(
+                    Reason::SourceMissing
+                        | Reason::SourceChanged
+                        | Reason::SourceRewritten
+                        | Reason::TemporaryObjectGone
+                )
+            )
+        }) else {
+            return false;
+        };
+        let renamer = &self.worker.shared.renamer;
+        let still = async |object| renamer.is_still(object, &next.pins, delivery).await;
+        let waits = match next.leg() {
+            // The first leg may not have been carried out yet, or it was.
+            Some(Leg::In) => match still(next.row_source()).await {
+                Ok(false) => renamer.is_there(next.source(), delivery).await,
+                other => other,
+            },
+            _ => still(next.source()).await,
+        };
+        // What cannot be looked at is said to wait, rather than left without an
+        // outcome.
+        matches!(waits, Ok(false))
+    }
+
     /// Records that what waited for a rename will not be done. Each row once,
     /// however many of its legs are left.
     pub(super) async fn record_blocked(
@@ -97,17 +134,6 @@ impl Context {
                 _ => format!("at {}", step.source()),
             };
             let why = end.reason.map_or("skipped", Reason::as_str);
-            // Where the row's own object is not at its source, an earlier
-            // delivery may have gone on.
-            let unless = match end.reason {
-                Some(
-                    Reason::SourceMissing
-                    | Reason::SourceChanged
-                    | Reason::SourceRewritten
-                    | Reason::TemporaryObjectGone,
-                ) => ", unless another delivery has gone on with it",
-                _ => "",
-            };
             let record = OutcomeRecord {
                 task: step.id().clone(),
                 submission: task.submission,
@@ -116,7 +142,7 @@ impl Context {
                 outcome: Outcome::Failed,
                 reason: Some(Reason::BlockedBy),
                 detail: Some(format!(
-                    "it waits for {}, which was not carried out ({why}); its object is still {place}{unless}",
+                    "it waits for {}, which was not carried out ({why}); its object is still {place}",
                     task.id()
                 )),
                 bytes: 0,

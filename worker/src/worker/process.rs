@@ -178,7 +178,11 @@ impl Context {
             return;
         }
         if let Some(task) = task {
-            if let Err(error) = self.record(task, message, &end, started).await {
+            let delivery = self.delivery(message, &kept);
+            let gone_on = self.has_gone_on(task, &end, &delivery);
+            let gone_on = !end.is_done() && expecting_owner(task.options.owner, gone_on).await;
+            let recorded = self.record(task, message, &end, gone_on, started);
+            if let Err(error) = recorded.await {
                 tracing::error!(%error, task = %task.id(), "not recorded; handed back");
                 shared.metrics.handed_back("unrecorded");
                 return self
@@ -186,11 +190,8 @@ impl Context {
                     .await;
             }
             if end.is_done()
-                && let Err(error) = expecting_owner(
-                    task.options.owner,
-                    self.send_next(task, &end, &self.delivery(message, &kept)),
-                )
-                .await
+                && let Err(error) =
+                    expecting_owner(task.options.owner, self.send_next(task, &end, &delivery)).await
             {
                 tracing::warn!(%error, task = %task.id(), "could not send what waits for it");
                 shared.metrics.handed_back("unsent");
@@ -221,13 +222,14 @@ impl Context {
         self.acknowledger.acknowledge(message.receipt.clone()).await;
     }
 
-    /// Records how the row ended, and those that waited for it in vain. A row
+    /// Records how the row ended, and those that wait for it in vain. A row
     /// of which only the first leg is done has not ended.
     async fn record(
         &self,
         task: &RenameTask,
         message: &Received,
         end: &End,
+        gone_on: bool,
         started: Timestamp,
     ) -> Result<(), ReportError> {
         let shared = &*self.worker.shared;
@@ -235,7 +237,7 @@ impl Context {
             let record = end.record(task, message, started, &shared.settings.host);
             shared.recorder.record(record).await?;
         }
-        if end.is_done() {
+        if end.is_done() || gone_on {
             return Ok(());
         }
         self.record_blocked(task, message, end, started).await
