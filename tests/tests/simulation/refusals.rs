@@ -151,6 +151,21 @@ fn a_source_that_was_written_after_the_task_was_sent_on_any_delivery() {
     }
 }
 
+/// The queue's time counts where the message has none, as the store's clock
+/// would have shown it.
+#[test]
+fn the_same_where_the_queue_s_clock_is_ahead() {
+    let mut scenario = scenario("single");
+    scenario.scene.jobs[0].submitted = false;
+    scenario.scene.twist.queue_ahead = 60_000;
+    assert_refused(
+        &scenario,
+        Reason::SourceRewritten,
+        rewritten(&scenario),
+        |_| {},
+    );
+}
+
 #[test]
 fn the_same_by_whichever_clock_is_the_earlier_one() {
     let mut scenario = scenario("single");
