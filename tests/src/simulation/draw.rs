@@ -480,6 +480,11 @@ fn unusual(schedule: &Schedule, fleet: &Fleet, setting: Setting) -> Twist {
     let mut twist = Twist::draw(&mut schedule.chance_of(Decision::World), trusted, looks);
     // Object Lock does not let versioning be suspended.
     twist.suspended &= setting.versioned && !setting.lock;
+    if twist.names.alias || twist.names.folding.is_some() {
+        // What one node creates in the place of an object by another name of
+        // it, no answer shows (`docs/SEMANTICS.md`, "Known limits").
+        twist.lax_nodes = 0;
+    }
     if twist.chained {
         // Whether something came between a look and a copy is not followed
         // where keys are used again.
