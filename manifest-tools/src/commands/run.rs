@@ -97,10 +97,7 @@ pub(crate) async fn run(args: RunArgs) -> Result<Exit, CommandError> {
     let bucket = places.first().map(|place| &place.bucket);
     let time = StoreTime::of(&clients, &metrics, bucket, args.engine.owner.bucket_owner);
     let (record, plan) = if let Some(record) = record {
-        // It may have been begun, and ended, within its first second.
-        let now = renamer.store_time().unwrap_or(record.started);
-        let early = record.started.seconds_since(now).clamp(0, 1);
-        tokio::time::sleep(Duration::from_secs(early.unsigned_abs())).await;
+        outlast_first_second(record.started, renamer.store_time()).await;
         (record, source.plan)
     } else {
         // As late as can be: what is pinned must not change any more.
@@ -109,11 +106,7 @@ pub(crate) async fn run(args: RunArgs) -> Result<Exit, CommandError> {
             () = shutdown.drain().cancelled() => return Ok(Exit::Interrupted),
         }
     };
-    let retried = if resumed && args.retry_failed {
-        Some(time.job_start(None).await.wait().await)
-    } else {
-        None
-    };
+    let retried = meant_by_a_retry(&args, resumed, &time).await;
 
     store.announce(host.name()).await?;
     let (recorder, recording) = Recorder::start(store.clone(), host.name(), metrics.clone());
@@ -163,6 +156,27 @@ pub(crate) async fn run(args: RunArgs) -> Result<Exit, CommandError> {
     unsafe_now.map_err(StartError::from)?;
     let how = interrupted.then(|| how_to_go_on(&args, &job));
     conclude(&store, &job, record.submission, &scratch, how).await
+}
+
+/// From when on what is there is meant by the rows that are tried again: they
+/// are a new submission.
+async fn meant_by_a_retry(
+    args: &RunArgs,
+    resumed: bool,
+    time: &StoreTime<'_>,
+) -> Option<Timestamp> {
+    if resumed && args.retry_failed {
+        Some(time.job_start(None).await.wait().await)
+    } else {
+        None
+    }
+}
+
+/// Waits until a job that goes on has begun: a run before may have ended within
+/// the second in which it began the job.
+async fn outlast_first_second(started: Timestamp, now: Option<Timestamp>) {
+    let early = started.seconds_since(now.unwrap_or(started)).clamp(0, 1);
+    tokio::time::sleep(Duration::from_secs(early.unsigned_abs())).await;
 }
 
 /// How the rows have ended so far, of a job that goes on.

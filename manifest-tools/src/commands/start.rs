@@ -64,13 +64,11 @@ impl<'a> StoreTime<'a> {
             }
         };
         let told = tokio::time::timeout(ASKED_FOR, asked).await;
-        match told.ok().flatten() {
-            Some(now) => JobStart::after(now),
-            None => {
-                let now = otherwise.unwrap_or_else(Timestamp::now);
-                JobStart::after(now.saturating_sub(MOST_APART))
-            }
-        }
+        let by_others = || {
+            let now = otherwise.unwrap_or_else(Timestamp::now);
+            now.saturating_sub(MOST_APART)
+        };
+        JobStart::after(told.ok().flatten().unwrap_or_else(by_others))
     }
 }
 

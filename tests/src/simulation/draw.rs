@@ -15,13 +15,13 @@ use rebucket_worker::rename::VerifyMode;
 use rebucket_worker::store::endpoint::Abilities;
 use rebucket_worker::store::{BucketFacts, Versioning as Known};
 
-use super::audit::Place;
+use super::events::{Event, Troubles};
 use super::fate::{Dice, Director as _, Fate, Roughness};
 use super::fleet::{Fleet, PART, THRESHOLD};
 use super::hidden::Hidden;
-use super::outsider::{Act, Ambush, Trigger};
+use super::outsider::Ambush;
 use super::permuted;
-use super::scene::{Job, NEW, OLD, Put, SENT, Scene, place};
+use super::scene::{Job, Link, NEW, OLD, Put, SENT, Scene, place};
 use super::schedule::{Decision, Schedule};
 use super::store::Blueprint;
 use super::twist::Twist;
@@ -31,46 +31,6 @@ pub const TASKS: u16 = 4;
 
 /// And at most so many events.
 pub const EVENTS: u16 = 5;
-
-/// Something that happens by itself.
-#[derive(Debug, Clone)]
-pub enum Happening {
-    /// An outsider acts.
-    Outsider {
-        /// Where.
-        place: Place,
-        /// What is done.
-        act: Box<Act>,
-    },
-    /// The submitter sends a message once more, as another one.
-    SentTwice {
-        /// The message's number.
-        message: usize,
-    },
-    /// The queue delivers a message once more.
-    DeliveredTwice {
-        /// The message's number.
-        message: usize,
-    },
-    /// What is in the dead-letter queue is moved back.
-    Redriven,
-    /// A worker is told to stop, and another is started in its place.
-    Stop {
-        /// Which of those that run side by side.
-        worker: usize,
-        /// What is under way may go on for so long.
-        grace: Duration,
-    },
-}
-
-/// When something happens.
-#[derive(Debug, Clone)]
-pub struct Event {
-    /// When.
-    pub at: Millis,
-    /// What.
-    pub what: Happening,
-}
 
 /// All that a seed decides in advance.
 #[derive(Debug)]
@@ -123,28 +83,7 @@ pub fn draw(schedule: &Schedule) -> Drawn {
     let length = chance.u64(5_000..=180_000);
     let meddling = chance.u8(0..3);
 
-    let (mut objects, mut jobs) = (Vec::new(), Vec::new());
-    for number in 0..tasks {
-        let decision = Decision::Task(number);
-        if schedule.has(decision) {
-            let mut chance = schedule.chance_of(decision);
-            let before = objects.len();
-            subject(&mut chance, number, setting, &mut objects, &mut jobs);
-            rename_to_twin(&mut chance, &twist, &mut jobs);
-            if let Some(job) = jobs.last_mut() {
-                job.waives_history = twist.suspended && chance.u8(0..4) == 0;
-            }
-            if twist.held && setting.lock {
-                hold(&mut chance, &mut objects[before..]);
-            }
-        }
-    }
-    let mut chains = Vec::new();
-    if twist.chained {
-        let mut chance = schedule.chance_of(Decision::Chains);
-        let both = permuted::draw(&mut chance, versioned);
-        (objects, jobs, chains) = (both.objects, both.jobs, both.chains);
-    }
+    let (mut objects, jobs, chains) = subjects(schedule, setting, &twist, tasks);
     objects.push(bystander());
     let scene = Scene {
         old,
@@ -156,59 +95,13 @@ pub fn draw(schedule: &Schedule) -> Drawn {
         twist,
     };
 
-    let (mut events, mut ambushes) = (Vec::new(), Vec::new());
-    for number in 0..chance.u16(0..=EVENTS) {
-        let decision = Decision::Event(number);
-        if !schedule.has(decision) || scene.jobs.is_empty() {
-            continue;
-        }
-        let mut chance = schedule.chance_of(decision);
-        let at = Millis(SENT.0 + chance.u64(0..=length));
-        let message = chance.usize(0..scene.messages());
-        let job = &scene.jobs[message];
-        let what = match chance.u8(0..10) {
-            0 if job.submitted => Happening::SentTwice { message },
-            0 | 1 => Happening::DeliveredTwice { message },
-            2 => Happening::Stop {
-                worker: chance.usize(0..workers),
-                grace: Duration::from_millis(chance.u64(0..=10_000)),
-            },
-            _ if meddling == 0 => continue,
-            _ if scene.twist.chained => {
-                ambushes.extend(permuted::ambush(&mut chance, &scene));
-                continue;
-            }
-            _ => {
-                let (place, act) = meddle(&mut chance, job, &scene.objects);
-                match chance.u8(0..3) {
-                    0 => {
-                        ambushes.push(Ambush {
-                            trigger: if place == job.source {
-                                Trigger::Taken
-                            } else {
-                                Trigger::Written
-                            },
-                            place,
-                            act,
-                        });
-                        continue;
-                    }
-                    _ => Happening::Outsider {
-                        place,
-                        act: Box::new(act),
-                    },
-                }
-            }
-        };
-        events.push(Event { at, what });
-    }
-    if let Some(after) = scene.twist.redriven_after {
-        events.push(Event {
-            at: Millis(SENT.0 + after),
-            what: Happening::Redriven,
-        });
-    }
-    events.sort_by_key(|event| event.at);
+    let events = chance.u16(0..=EVENTS);
+    let troubles = Troubles {
+        length,
+        workers,
+        meddling: meddling > 0,
+    };
+    let (events, ambushes) = troubles.draw(schedule, events, &scene);
     Drawn {
         scene,
         events,
@@ -218,6 +111,37 @@ pub fn draw(schedule: &Schedule) -> Drawn {
         rest,
         calm_at: Millis(SENT.0 + length),
     }
+}
+
+/// The objects, the tasks, and which of them wait for one another.
+fn subjects(
+    schedule: &Schedule,
+    setting: Setting,
+    twist: &Twist,
+    tasks: u16,
+) -> (Vec<Put>, Vec<Job>, Vec<Vec<Link>>) {
+    if twist.chained {
+        let mut chance = schedule.chance_of(Decision::Chains);
+        let both = permuted::draw(&mut chance, setting.versioned);
+        return (both.objects, both.jobs, both.chains);
+    }
+    let (mut objects, mut jobs) = (Vec::new(), Vec::new());
+    for number in 0..tasks {
+        let decision = Decision::Task(number);
+        if schedule.has(decision) {
+            let mut chance = schedule.chance_of(decision);
+            let before = objects.len();
+            subject(&mut chance, number, setting, &mut objects, &mut jobs);
+            rename_to_twin(&mut chance, twist, &mut jobs);
+            if let Some(job) = jobs.last_mut() {
+                job.waives_history = twist.suspended && chance.u8(0..4) == 0;
+            }
+            if twist.held && setting.lock {
+                hold(&mut chance, &mut objects[before..]);
+            }
+        }
+    }
+    (objects, jobs, Vec::new())
 }
 
 /// The requests, of so many workers and among the first so many of each, that
@@ -401,7 +325,7 @@ fn blueprint(chance: &mut Rng, number: u16, setting: Setting) -> Blueprint {
 }
 
 /// An object with these bytes and nothing else.
-fn plain(bytes: &[u8]) -> Blueprint {
+pub(super) fn plain(bytes: &[u8]) -> Blueprint {
     Blueprint {
         content: Content::literal(bytes.to_vec()),
         ..Blueprint::default()
@@ -524,27 +448,4 @@ fn bystander() -> Put {
         made: plain(b"not yours"),
         age: Duration::from_hours(1),
     }
-}
-
-/// What an outsider does to a task's source or destination: often with the
-/// very bytes that are or were there.
-fn meddle(chance: &mut Rng, job: &Job, objects: &[Put]) -> (Place, Act) {
-    let at_source = chance.u8(0..3) > 0;
-    let place = if at_source {
-        job.source.clone()
-    } else {
-        job.destination.clone()
-    };
-    if chance.u8(0..4) == 0 {
-        return (place, Act::Delete);
-    }
-    let same = objects
-        .iter()
-        .rev()
-        .find(|object| object.place == job.source);
-    let act = match same.filter(|_| chance.u8(0..4) > 0) {
-        Some(same) => Act::Put(same.made.clone()),
-        None => Act::Put(plain(b"the outsider's own")),
-    };
-    (place, act)
 }

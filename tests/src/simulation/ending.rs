@@ -189,6 +189,16 @@ fn told_the_truth(state: &State, claim: &Claim, record: &OutcomeRecord, wrong: &
         }
         // Given up without knowing how far an earlier delivery came.
         Outcome::Failed if record.reason == Some(Reason::RetriesExhausted) => {}
+        // Its chain had gone on when an outsider removed the object of the row
+        // that it had waited for, so that one failed; and who did this one died
+        // on the last delivery, before it could say so.
+        Outcome::Failed
+            if record.reason == Some(Reason::BlockedBy)
+                && state
+                    .audit
+                    .claims()
+                    .iter()
+                    .any(|claim| !untouched(&claim.via)) => {}
         // Of two deliveries at once, one did it and could not record it, and
         // the other one saw too little of it.
         Outcome::Failed | Outcome::Skipped if state.audit.is_doubled(claim) => {}

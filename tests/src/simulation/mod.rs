@@ -22,6 +22,7 @@ mod convert;
 pub mod deaths;
 pub mod draw;
 pub mod ending;
+pub mod events;
 pub mod fate;
 pub mod fleet;
 pub mod hidden;

@@ -11,8 +11,9 @@ use rebucket_worker::shutdown::Shutdown;
 use tokio::time::Instant;
 
 use super::cloud::Cloud;
-use super::draw::{self, Drawn, Happening};
+use super::draw::{self, Drawn};
 use super::ending::{self, Ended};
+use super::events::Happening;
 use super::fate::Dice;
 use super::fleet::{Fleet, Started};
 use super::line::Process;

@@ -15,6 +15,10 @@ const APART: i64 = 60_000;
 
 /// What is unusual about a scene; nothing by default.
 #[derive(Debug, Clone, Default)]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "independent choices, not a state machine"
+)]
 pub struct Twist {
     /// Which names mean one object.
     pub names: Names,

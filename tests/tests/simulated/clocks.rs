@@ -81,7 +81,7 @@ async fn a_job_that_died_after_its_delete_does_not_replace_what_it_moved() {
             assert_eq!(origin(&stage, "new"), Some(first.origin), "{said}");
             assert_eq!(origin(&stage, "old"), Some(second.origin), "{said}");
             // With pins it is known to be done.
-            let code = if pins.is_empty() { 1 } else { 0 };
+            let code = i32::from(pins.is_empty());
             assert_eq!(ended.code, Some(code), "{said}");
         }
     }

@@ -108,10 +108,11 @@ fn no_schedule_that_failed_once_fails_again() {
 /// The draw reaches every kind of world.
 #[test]
 fn some_schedules_play_in_each_kind_of_unusual_world() {
+    type Kind = (&'static str, fn(&Twist) -> bool);
     let worlds: Vec<_> = (0..2_000)
         .map(|seed| draw(&Schedule::new(seed)).scene)
         .collect();
-    let kinds: [(&str, fn(&Twist) -> bool); 12] = [
+    let kinds: [Kind; 12] = [
         ("a bucket with two names", |it| it.names.alias),
         ("keys that fold", |it| it.names.folding.is_some()),
         ("the queue's clock apart", |it| it.queue_ahead != 0),

@@ -150,8 +150,8 @@ fn an_upload_that_a_conflict_has_ended_is_aborted() {
 fn what_was_written_during_an_upload_is_not_replaced() {
     let scenario = scenario("overwrite_multipart");
     let place = scenario.scene.jobs[0].destination.clone();
-    let objects = scenario.scene.objects.iter();
-    let there = objects.filter(|object| object.place == place).next_back();
+    let mut objects = scenario.scene.objects.iter();
+    let there = objects.rfind(|object| object.place == place);
     let mut theirs = there.unwrap().made.clone();
     theirs.new.metadata = Arc::default();
     let appointment = Appointment {
