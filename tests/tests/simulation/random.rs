@@ -91,6 +91,10 @@ fn no_schedule_that_failed_once_fails_again() {
         // A copy that was tried again was one of what had come to the source's
         // place, and was taken for that of an earlier delivery.
         "300873753+e1+e3+e4+r0.3+w",
+        // An object whose other name shows less of it was copied over itself.
+        "501599716+t2+w",
+        // A copy was made once more over an object with an annotation.
+        "501594748+t0+r1.2+w",
         // Rows that had gone on were said to wait.
         "300004026+e0+r0.2+r0.8+r0.9+r0.17+r0.25+r1.8+r3.3+r4.1+r4.2+r4.7+r5.6+r6.2+r6.6+r6.11+r6.15+r6.16+r7.0+w",
     ] {

@@ -149,6 +149,13 @@ fn rows_that_have_gone_on_are_not_said_to_wait_for_one_that_failed_later() {
     let fates = [(0, sent, Fate::Death(Moment::Applied))];
     let enacted = enact(&scenario, &fates, &[at(sent, &via, Act::Delete)], true);
     assert_eq!(enacted.played.violations, Vec::<String>::new());
+    // A line a row; one more of the row that failed in both legs, and one of the
+    // other message's first row, which the next worker finds done.
+    let asked = enacted.asked.iter().flatten();
+    let records = asked
+        .filter(|(operation, _)| *operation == "Record")
+        .count();
+    assert_eq!(records, scenario.scene.jobs.len() + 2);
     let outcomes = &enacted.played.ended.outcomes;
     for (number, outcome) in outcomes.iter().enumerate() {
         let (ended, reason) = outcome.unwrap();

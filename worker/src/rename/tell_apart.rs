@@ -9,7 +9,7 @@ use super::copy::Target;
 use super::distinct::{Apart, Distinct, Sighting, tell_apart};
 use super::{Attempt, Copy, Origin, RenameError, Source};
 use crate::error::{ErrorClass, ServiceError};
-use crate::store::object::ObjectHead;
+use crate::store::object::{ObjectHead, PinnedSource};
 use crate::store::{CopyReceipt, HeadScope, Replaces};
 
 /// Dates of objects have whole seconds, and the service's clock is known to
@@ -36,6 +36,20 @@ impl Attempt<'_> {
         }
     }
 
+    /// Ends a task that overwrites what may be its source. Other headers are no
+    /// sign here: what may be read under two names may differ, and what is
+    /// written under one is written under both.
+    pub(crate) fn refuse_to_overwrite_the_source(
+        &self,
+        source: &Source,
+        head: &ObjectHead,
+    ) -> Result<(), RenameError> {
+        match tell_apart(&source.sighting(), &Sighting::of(head)) {
+            Apart::Unknown if !self.may_have_made(head) => Err(self.not_told_apart(ONE_DATE)),
+            _ => self.refuse_what_may_be_the_source(source, head),
+        }
+    }
+
     /// The object at the destination, which has all that a copy of ours has,
     /// as that copy. Where it may be the source itself, the copy is made once
     /// more over it: if that moves the source's date, it is.
@@ -55,8 +69,20 @@ impl Attempt<'_> {
             Apart::Unknown if source.annotations.as_ref().is_some_and(|a| !a.is_empty()) => {
                 Err(self.not_told_apart(ONE_DATE))
             }
+            Apart::Unknown if self.is_annotated(head).await? => Err(self.not_told_apart(ONE_DATE)),
             Apart::Unknown => self.copy_once_more(source, head).await,
         }
+    }
+
+    /// Whether the object at the destination has annotations, which a copy over
+    /// it would drop: they may be somebody else's.
+    async fn is_annotated(&self, head: &ObjectHead) -> Result<bool, RenameError> {
+        let there = PinnedSource {
+            object: self.task.destination().clone(),
+            etag: head.etag.clone(),
+            version: head.version.clone(),
+        };
+        Ok(!self.annotations(&there).await?.is_empty())
     }
 
     async fn copy_once_more(
