@@ -137,3 +137,26 @@ fn an_object_is_not_copied_over_itself_because_its_other_name_shows_less() {
         assert_eq!(told.steps(&writes), [""; 0], "{told:?}");
     }
 }
+
+/// Under another name of its bucket, another row may be meant to rename what
+/// this one would replace.
+#[test]
+fn nothing_is_replaced_in_a_bucket_with_two_names_in_use() {
+    for (choice, expected) in [
+        (IfExists::Fail, (Outcome::Renamed, None)),
+        (IfExists::Skip, (Outcome::Renamed, None)),
+        (
+            IfExists::Overwrite,
+            (Outcome::Failed, Some(Reason::SameObject)),
+        ),
+    ] {
+        let mut scenario = aliased("single");
+        // AWS says which names are names of one bucket.
+        scenario.scene.fleet.abilities.trusted = true;
+        let job = &mut scenario.scene.jobs[0];
+        job.destination = place(NEW, "elsewhere");
+        job.if_exists = choice;
+        let told = played(&scenario);
+        assert_eq!((told.outcome, told.reason), expected, "{told:?}");
+    }
+}
