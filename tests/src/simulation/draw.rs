@@ -409,6 +409,11 @@ fn unusual(schedule: &Schedule, fleet: &Fleet, setting: Setting) -> Twist {
         // it, no answer shows (`docs/SEMANTICS.md`, "Known limits").
         twist.lax_nodes = 0;
     }
+    if twist.names.alias {
+        // Workers look at start whether two names are of one bucket, whatever
+        // they may read under each.
+        twist.hidden = twist.hidden.of_both(OLD, NEW);
+    }
     if twist.chained {
         // Whether something came between a look and a copy is not followed
         // where keys are used again.

@@ -41,6 +41,18 @@ impl Hidden {
         Self(vec![(property, bucket.to_owned())])
     }
 
+    /// The same properties, in both buckets.
+    #[must_use]
+    pub fn of_both(&self, a: &str, b: &str) -> Self {
+        let of = |bucket: &str| {
+            let bucket = bucket.to_owned();
+            self.0
+                .iter()
+                .map(move |(property, _)| (*property, bucket.clone()))
+        };
+        Self(of(a).chain(of(b)).collect())
+    }
+
     /// True when everything may be read.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -7,7 +7,6 @@ use rebucket_protocol::{IfExists, Outcome, Reason};
 use rebucket_simulator::s3::Folding;
 use rebucket_tests::simulation::deaths::{Enacted, enact};
 use rebucket_tests::simulation::fate::{Fate, Moment};
-use rebucket_tests::simulation::hidden::{Hidden, Property};
 use rebucket_tests::simulation::outsider::{Act, Appointment};
 use rebucket_tests::simulation::scenarios::Scenario;
 use rebucket_tests::simulation::scene::{NEW, OLD, place};
@@ -118,23 +117,6 @@ fn a_copy_that_is_made_once_more_shows_that_it_is_the_source() {
             .iter()
             .filter(|(asked, _)| *asked == "CopyObject");
         assert_eq!(copied.count(), 1, "{:?}", enacted.asked);
-    }
-}
-
-/// One name shows less of an object than the other: it is one object still, and
-/// a copy of it over itself would lose what a copy in parts does not carry.
-#[test]
-fn an_object_is_not_copied_over_itself_because_its_other_name_shows_less() {
-    for name in ["single_elsewhere", "multipart_elsewhere"] {
-        let mut scenario = aliased(name);
-        scenario.scene.jobs[0].if_exists = IfExists::Overwrite;
-        scenario.scene.fleet.hidden = Hidden::property(Property::Tags, NEW);
-        let told = played(&scenario);
-        let ended = (told.outcome, told.reason);
-        let one = (Outcome::Failed, Some(Reason::SameObject));
-        assert_eq!(ended, one, "{name} {told:?}");
-        let writes = ["CopyObject", "CreateMultipartUpload"];
-        assert_eq!(told.steps(&writes), [""; 0], "{told:?}");
     }
 }
 

@@ -91,8 +91,6 @@ fn no_schedule_that_failed_once_fails_again() {
         // A copy that was tried again was one of what had come to the source's
         // place, and was taken for that of an earlier delivery.
         "300873753+e1+e3+e4+r0.3+w",
-        // An object whose other name shows less of it was copied over itself.
-        "501599716+t2+w",
         // A copy was made once more over an object with an annotation.
         "501594748+t0+r1.2+w",
         // Rows that had gone on were said to wait.

@@ -123,7 +123,7 @@ impl Attempt<'_> {
         // look like a redelivery, so a later date is always looked into.
         let since = self.earliest_sent().zip(head.modified);
         let later = since.filter(|(sent, at)| at >= sent);
-        self.refuse_to_overwrite_the_source(source, &head)?;
+        self.refuse_what_may_be_the_source(source, &head)?;
         if later.is_none() && !self.delivery.redelivered {
             return Ok(Overwritten::NotYet(Some(Sighting::of(&head))));
         }

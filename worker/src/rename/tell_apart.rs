@@ -36,20 +36,6 @@ impl Attempt<'_> {
         }
     }
 
-    /// Ends a task that overwrites what may be its source. Other headers are no
-    /// sign here: what may be read under two names may differ, and what is
-    /// written under one is written under both.
-    pub(crate) fn refuse_to_overwrite_the_source(
-        &self,
-        source: &Source,
-        head: &ObjectHead,
-    ) -> Result<(), RenameError> {
-        match tell_apart(&source.sighting(), &Sighting::of(head)) {
-            Apart::Unknown if !self.may_have_made(head) => Err(self.not_told_apart(ONE_DATE)),
-            _ => self.refuse_what_may_be_the_source(source, head),
-        }
-    }
-
     /// The object at the destination, which has all that a copy of ours has,
     /// as that copy. Where it may be the source itself, the copy is made once
     /// more over it: if that moves the source's date, it is.
