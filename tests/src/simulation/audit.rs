@@ -225,6 +225,15 @@ impl Audit {
         number.is_some_and(|number| self.doubled.contains(number))
     }
 
+    /// True when there were two deliveries at once of a row whose object an
+    /// outsider took away from its temporary key (`docs/SEMANTICS.md`, "Known
+    /// limits").
+    #[must_use]
+    pub fn was_taken_away(&self) -> bool {
+        let mut doubled = self.doubled.iter().filter_map(|n| self.claims.get(*n));
+        self.census && doubled.any(|claim| self.touched.contains(&claim.via))
+    }
+
     /// Objects that must exist at the end: all but those that an outsider or
     /// an overwriting task did away with.
     pub fn protected(&self) -> impl Iterator<Item = (u64, &Birth)> {
