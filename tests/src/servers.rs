@@ -1,12 +1,13 @@
 //! The servers that `make test` starts, and clients for them.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use aws_sdk_s3::config::{
     BehaviorVersion, Credentials, Region, RequestChecksumCalculation, ResponseChecksumValidation,
 };
 use rebucket_simulator::http::Simulator;
+use tokio::process::Command;
 
 /// Any region does; the servers sign for whichever they are asked in.
 pub const REGION: &str = "us-east-1";
@@ -62,6 +63,32 @@ impl Servers {
             secret_key: variable("REBUCKET_TEST_SECRET_KEY"),
             programs: variable("REBUCKET_TEST_BIN").into(),
         }
+    }
+
+    /// `rebucket` in a folder.
+    #[must_use]
+    pub fn rebucket(&self, folder: &Path, arguments: &str) -> Command {
+        let mut command = self.program("rebucket");
+        command
+            .args(arguments.split_whitespace())
+            .current_dir(folder);
+        command
+    }
+
+    /// One of the built programs, which reaches these servers, in an environment
+    /// with nothing of the tester's in it.
+    #[must_use]
+    pub fn program(&self, name: &str) -> Command {
+        let mut command = Command::new(self.programs.join(name));
+        command
+            .env_clear()
+            .env("AWS_ACCESS_KEY_ID", &self.access_key)
+            .env("AWS_SECRET_ACCESS_KEY", &self.secret_key)
+            .env("AWS_REGION", REGION)
+            .env("AWS_EC2_METADATA_DISABLED", "true")
+            .env("AWS_ENDPOINT_URL_S3", &self.s3)
+            .env("AWS_ENDPOINT_URL_SQS", &self.sqs);
+        command
     }
 
     /// The servers of a simulator, which take any credentials.

@@ -10,7 +10,7 @@ use tempfile::NamedTempFile;
 use tokio::process::{Child, Command};
 
 use crate::queue::Queue;
-use crate::servers::{REGION, Servers};
+use crate::servers::Servers;
 use crate::wait::{PATIENCE, until};
 
 /// A worker's command line and environment in the making.
@@ -25,16 +25,9 @@ impl WorkerBuilder {
     /// leases that no test outlasts unless a flag says otherwise.
     #[must_use]
     pub fn new(servers: &Servers) -> Self {
-        let mut command = Command::new(servers.programs.join("rebucket-worker"));
+        let mut command = servers.program("rebucket-worker");
         command
-            .env_clear()
-            .env("AWS_ACCESS_KEY_ID", &servers.access_key)
-            .env("AWS_SECRET_ACCESS_KEY", &servers.secret_key)
-            .env("AWS_REGION", REGION)
-            .env("AWS_EC2_METADATA_DISABLED", "true")
             .env("REBUCKET_VISIBILITY_TIMEOUT", "60s")
-            .env("AWS_ENDPOINT_URL_S3", &servers.s3)
-            .env("AWS_ENDPOINT_URL_SQS", &servers.sqs)
             .env("RUST_LOG", "info,rebucket_worker=debug,aws=warn,hyper=warn");
         Self { command }
     }

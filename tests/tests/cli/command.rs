@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use rebucket_tests::servers::REGION;
 use rebucket_tests::wait::PATIENCE;
 use rebucket_tests::{Proxy, Servers, until};
 use tempfile::NamedTempFile;
@@ -26,19 +25,8 @@ impl Call {
     /// `rebucket` in a folder, in an environment with nothing of the tester's
     /// in it.
     pub(crate) fn new(servers: &Servers, folder: &Path, arguments: &str) -> Self {
-        let mut command = Command::new(servers.programs.join("rebucket"));
-        command
-            .args(arguments.split_whitespace())
-            .current_dir(folder)
-            .env_clear()
-            .env("AWS_ACCESS_KEY_ID", &servers.access_key)
-            .env("AWS_SECRET_ACCESS_KEY", &servers.secret_key)
-            .env("AWS_REGION", REGION)
-            .env("AWS_EC2_METADATA_DISABLED", "true")
-            .env("AWS_ENDPOINT_URL_S3", &servers.s3)
-            .env("AWS_ENDPOINT_URL_SQS", &servers.sqs);
         let mut call = Self {
-            command,
+            command: servers.rebucket(folder, arguments),
             secrets: Vec::new(),
             input: None,
             reader_gone: false,

@@ -39,6 +39,26 @@ macro_rules! set {
 
 /// Sets the key of SSE-C, made of one letter.
 macro_rules! customer_key {
+    ($call:ident, $a:ident) => {
+        customer_key!(
+            $call,
+            $a,
+            "CustomerKey",
+            sse_customer_algorithm,
+            sse_customer_key,
+            sse_customer_key_md5
+        );
+    };
+    ($call:ident, $a:ident, of the source) => {
+        customer_key!(
+            $call,
+            $a,
+            "CopySourceCustomerKey",
+            copy_source_sse_customer_algorithm,
+            copy_source_sse_customer_key,
+            copy_source_sse_customer_key_md5
+        );
+    };
     ($call:ident, $a:ident, $name:literal, $algorithm:ident, $key:ident, $md5:ident) => {
         if let Some(letter) = $a.take($name) {
             let (key, md5) = customer_key(&letter);
@@ -182,8 +202,7 @@ async fn made(client: &Client, operation: &str, a: &mut Arguments) -> Sent {
     let s3 = &client.s3;
     macro_rules! object {
         ($call:ident; $($rest:tt)*) => {{
-            customer_key!($call, a, "CustomerKey", sse_customer_algorithm, sse_customer_key,
-                sse_customer_key_md5);
+            customer_key!($call, a);
             for (name, value) in pairs(&a.take("Metadata").unwrap_or_default()) {
                 $call = $call.metadata(name, value);
             }
@@ -213,14 +232,7 @@ async fn made(client: &Client, operation: &str, a: &mut Arguments) -> Sent {
         }
         _ => {
             let mut call = s3.copy_object();
-            customer_key!(
-                call,
-                a,
-                "CopySourceCustomerKey",
-                copy_source_sse_customer_algorithm,
-                copy_source_sse_customer_key,
-                copy_source_sse_customer_key_md5
-            );
+            customer_key!(call, a, of the source);
             object!(call; text "CopySource" copy_source, text "IfMatch" if_match,
                 text "IfNoneMatch" if_none_match,
                 text "CopySourceIfMatch" copy_source_if_match,
@@ -238,14 +250,7 @@ async fn upload(client: &Client, operation: &str, a: &mut Arguments) -> Sent {
     match operation {
         "UploadPart" => {
             let mut call = s3.upload_part().body(body(a));
-            customer_key!(
-                call,
-                a,
-                "CustomerKey",
-                sse_customer_algorithm,
-                sse_customer_key,
-                sse_customer_key_md5
-            );
+            customer_key!(call, a);
             plain!(call, a; text "Bucket" bucket, text "Key" key, text "UploadId" upload_id,
                 parse "PartNumber" part_number, word "ChecksumAlgorithm" checksum_algorithm,
                 text "ChecksumCRC32" checksum_crc32, text "ChecksumSHA256" checksum_sha256,
@@ -253,22 +258,8 @@ async fn upload(client: &Client, operation: &str, a: &mut Arguments) -> Sent {
         }
         "UploadPartCopy" => {
             let mut call = s3.upload_part_copy();
-            customer_key!(
-                call,
-                a,
-                "CustomerKey",
-                sse_customer_algorithm,
-                sse_customer_key,
-                sse_customer_key_md5
-            );
-            customer_key!(
-                call,
-                a,
-                "CopySourceCustomerKey",
-                copy_source_sse_customer_algorithm,
-                copy_source_sse_customer_key,
-                copy_source_sse_customer_key_md5
-            );
+            customer_key!(call, a);
+            customer_key!(call, a, of the source);
             plain!(call, a; text "Bucket" bucket, text "Key" key, text "UploadId" upload_id,
                 parse "PartNumber" part_number, text "CopySource" copy_source,
                 text "CopySourceRange" copy_source_range,
@@ -286,14 +277,7 @@ async fn upload(client: &Client, operation: &str, a: &mut Arguments) -> Sent {
             let mut call = s3
                 .complete_multipart_upload()
                 .multipart_upload(parts.build());
-            customer_key!(
-                call,
-                a,
-                "CustomerKey",
-                sse_customer_algorithm,
-                sse_customer_key,
-                sse_customer_key_md5
-            );
+            customer_key!(call, a);
             plain!(call, a; text "Bucket" bucket, text "Key" key, text "UploadId" upload_id,
                 text "IfMatch" if_match, text "IfNoneMatch" if_none_match,
                 word "ChecksumType" checksum_type, parse "MpuObjectSize" mpu_object_size,
@@ -343,8 +327,7 @@ fn part(text: &str) -> Result<CompletedPart, String> {
 async fn read(client: &Client, operation: &str, a: &mut Arguments) -> Sent {
     macro_rules! object {
         ($call:ident) => {{
-            customer_key!($call, a, "CustomerKey", sse_customer_algorithm, sse_customer_key,
-                sse_customer_key_md5);
+            customer_key!($call, a);
             set!($call, a; text "Bucket" bucket, text "Key" key, text "VersionId" version_id,
                 text "Range" range, parse "PartNumber" part_number, text "IfMatch" if_match,
                 text "IfNoneMatch" if_none_match, date "IfModifiedSince" if_modified_since,

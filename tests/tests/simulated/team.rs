@@ -3,8 +3,6 @@
 use std::path::Path;
 use std::process::Stdio;
 
-use rebucket_tests::Servers;
-use rebucket_tests::servers::REGION;
 use tempfile::TempDir;
 use tokio::process::Command;
 
@@ -63,20 +61,8 @@ impl<'a> Team<'a> {
 
     /// `rebucket`, to be started here.
     pub(crate) fn command(&self, arguments: &str) -> Command {
-        let servers: &Servers = &self.stage.world.servers;
-        let mut command = Command::new(servers.programs.join("rebucket"));
-        command
-            .args(arguments.split_whitespace())
-            .current_dir(self.path())
-            .env_clear()
-            .env("AWS_ACCESS_KEY_ID", &servers.access_key)
-            .env("AWS_SECRET_ACCESS_KEY", &servers.secret_key)
-            .env("AWS_REGION", REGION)
-            .env("AWS_EC2_METADATA_DISABLED", "true")
-            .env("AWS_ENDPOINT_URL_S3", &servers.s3)
-            .env("AWS_ENDPOINT_URL_SQS", &servers.sqs)
-            .stdin(Stdio::null())
-            .kill_on_drop(true);
+        let mut command = self.stage.world.servers.rebucket(self.path(), arguments);
+        command.stdin(Stdio::null()).kill_on_drop(true);
         command
     }
 

@@ -10,12 +10,10 @@ use rebucket_protocol::{Outcome, Reason};
 use rebucket_simulator::clock::Millis;
 use rebucket_simulator::http::{Action, Rule, Simulator};
 use rebucket_simulator::s3::{BucketSettings, NewObject};
-use rebucket_tests::servers::REGION;
 use rebucket_tests::task::JOB;
 use rebucket_tests::{Report, Worker};
 use serde_json::Value;
 use tempfile::TempDir;
-use tokio::process::Command;
 
 use crate::stage::{Stage, small};
 
@@ -47,22 +45,9 @@ impl Job {
     /// `rebucket` on the job's manifest, with this store. How it ended, and
     /// what it wrote.
     async fn rebucket(&self, arguments: &str, s3: &str) -> (Option<i32>, String) {
-        let servers = &self.stage.world.servers;
-        let ended = Command::new(servers.programs.join("rebucket"))
-            .args(arguments.split_whitespace())
-            .current_dir(self.path())
-            .env_clear()
-            .env("AWS_ACCESS_KEY_ID", &servers.access_key)
-            .env("AWS_SECRET_ACCESS_KEY", &servers.secret_key)
-            .env("AWS_REGION", REGION)
-            .env("AWS_EC2_METADATA_DISABLED", "true")
-            .env("AWS_ENDPOINT_URL_S3", s3)
-            .env("AWS_ENDPOINT_URL_SQS", &servers.sqs)
-            .stdin(Stdio::null())
-            .kill_on_drop(true)
-            .output()
-            .await
-            .unwrap();
+        let mut command = self.stage.world.servers.rebucket(self.path(), arguments);
+        let command = command.env("AWS_ENDPOINT_URL_S3", s3).stdin(Stdio::null());
+        let ended = command.kill_on_drop(true).output().await.unwrap();
         let text = String::from_utf8(ended.stderr).unwrap();
         (ended.status.code(), text)
     }
