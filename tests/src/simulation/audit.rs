@@ -108,8 +108,8 @@ pub struct Audit {
     births: BTreeMap<u64, Birth>,
     /// Destinations that held a complete copy of an object, and of which.
     copied: BTreeSet<(usize, u64)>,
-    /// Objects that each task's workers copied themselves.
-    made: BTreeSet<(usize, u64)>,
+    /// Objects that each task's workers copied themselves, and when last.
+    made: BTreeMap<(usize, u64), Millis>,
     /// The object that each task took away from its source.
     taken: BTreeMap<usize, u64>,
     /// Objects of which an outsider removed or replaced a copy.
@@ -223,6 +223,12 @@ impl Audit {
     pub fn is_doubled(&self, claim: &Claim) -> bool {
         let number = self.by_source.get(&claim.source);
         number.is_some_and(|number| self.doubled.contains(number))
+    }
+
+    /// True when the queue's clock is not the store's.
+    #[must_use]
+    pub fn clocks_differ(&self) -> bool {
+        self.twist.queue_ahead != 0
     }
 
     /// True when there were two deliveries at once of a row whose object an
@@ -434,8 +440,23 @@ impl Audit {
             .is_some_and(|birth| looked.is_none_or(|looked| birth.at >= *looked))
     }
 
+    /// True when a worker of this task made the copy after the process had
+    /// looked at the destination for the last time.
+    fn made_unseen(&self, worker: u16, number: usize, origin: u64) -> bool {
+        let looked = self.looks_there.get(&(worker, number));
+        let made = self.made.get(&(number, origin));
+        made.is_some_and(|made| looked.is_none_or(|looked| made >= looked))
+    }
+
     /// A worker wrote an object. `before` is what was current there.
-    pub fn written(&mut self, worker: u16, place: &Place, before: Option<&Object>, s3: &S3) {
+    pub fn written(
+        &mut self,
+        worker: u16,
+        place: &Place,
+        before: Option<&Object>,
+        s3: &S3,
+        now: Millis,
+    ) {
         let place = &self.own(place);
         if self.census {
             return self.replaced_in_census(worker, place, before, s3);
@@ -467,7 +488,8 @@ impl Audit {
                 // Between the look and the copy: a known limit of endpoints
                 // whose nodes differ.
                 let lax = self.twist.lax_nodes > 0
-                    && self.came_there_unseen(worker, number, before.origin);
+                    && (self.came_there_unseen(worker, number, before.origin)
+                        || self.made_unseen(worker, number, before.origin));
                 // An equal one of the job's first second, or written since the
                 // time at which its messages say that it began, cannot be told
                 // from a copy.
@@ -480,7 +502,7 @@ impl Audit {
                     self.violations
                         .push(format!("w{worker} replaced a foreign object at {place}"));
                 }
-            } else if self.made.contains(&(number, after.origin))
+            } else if self.made.contains_key(&(number, after.origin))
                 // To `If-Match` the same bytes are the same object.
                 && before.content != after.content
                 && !self.came_there_unseen(worker, number, before.origin)
@@ -498,7 +520,7 @@ impl Audit {
         {
             self.meddled.insert(after.origin);
         }
-        self.made.insert((number, after.origin));
+        self.made.insert((number, after.origin), now);
         self.touched_last.remove(place);
         self.compare(place, s3);
     }
@@ -547,7 +569,7 @@ impl Audit {
         };
         let sent = self.claims[number].sent;
         let destination = self.claims[number].destination.clone();
-        let moved = self.made.contains(&(number, object.origin));
+        let moved = self.made.contains_key(&(number, object.origin));
         let early = self.came_early(number, object.origin);
         if early {
             self.meddled.insert(object.origin);
@@ -593,7 +615,7 @@ impl Audit {
         let excused = unseen
             || (self.touched_last.contains(&destination)
                 && (self.copied.contains(&(number, object.origin))
-                    || self.made.contains(&(number, object.origin))));
+                    || self.made.contains_key(&(number, object.origin))));
         let excused = excused || self.dropped_annotations(number, object, s3);
         self.copied.insert((number, object.origin));
         if let Some(wrong) = wrong.filter(|_| !excused) {

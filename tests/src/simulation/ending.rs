@@ -191,6 +191,11 @@ fn told_the_truth(state: &State, claim: &Claim, record: &OutcomeRecord, wrong: &
         }
         // Given up without knowing how far an earlier delivery came.
         Outcome::Failed if record.reason == Some(Reason::RetriesExhausted) => {}
+        // Two workers translated the queue's time to the store's clock, and the
+        // date of the source lay between; the other one did it, and died on the
+        // last delivery before it could say so.
+        Outcome::Failed
+            if record.reason == Some(Reason::SourceRewritten) && state.audit.clocks_differ() => {}
         // Its chain had gone on when an outsider removed the object of the row
         // that it had waited for, so that one failed; and who did this one died
         // on the last delivery, before it could say so.
@@ -227,7 +232,10 @@ fn told_the_truth(state: &State, claim: &Claim, record: &OutcomeRecord, wrong: &
             };
             if !undone.any(kept) {
                 let what = record.outcome.as_str();
-                wrong.push(format!("{id} is said to be {what}, and its source is gone"));
+                let why = record.reason;
+                wrong.push(format!(
+                    "{id} is said to be {what} ({why:?}), and its source is gone"
+                ));
             }
             if claim.task.if_exists == IfExists::Fail && record.outcome == Outcome::Skipped {
                 wrong.push(format!("{id} was skipped and should have failed"));

@@ -230,7 +230,8 @@ impl State {
         }
         self.audit
             .keeps_history(worker, place, &versions, None, &self.s3);
-        self.audit.written(worker, place, before.as_ref(), &self.s3);
+        self.audit
+            .written(worker, place, before.as_ref(), &self.s3, now);
         self.spring(place, Trigger::Written, now);
         Ok(written)
     }
