@@ -434,7 +434,10 @@ impl Audit {
     /// looked there for the last time: two workers had the same task at once,
     /// by way of two messages (`docs/SEMANTICS.md`, "Known limits").
     fn came_there_unseen(&self, worker: u16, number: usize, origin: u64) -> bool {
+        // One process may have both, and what it looked at for the one, it did
+        // not see for the other.
         let looked = self.looks_there.get(&(worker, number));
+        let looked = looked.filter(|_| !self.doubled.contains(&number));
         self.births
             .get(&origin)
             .is_some_and(|birth| looked.is_none_or(|looked| birth.at >= *looked))
