@@ -89,8 +89,9 @@ pub struct Birth {
 }
 
 /// Between the last look at a source and its delete, a copy in one request
-/// asks for this much: the copy, a HEAD of it, tags and grants of both.
-const REQUESTS_OF_SINGLE: usize = 6;
+/// asks for this much: the copy, a HEAD of it, tags, grants, retention and hold
+/// of both.
+const REQUESTS_OF_SINGLE: usize = 10;
 
 /// A look at a source.
 #[derive(Debug, Default)]
@@ -602,13 +603,14 @@ impl Audit {
             }
         };
         // A copy of a version that somebody had deleted, to its own key by
-        // another name: it is a version still (`docs/SEMANTICS.md`, "Known
-        // limits").
+        // another name: it is a version still, but not what somebody put over
+        // the copy meanwhile, where versioning is suspended
+        // (`docs/SEMANTICS.md`, "Known limits").
         let version_stays = destination == *place
             && self.touched.contains(place)
             && history::of(place, s3).iter().any(|version| {
                 let kept = version.object.as_deref();
-                kept.is_some_and(|kept| kept.origin == object.origin)
+                kept.is_some_and(|kept| kept.origin == object.origin || self.twist.suspended)
             });
         let unseen =
             wrong.is_some() && (version_stays || self.came_unseen(worker, number, object.origin));
