@@ -233,14 +233,14 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=20261122)
     parser.add_argument("--profile", choices=["debug", "release"], default="debug")
     parser.add_argument("--max-renames", type=int, default=8, help="of each worker")
-    parser.add_argument("--visibility-timeout", type=int, default=4, help="in seconds, from 2")
+    parser.add_argument("--visibility-timeout", type=int, default=4, help="in seconds, from 4")
     parser.add_argument(
         "--no-writer", dest="writer", action="store_false", help="nobody else writes meanwhile"
     )
     parser.add_argument("--keep", action="store_true", help="keep the servers' folder if it fails")
     options = parser.parse_args(arguments)
-    if options.workers < 1 or options.objects < 1 or options.visibility_timeout < 2:
-        parser.error("expected at least one worker and one object, and 2 s of visibility")
+    if options.workers < 1 or options.objects < 1 or options.visibility_timeout < 4:
+        parser.error("expected at least one worker and one object, and 4 s of visibility")
     return options
 
 

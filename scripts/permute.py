@@ -370,7 +370,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--simulator", action="store_true", help="in place of the servers")
     parser.add_argument("--profile", choices=["debug", "release"], default="debug")
     parser.add_argument("--max-renames", type=int, default=32, help="of each process")
-    parser.add_argument("--visibility-timeout", type=int, default=10, help="in seconds, from 2")
+    parser.add_argument("--visibility-timeout", type=int, default=10, help="in seconds, from 4")
     return parser.parse_args(arguments)
 
 

@@ -26,6 +26,7 @@ use rebucket_manifest::Exit;
 use rebucket_manifest::outcomes::OutcomesError;
 use rebucket_planner::{ManifestError, PlanError, SpillError};
 use rebucket_protocol::JobId;
+use rebucket_worker::clients::EnvironmentError;
 use rebucket_worker::error::{ErrorClass, ServiceError};
 use rebucket_worker::report::ReportError;
 use rebucket_worker::retry::CallError;
@@ -185,6 +186,12 @@ impl From<CallError> for CommandError {
             CallError::Interrupted => Self::Interrupted,
             CallError::Failed(error) => error.into(),
         }
+    }
+}
+
+impl From<EnvironmentError> for CommandError {
+    fn from(error: EnvironmentError) -> Self {
+        Self::Start(error.into())
     }
 }
 

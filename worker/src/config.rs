@@ -87,6 +87,9 @@ pub struct S3Args {
     /// endpoint that is an IP address or localhost
     #[arg(long, env = "REBUCKET_S3_PATH_STYLE", value_parser = BoolishValueParser::new())]
     pub s3_path_style: bool,
+    /// Pay for the requests to buckets whose owner lets the requester pay
+    #[arg(long, env = "REBUCKET_REQUESTER_PAYS", value_parser = BoolishValueParser::new())]
+    pub requester_pays: bool,
 }
 
 /// Whose buckets are meant.
@@ -279,12 +282,19 @@ fn duration(text: &str) -> Result<Duration, String> {
         .map_err(|_| format!("expected a duration such as 25s or 5m, found {text:?}"))
 }
 
+/// An extension is sent at half time and may take a quarter, and SQS counts
+/// whole seconds: with less, a lease cannot be extended in time.
+const SHORTEST_VISIBILITY: Duration = Duration::from_secs(4);
+
 fn visibility(text: &str) -> Result<Duration, String> {
     let duration = duration(text)?;
-    if (Duration::from_secs(2)..=crate::queue::MAX_INVISIBLE).contains(&duration) {
+    if (SHORTEST_VISIBILITY..=crate::queue::MAX_INVISIBLE).contains(&duration) {
         Ok(duration)
     } else {
-        Err("a visibility timeout is 2s to 12h".to_owned())
+        Err(
+            "a visibility timeout is 4s to 12h; a shorter one cannot be extended in time"
+                .to_owned(),
+        )
     }
 }
 

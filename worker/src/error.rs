@@ -4,6 +4,8 @@
 
 use std::fmt;
 
+use crate::store::told::Told;
+
 /// What an error means for the rename, whichever request it came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ErrorClass {
@@ -24,6 +26,8 @@ pub enum ErrorClass {
     Conflict,
     /// The credentials do not permit this.
     Denied,
+    /// The object is under a key that only the customer has (SSE-C).
+    CustomerKey,
     /// The object must be restored from its archive first.
     Archived,
     /// A message's lease is gone: its receipt handle is no longer valid.
@@ -53,6 +57,7 @@ impl ErrorClass {
             Self::Precondition => "precondition",
             Self::Conflict => "conflict",
             Self::Denied => "denied",
+            Self::CustomerKey => "customer_key",
             Self::Archived => "archived",
             Self::LeaseLost => "lease_lost",
             Self::Unsupported => "unsupported",
@@ -84,6 +89,22 @@ pub struct Fault {
     pub message: String,
     /// The HTTP status, when there was a response.
     pub status: Option<u16>,
+    /// What the answer tells beside.
+    pub told: Told,
+}
+
+impl Fault {
+    /// What went wrong, as far as this side knows.
+    #[must_use]
+    pub fn new(class: ErrorClass, code: &str, message: impl Into<String>) -> Self {
+        Self {
+            class,
+            code: code.to_owned(),
+            message: message.into(),
+            status: None,
+            told: Told::default(),
+        }
+    }
 }
 
 impl fmt::Display for Fault {
@@ -113,12 +134,7 @@ impl ServiceError {
         Self {
             operation,
             target: target.to_string(),
-            fault: Fault {
-                class,
-                code: code.to_owned(),
-                message: message.into(),
-                status: None,
-            },
+            fault: Fault::new(class, code, message),
         }
     }
 

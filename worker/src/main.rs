@@ -68,7 +68,7 @@ async fn run(args: WorkerArgs) -> Result<(), StartError> {
             .map_err(|error| StartError::Listen { address, error })?;
         tracing::info!(address = %bound, "serving /healthz, /readyz and /metrics");
     }
-    let clients = Clients::from_env(args.engine.s3.s3_path_style).await;
+    let clients = Clients::from_env(args.engine.s3).await?;
     let allow = AllowList::flatten(&args.allow);
     let sqs = clients.sqs(&args.queue_url);
     let open = SqsQueue::open(sqs, &args.queue_url, metrics.clone(), shutdown.drain());

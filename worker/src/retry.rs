@@ -112,6 +112,25 @@ impl Policy {
         ..Self::READ
     };
 
+    /// The queue's answers to what must arrive: acknowledgements, parked
+    /// messages. What is lost for good is delivered again.
+    pub const QUEUE: Self = Self {
+        first_pause: Duration::from_millis(100),
+        attempts: 6,
+        elapsed: Duration::from_secs(30),
+        ..Self::READ
+    };
+
+    /// The same as long as nobody knows whether the endpoint is there at all.
+    #[must_use]
+    pub fn first_contact(self) -> Self {
+        Self {
+            attempts: Self::START.attempts,
+            elapsed: Self::START.elapsed,
+            ..self
+        }
+    }
+
     fn intervals(&self, jitter: bool) -> ExponentialBackoff {
         let spread = ExponentialBackoff::default().randomization_factor;
         ExponentialBackoff {

@@ -9,7 +9,7 @@ use rebucket_protocol::{BucketName, S3Prefix};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-use crate::clients::Clients;
+use crate::clients::{Clients, EnvironmentError};
 use crate::clock::ClocksApart;
 use crate::config::{AllowList, Assume, EngineArgs, LogArgs, LogFormat};
 use crate::host::Host;
@@ -29,6 +29,9 @@ use crate::store::s3::S3Store;
 /// Why a process could not begin.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
+    /// The environment is not usable.
+    #[error(transparent)]
+    Environment(#[from] EnvironmentError),
     /// A bucket cannot be worked in.
     #[error(transparent)]
     Probe(#[from] ProbeError),
@@ -67,7 +70,8 @@ impl StartError {
             Self::Probe(ProbeError::Interrupted)
             | Self::Queue(OpenError::Service(CallError::Interrupted)) => 130,
             Self::Probe(error) if error.is_access() => 3,
-            Self::Queue(OpenError::Service(_)) | Self::Report(ReportError::Object(_)) => 3,
+            Self::Queue(OpenError::Service(_) | OpenError::DeadLetterQueueGone { .. })
+            | Self::Report(ReportError::Object(_)) => 3,
             _ => 2,
         }
     }

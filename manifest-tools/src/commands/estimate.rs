@@ -39,7 +39,7 @@ pub(crate) async fn run(args: EstimateArgs) -> Result<Exit, CommandError> {
     let work = async {
         // A wrong table is said before a long manifest is read.
         let prices = Prices::load(args.assume.prices.as_deref())?;
-        let source = source::read(&args.manifest, args.s3.s3_path_style).await?;
+        let source = source::read(&args.manifest, args.s3).await?;
         let assume = args.assume.clone();
         tokio::task::spawn_blocking(move || {
             let mut plan = source.plan;

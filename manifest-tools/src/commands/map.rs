@@ -214,7 +214,7 @@ async fn make(
     };
     match source {
         Source::Listing(place) => {
-            let clients = Clients::from_env(args.s3.s3_path_style).await;
+            let clients = Clients::from_env(args.s3).await?;
             let wanted = Wanted {
                 place,
                 owner: args.owner.bucket_owner,
@@ -225,7 +225,7 @@ async fn make(
             maker.finish().map_err(CommandError::Spool)
         }
         Source::RemoteInventory(manifest) => {
-            let clients = Clients::from_env(args.s3.s3_path_style).await;
+            let clients = Clients::from_env(args.s3).await?;
             inventory::make_remote(&clients, manifest, recipe).await
         }
         Source::LocalInventory(manifest) => {

@@ -44,7 +44,7 @@ pub(crate) async fn run(args: PlanArgs) -> Result<Exit, CommandError> {
     // wait for it. Whatever ends this function early removes the unfinished
     // file: `unfinished` is dropped.
     let work = async {
-        let fetched = fetch(&args.manifest, args.s3.s3_path_style).await?;
+        let fetched = fetch(&args.manifest, args.s3).await?;
         let planning = Planning {
             args: args.manifest,
             reach: Reach {

@@ -39,7 +39,7 @@ const COLUMNS: [&str; 17] = [
 
 /// Runs the command.
 pub(crate) async fn run(args: ReportArgs) -> Result<Exit, CommandError> {
-    let clients = Clients::from_env(args.s3.s3_path_style).await;
+    let clients = Clients::from_env(args.s3).await?;
     let store = ReportStore::new(args.report.clone(), &clients.s3);
     let mut jobs = read::jobs(&store).await?;
     if let Some(job) = &args.job {

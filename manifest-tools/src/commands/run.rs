@@ -58,12 +58,11 @@ pub(crate) async fn run(args: RunArgs) -> Result<Exit, CommandError> {
     setup::start_logging(&args.log, "warn");
     let shutdown = Shutdown::new();
     tokio::spawn(shutdown.clone().on_signals(args.engine.grace));
-    let path_style = args.engine.s3.s3_path_style;
     let mut source = tokio::select! {
-        source = source::read(&args.manifest, path_style) => source?,
+        source = source::read(&args.manifest, args.engine.s3) => source?,
         () = shutdown.drain().cancelled() => return Ok(Exit::Interrupted),
     };
-    let clients = Clients::from_env(path_style).await;
+    let clients = Clients::from_env(args.engine.s3).await?;
     let store = ReportStore::new(location(&args)?, &clients.s3);
     let job = job_name(&args, &source.plan)?;
     let _lock = store.lock(&job).await?;

@@ -1,7 +1,7 @@
 //! Getting at a manifest: from a file, from standard input, or from S3.
 
 use std::fs::File;
-use std::io::{Seek, Write};
+use std::io::Seek as _;
 use std::path::Path;
 
 use rebucket_manifest::args::ManifestArgs;
@@ -9,8 +9,9 @@ use rebucket_planner::input::Compression;
 use rebucket_planner::{Input, ManifestError, PlanReader, Warnings, open, open_reader, prepare};
 use rebucket_protocol::{JobId, ObjectUri, Timestamp};
 use rebucket_worker::clients::Clients;
-use rebucket_worker::error::{ErrorClass, ServiceError};
-use rebucket_worker::store::classify::classify;
+use rebucket_worker::config::S3Args;
+use rebucket_worker::retry::Caller;
+use rebucket_worker::store::download::{Download, DownloadError};
 
 use super::{CommandError, complain};
 
@@ -23,7 +24,7 @@ pub(crate) enum Fetched {
 }
 
 /// Downloads a manifest that is on S3; leaves any other where it is.
-pub(crate) async fn fetch(args: &ManifestArgs, path_style: bool) -> Result<Fetched, CommandError> {
+pub(crate) async fn fetch(args: &ManifestArgs, s3: S3Args) -> Result<Fetched, CommandError> {
     let name = &args.manifest;
     if !name.starts_with("s3://") {
         return Ok(Fetched::Local(name.to_owned()));
@@ -31,41 +32,24 @@ pub(crate) async fn fetch(args: &ManifestArgs, path_style: bool) -> Result<Fetch
     let object: ObjectUri = name
         .parse()
         .map_err(|error| CommandError::Usage(format!("{name}: {error}")))?;
-    let clients = Clients::from_env(path_style).await;
-    let file = args.temporary_file().map_err(CommandError::Spool)?;
-    let file = download(&clients, &object, file).await?;
+    let clients = Clients::from_env(s3).await?;
+    let mut file = args.temporary_file().map_err(CommandError::Spool)?;
+    let download = Download {
+        s3: &clients.s3,
+        caller: &Caller::apart(),
+        bucket: object.bucket.as_str(),
+        key: object.key.as_str(),
+    };
+    match download.to(&mut file).await {
+        Ok(()) => {}
+        Err(DownloadError::Call(error)) => return Err(error.into()),
+        Err(DownloadError::Write(error)) => return Err(CommandError::Spool(error)),
+    }
+    file.rewind().map_err(CommandError::Spool)?;
     Ok(Fetched::Spooled {
         name: name.to_owned(),
         file,
     })
-}
-
-async fn download(
-    clients: &Clients,
-    object: &ObjectUri,
-    mut file: File,
-) -> Result<File, CommandError> {
-    let request = clients
-        .s3
-        .get_object()
-        .bucket(object.bucket.as_str())
-        .key(object.key.as_str());
-    let answer = request.send().await.map_err(|error| ServiceError {
-        operation: "GetObject",
-        target: object.to_string(),
-        fault: classify(&error),
-    })?;
-    let mut body = answer.body;
-    loop {
-        let chunk = body.try_next().await.map_err(|error| {
-            let (class, message) = (ErrorClass::Transient, error.to_string());
-            ServiceError::local("GetObject", object, class, "BodyLost", message)
-        })?;
-        let Some(chunk) = chunk else { break };
-        file.write_all(&chunk).map_err(CommandError::Spool)?;
-    }
-    file.rewind().map_err(CommandError::Spool)?;
-    Ok(file)
 }
 
 impl Fetched {
@@ -93,8 +77,8 @@ pub(crate) struct Source {
 }
 
 /// Reads and checks the whole manifest before anything is sent or renamed.
-pub(crate) async fn read(args: &ManifestArgs, path_style: bool) -> Result<Source, CommandError> {
-    let fetched = fetch(args, path_style).await?;
+pub(crate) async fn read(args: &ManifestArgs, s3: S3Args) -> Result<Source, CommandError> {
+    let fetched = fetch(args, s3).await?;
     let spool = args.temporary_file().map_err(CommandError::Spool)?;
     let (options, choices) = (args.options(), args.choices());
     let for_rows = args.given.first_of(&["bucket", "url_encoded"]);

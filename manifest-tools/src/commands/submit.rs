@@ -74,7 +74,7 @@ async fn submit(args: &SubmitArgs, stop: CancellationToken) -> Result<Exit, Comm
     refuse_one_file(args)?;
     start_logging(&args.log, LOGGED);
     let Source { plan, unpinned } = tokio::select! {
-        source = source::read(&args.manifest, args.s3.s3_path_style) => source?,
+        source = source::read(&args.manifest, args.s3) => source?,
         () = stop.cancelled() => return Ok(Exit::Interrupted),
     };
     let buckets = &plan.resolution().totals.buckets;
@@ -88,7 +88,7 @@ async fn submit(args: &SubmitArgs, stop: CancellationToken) -> Result<Exit, Comm
         return Ok(Exit::Done);
     };
     let metrics = Metrics::new().map_err(StartError::from)?;
-    let clients = Clients::from_env(args.s3.s3_path_style).await;
+    let clients = Clients::from_env(args.s3).await?;
     let queue = open_queue(&clients, &args.queue_url, &metrics, &stop).await?;
     let attributes = look_at(&queue, &metrics, &stop).await?;
     let asked = addressed(args, &clients, &metrics, &plan, &stop).await;

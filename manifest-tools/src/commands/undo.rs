@@ -49,7 +49,7 @@ pub(crate) async fn run(args: UndoArgs) -> Result<Exit, CommandError> {
         refuse_part_of(report, &args.out)?;
     }
     let work = async {
-        let clients = Clients::from_env(args.s3.s3_path_style).await;
+        let clients = Clients::from_env(args.s3).await?;
         let store = ReportStore::new(args.report.clone(), &clients.s3);
         let files = find(&store, args.job.as_ref()).await?;
         let scratch = Scratch::new(args.temp_dir.clone());

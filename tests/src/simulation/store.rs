@@ -514,6 +514,7 @@ impl ObjectStore for SimStore {
         let (object, version, etag) = match request {
             DeleteRequest::IfMatch { object, etag } => (object, None, Some(etag.to_header())),
             DeleteRequest::Version { object, version } => (object, Some(version), None),
+            DeleteRequest::Unconditional { object } => (object, None, None),
         };
         let place = Place::of(object);
         let delete = s3::DeleteObjectRequest {

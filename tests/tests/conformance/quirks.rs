@@ -43,6 +43,15 @@ const QUIRKS: &[Quirk] = &[
         ],
     ),
     (
+        |quirks| quirks.refuse_if_match_on_delete = true,
+        &[
+            "delete_if_match_another",
+            "delete_if_match_makes_a_marker",
+            "delete_if_match_missing",
+            "delete_if_match_on_marker",
+        ],
+    ),
+    (
         |quirks| quirks.ignore_etags_in_delete_objects = true,
         &[
             "delete_objects_if_match_missing",

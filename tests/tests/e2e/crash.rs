@@ -101,7 +101,7 @@ impl Stage {
 
     /// With a short lease: what it held is soon delivered again.
     fn worker_behind_proxy(&self) -> Worker {
-        let worker = self.worker().flags("--visibility-timeout 3s");
+        let worker = self.worker().flags("--visibility-timeout 4s");
         let worker = worker.env("AWS_ENDPOINT_URL_S3", &self.proxy.s3);
         worker.env("AWS_ENDPOINT_URL_SQS", &self.proxy.sqs).start()
     }

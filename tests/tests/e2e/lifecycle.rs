@@ -189,7 +189,7 @@ async fn a_long_copy_keeps_its_lease() {
     let copy = proxy.hold(Rule::on("CopyObject").once().hold_reply());
     let worker = world
         .worker_behind(&proxy)
-        .flags("--visibility-timeout 3s")
+        .flags("--visibility-timeout 4s")
         .start();
     copy.reached().await;
     // Three lives of the lease.

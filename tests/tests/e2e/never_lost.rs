@@ -11,7 +11,7 @@ use rebucket_tests::wait::next_second;
 use rebucket_tests::{Bucket, Proxy, Rule, Servers, World, differences};
 
 /// A lease that is soon over, for workers that die with a message in hand.
-const SHORT_LEASE: &str = "--visibility-timeout 3s";
+const SHORT_LEASE: &str = "--visibility-timeout 4s";
 const CHOICES: [&str; 3] = ["fail", "skip", "overwrite"];
 
 /// A world and a proxy in front of it.

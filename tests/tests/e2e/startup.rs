@@ -119,7 +119,7 @@ async fn a_wrong_command_line_is_refused() {
             "--multipart-threshold 6TB".to_owned(),
             "--multipart-threshold",
         ),
-        ("--visibility-timeout 1s".to_owned(), "--visibility-timeout"),
+        ("--visibility-timeout 3s".to_owned(), "--visibility-timeout"),
         ("--max-renames 0".to_owned(), "--max-renames"),
         ("--grace soon".to_owned(), "--grace"),
         ("--no-such-flag".to_owned(), "--no-such-flag"),

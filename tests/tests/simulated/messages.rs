@@ -109,7 +109,7 @@ async fn receives_that_fail_or_get_lost_are_repeated() {
         // What it delivered comes again when the lease has ended.
         Rule::on("ReceiveMessage", lost).times(1),
     ];
-    renames.carry_out("--visibility-timeout 2s", faults).await;
+    renames.carry_out("--visibility-timeout 4s", faults).await;
     assert!(renames.stage.totals().delivered > 20);
 }
 

@@ -9,6 +9,7 @@ use rebucket_worker::queue::ack::Acknowledger;
 use rebucket_worker::queue::{
     Depth, EntryResult, Outgoing, ParkReason, Queue, ReceiptHandle, Received,
 };
+use rebucket_worker::retry::Caller;
 
 /// A queue that fails each entry the first time that it sees it.
 #[derive(Default)]
@@ -82,7 +83,8 @@ impl Queue for Hesitant {
 #[tokio::test(start_paused = true)]
 async fn the_entries_that_fail_are_sent_again_until_all_are_through() {
     let queue = Arc::new(Hesitant::default());
-    let (acknowledger, sending) = Acknowledger::start(Arc::clone(&queue) as Arc<dyn Queue>);
+    let (acknowledger, sending) =
+        Acknowledger::start(Arc::clone(&queue) as Arc<dyn Queue>, Caller::apart());
     let receipts: Vec<_> = (0..25).map(|n| n.to_string()).collect();
     for receipt in &receipts {
         acknowledger

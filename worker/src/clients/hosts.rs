@@ -43,20 +43,22 @@ pub(super) fn is_s3(url: &str) -> bool {
 /// True for a host of SQS itself. What follows from it is how long to wait for
 /// its counts, and that the SDK knows the way; no object is at stake.
 pub(super) fn is_sqs(host: &str) -> bool {
+    host.eq_ignore_ascii_case("queue.amazonaws.com") || sqs_region(host).is_some()
+}
+
+/// The region in the host of a queue on AWS.
+pub(super) fn sqs_region(host: &str) -> Option<String> {
     let host = host.to_ascii_lowercase();
-    if let Some(labels) = host.strip_suffix(".api.aws") {
-        return labels.split_once('.').is_some_and(|(service, region)| {
-            matches!(service, "sqs" | "sqs-fips") && is_region(region)
-        });
-    }
-    let Some(labels) = below_aws(&host) else {
-        return false;
+    let labels: Vec<&str> = match host.strip_suffix(".api.aws") {
+        Some(labels) => labels.split('.').collect(),
+        None => below_aws(&host)?,
     };
-    match labels.as_slice() {
-        ["queue"] => true,
-        ["sqs" | "sqs-fips", region] | [region, "queue"] => is_region(region),
-        labels => is_vpc_endpoint(labels, "sqs"),
-    }
+    let region = match labels.as_slice() {
+        ["sqs" | "sqs-fips", region] | [region, "queue"] => *region,
+        labels if is_vpc_endpoint(labels, "sqs") => labels[labels.len() - 2],
+        _ => return None,
+    };
+    is_region(region).then(|| region.to_owned())
 }
 
 /// The labels of a host in front of one of AWS's domains.
@@ -84,7 +86,7 @@ fn is_vpc_endpoint(labels: &[&str], service: &str) -> bool {
 }
 
 /// True for what is written like a region: `eu-west-1`, `us-gov-east-1`.
-fn is_region(text: &str) -> bool {
+pub(super) fn is_region(text: &str) -> bool {
     let parts: Vec<&str> = text.split('-').collect();
     let [area, middle @ .., number] = parts.as_slice() else {
         return false;
@@ -175,6 +177,17 @@ mod tests {
             "vpce-1a2b.sqs.eu-west-1.vpce.amazonaws.com",
         ] {
             assert!(is_sqs(host), "{host}");
+        }
+        for (host, region) in [
+            ("sqs.eu-west-1.amazonaws.com", Some("eu-west-1")),
+            (
+                "vpce-1a2b.sqs.eu-west-1.vpce.amazonaws.com",
+                Some("eu-west-1"),
+            ),
+            ("queue.amazonaws.com", None),
+            ("127.0.0.1", None),
+        ] {
+            assert_eq!(sqs_region(host).as_deref(), region, "{host}");
         }
         for host in ["elasticmq-1.eu-west-1.elb.amazonaws.com", "sqs.example.net"] {
             assert!(!is_sqs(host), "{host}");

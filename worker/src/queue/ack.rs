@@ -2,17 +2,13 @@
 //! goes out together with the next.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinHandle;
 
 use super::{MAX_BATCH, Queue, ReceiptHandle};
 use crate::error::ErrorClass;
-
-/// How often one acknowledgement is tried. One that is lost for good leads to
-/// a redelivery, which finds the rename done.
-const ATTEMPTS: u32 = 6;
+use crate::retry::{Caller, Policy};
 
 /// Acknowledges messages from any task.
 #[derive(Debug, Clone)]
@@ -24,9 +20,10 @@ impl Acknowledger {
     /// Starts the task that sends. It ends when every clone is dropped and
     /// all that waits was sent; join the handle then.
     #[must_use]
-    pub fn start(queue: Arc<dyn Queue>) -> (Self, JoinHandle<()>) {
+    pub fn start(queue: Arc<dyn Queue>, caller: Caller) -> (Self, JoinHandle<()>) {
         let (entries, waiting) = mpsc::channel(8 * MAX_BATCH);
-        (Self { entries }, tokio::spawn(send_all(queue, waiting)))
+        let sending = tokio::spawn(send_all(queue, caller, waiting));
+        (Self { entries }, sending)
     }
 
     /// Takes an acknowledgement to send. Call it only when the outcome is
@@ -38,45 +35,46 @@ impl Acknowledger {
     }
 }
 
-async fn send_all(queue: Arc<dyn Queue>, mut waiting: mpsc::Receiver<ReceiptHandle>) {
+async fn send_all(
+    queue: Arc<dyn Queue>,
+    caller: Caller,
+    mut waiting: mpsc::Receiver<ReceiptHandle>,
+) {
     let mut batch = Vec::with_capacity(MAX_BATCH);
     while waiting.recv_many(&mut batch, MAX_BATCH).await > 0 {
-        acknowledge(&*queue, std::mem::take(&mut batch)).await;
+        acknowledge(&*queue, &caller, std::mem::take(&mut batch)).await;
     }
 }
 
-async fn acknowledge(queue: &dyn Queue, mut batch: Vec<ReceiptHandle>) {
-    let mut pause = Duration::from_millis(100);
-    for attempt in 1..=ATTEMPTS {
-        match queue.acknowledge(&batch).await {
-            Ok(results) => {
-                let mut unsent = Vec::new();
-                for (receipt, result) in batch.into_iter().zip(results) {
-                    match result {
-                        Ok(()) => {}
-                        Err(error) if error.class() == ErrorClass::LeaseLost => {
-                            tracing::warn!(
-                                "a message came too late to be acknowledged; it will be delivered again"
-                            );
-                        }
-                        Err(error) => {
-                            tracing::debug!(%error, attempt, "acknowledgement failed");
-                            unsent.push(receipt);
-                        }
-                    }
+/// Sends a batch until every entry is accepted, or the policy runs out.
+async fn acknowledge(queue: &dyn Queue, caller: &Caller, batch: Vec<ReceiptHandle>) {
+    let left = Mutex::new(batch);
+    let sent = caller.call(Policy::QUEUE, || async {
+        let mut left = left.lock().await;
+        let results = queue.acknowledge(&left).await?;
+        let (mut unsent, mut failed) = (Vec::new(), None);
+        for (receipt, result) in left.drain(..).zip(results) {
+            match result {
+                Ok(()) => {}
+                Err(error) if error.class() == ErrorClass::LeaseLost => {
+                    tracing::warn!(
+                        "a message came too late to be acknowledged; it will be delivered again"
+                    );
                 }
-                batch = unsent;
+                Err(error) => {
+                    unsent.push(receipt);
+                    failed = Some(error);
+                }
             }
-            Err(error) => tracing::debug!(%error, attempt, "acknowledgements failed"),
         }
-        if batch.is_empty() {
-            return;
-        }
-        tokio::time::sleep(pause).await;
-        pause *= 2;
+        *left = unsent;
+        failed.map_or(Ok(()), Err)
+    });
+    if let Err(error) = sent.await {
+        tracing::warn!(
+            %error,
+            messages = left.into_inner().len(),
+            "could not acknowledge; the messages will be delivered again and found done"
+        );
     }
-    tracing::warn!(
-        messages = batch.len(),
-        "could not acknowledge; the messages will be delivered again and found done"
-    );
 }

@@ -13,6 +13,8 @@
 //!    worker that was frozen does not delete what is another's by now.
 //! 5. *Condition on the request*: `If-Match` on the pinned ETag, or exactly
 //!    the pinned version. The service itself refuses to delete another object.
+//!    Where it refuses the condition, and the operator said `emulate`, gate 3
+//!    is all there is.
 //!
 //! What remains is written down in docs/SEMANTICS.md: a process that is frozen
 //! between gate 4 and the system call, while another worker finishes the
@@ -132,6 +134,10 @@ impl Attempt<'_> {
         if !unnamed || copy.origin == Origin::ThisAttempt {
             return Ok(match self.purged_version(source) {
                 Some(version) => DeleteRequest::Version { object, version },
+                // Gate 3 looks before each attempt then.
+                None if self.source_bucket.abilities.refuses(Precondition::Delete) => {
+                    DeleteRequest::Unconditional { object }
+                }
                 None => DeleteRequest::IfMatch { object, etag },
             });
         }

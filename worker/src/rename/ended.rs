@@ -137,6 +137,7 @@ impl From<CallError> for RenameError {
             ErrorClass::Precondition => Reason::SourceChanged,
             ErrorClass::ContainerMissing => Reason::BucketMissing,
             ErrorClass::Denied => Reason::AccessDenied,
+            ErrorClass::CustomerKey => Reason::CustomerKey,
             ErrorClass::Archived => Reason::Archived,
             ErrorClass::Unsupported | ErrorClass::Invalid => Reason::InvalidRequest,
         };

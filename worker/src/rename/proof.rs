@@ -132,10 +132,7 @@ impl Attempt<'_> {
                     object: scratch,
                     version,
                 },
-                None => DeleteRequest::IfMatch {
-                    object: scratch,
-                    etag: &head.etag,
-                },
+                None => DeleteRequest::Unconditional { object: scratch },
             };
             if let Err(error) = caller
                 .call(Policy::CLEAN_UP, || self.store.delete(request))

@@ -40,7 +40,8 @@ pub(super) fn append_file(path: &Path, text: &[u8]) -> Result<(), ReportError> {
 /// Puts a file in place once all of it is durable.
 pub(super) fn replace_file(path: &Path, mut text: impl io::Read) -> Result<(), ReportError> {
     make_parent(path)?;
-    let scratch = path.with_extension("tmp");
+    // Of its own: two processes may write to one report.
+    let scratch = path.with_extension(format!("{}.tmp", std::process::id()));
     let mut file = std::fs::File::create(&scratch).map_err(ReportError::file(&scratch))?;
     io::copy(&mut text, &mut file).map_err(ReportError::file(&scratch))?;
     file.sync_all().map_err(ReportError::file(&scratch))?;

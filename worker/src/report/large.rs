@@ -13,6 +13,7 @@ use super::location::{ReportError, ReportLocation, ReportStore, failed};
 use crate::error::{ErrorClass, ServiceError};
 use crate::retry::{CallError, Policy};
 use crate::store::classify::classify;
+use crate::store::download::{Download, DownloadError};
 
 /// What is sent or received at once, in bytes; more for files that would have
 /// too many pieces.
@@ -144,56 +145,23 @@ impl ReportStore {
         name: &str,
         file: File,
     ) -> Result<bool, ReportError> {
-        let mut at = 0;
-        loop {
-            let get = || self.piece(prefix, name, at);
-            let (bytes, length) = match self.caller.call(Policy::copy(PIECE), get).await {
-                Ok(piece) => piece,
-                Err(CallError::Failed(error)) if error.class() == ErrorClass::NotFound => {
-                    return Ok(false);
-                }
-                Err(other) => return Err(other.into()),
-            };
-            at += bytes.len() as u64;
-            let mut into = file
-                .try_clone()
-                .map_err(ReportError::file(Path::new(name)))?;
-            let here = name.to_owned();
-            blocking(move || {
-                let written = into.write_all(&bytes);
-                written.map_err(ReportError::file(Path::new(&here)))
-            })
-            .await?;
-            if at >= length {
-                return Ok(true);
-            }
-        }
-    }
-
-    /// The bytes from `at` on, at least one, and how many the object has.
-    async fn piece(
-        &self,
-        prefix: &S3Prefix,
-        name: &str,
-        at: u64,
-    ) -> Result<(Vec<u8>, u64), ServiceError> {
         let key = format!("{}{name}", prefix.prefix);
-        let get = self.s3.get_object().bucket(prefix.bucket.as_str()).key(key);
-        let get = get.range(format!("bytes={at}-{}", at + PIECE - 1));
-        let answer = get.send().await;
-        let answer = answer.map_err(|error| failed("GetObject", prefix, name, classify(&error)))?;
-        // `bytes 0-9/10`.
-        let range = answer.content_range().unwrap_or_default().to_owned();
-        let body = answer.body.collect().await.map_err(|error| {
-            let (class, message) = (ErrorClass::Transient, error.to_string());
-            ServiceError::local("GetObject", prefix, class, "BodyLost", message)
-        })?;
-        let body = body.to_vec();
-        let here = range.strip_prefix(&format!("bytes {at}-"));
-        let length = here.and_then(|rest| rest.split_once('/')?.1.parse().ok());
-        match length {
-            Some(length) if !body.is_empty() => Ok((body, length)),
-            _ => Err(incomplete("GetObject", prefix, name)),
+        let download = Download {
+            s3: &self.s3,
+            caller: &self.caller,
+            bucket: prefix.bucket.as_str(),
+            key: &key,
+        };
+        let mut file = file;
+        match download.to(&mut file).await {
+            Ok(()) => Ok(true),
+            Err(DownloadError::Call(CallError::Failed(error)))
+                if error.class() == ErrorClass::NotFound =>
+            {
+                Ok(false)
+            }
+            Err(DownloadError::Call(error)) => Err(error.into()),
+            Err(DownloadError::Write(error)) => Err(ReportError::file(Path::new(name))(error)),
         }
     }
 }

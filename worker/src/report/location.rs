@@ -14,6 +14,7 @@ use super::writer::Sink;
 use crate::error::{ErrorClass, Fault, ServiceError};
 use crate::retry::{CallError, Caller, Policy};
 use crate::store::classify::classify;
+use crate::store::paging::next_page;
 use crate::store::s3::checked;
 
 /// A directory or an S3 prefix.
@@ -322,13 +323,12 @@ impl ReportStore {
                 keys.filter_map(|k| k.strip_prefix(&prefix.prefix))
                     .map(str::to_owned),
             );
-            let next = answer
-                .next_continuation_token()
-                .filter(|next| !next.is_empty());
-            if next.is_none() || next == token.as_deref() {
+            let next = answer.next_continuation_token();
+            let next = next_page("ListObjectsV2", prefix, token.as_deref(), next);
+            token = next.map_err(CallError::from)?;
+            if token.is_none() {
                 return Ok(names);
             }
-            token = next.map(str::to_owned);
         }
     }
 }

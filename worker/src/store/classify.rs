@@ -3,15 +3,33 @@
 use std::error::Error;
 use std::fmt;
 
+use aws_credential_types::provider::error::CredentialsError;
+
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
-use aws_smithy_types::error::display::DisplayErrorContext;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
+use super::told::Told;
+use crate::clients::{Moved, causes};
 use crate::error::{ErrorClass, Fault};
 
 /// The code of an answer that came, but not whole.
 pub const UNREADABLE: &str = "UnreadableResponse";
+
+/// Codes by which a service refuses the credentials themselves, whatever was
+/// asked (S3 API reference, "List of error codes"; SQS API reference, "Common
+/// errors"). It says nothing about an object, and other credentials may come: an
+/// outage.
+pub(crate) const CREDENTIALS_REFUSED: [&str; 8] = [
+    "ExpiredToken",
+    "ExpiredTokenException",
+    "InvalidAccessKeyId",
+    "InvalidClientTokenId",
+    "InvalidToken",
+    "RequestExpired",
+    "TokenRefreshRequired",
+    "UnrecognizedClientException",
+];
 
 /// A service that answers us.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,58 +104,74 @@ pub fn classify<E>(error: &SdkError<E, HttpResponse>) -> Fault
 where
     E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
 {
-    let status = error
-        .raw_response()
-        .map(|response| response.status().as_u16());
-    let local = |class, code: &str| Fault {
-        class,
-        code: code.to_owned(),
-        message: innermost(error),
+    let response = error.raw_response();
+    let status = response.map(|response| response.status().as_u16());
+    let local = |class, code: &str, message: String| Fault {
         status,
+        ..Fault::new(class, code, message)
     };
     if let Some(foreign) = cause::<Foreign>(error) {
-        return local(ErrorClass::Transient, foreign.service.foreign());
+        let code = foreign.service.foreign();
+        return local(ErrorClass::Transient, code, foreign.to_string());
+    }
+    if let Some(moved) = cause::<Moved>(error) {
+        return local(ErrorClass::Transient, "OtherRegion", moved.to_string());
     }
     match error {
         SdkError::ServiceError(service) => {
             let code = service.err().code().unwrap_or_default();
+            let code = if code.is_empty() {
+                word_for(status)
+            } else {
+                code
+            };
+            let said = service.err().message().unwrap_or_default();
+            let said = said.trim_end_matches(['.', ' ']);
+            let message = match remedy(code) {
+                Some(remedy) if said.is_empty() => remedy.to_owned(),
+                Some(remedy) => format!("{said}; {remedy}"),
+                None => said.to_owned(),
+            };
+            let class = match said {
+                said if said.contains(CUSTOMER_KEY) => ErrorClass::CustomerKey,
+                _ => class_of(
+                    status.unwrap_or(0),
+                    service.err().code().unwrap_or_default(),
+                ),
+            };
             Fault {
-                class: class_of(status.unwrap_or(0), code),
-                code: if code.is_empty() {
-                    word_for(status)
-                } else {
-                    code.to_owned()
-                },
-                message: match service.err().message() {
-                    Some(message) => message.to_owned(),
-                    None => innermost(error),
-                },
-                status,
+                told: response.map(Told::in_answer).unwrap_or_default(),
+                ..local(class, code, message)
             }
         }
-        SdkError::TimeoutError(_) => local(ErrorClass::Transient, "RequestTimedOut"),
+        SdkError::TimeoutError(_) => {
+            local(ErrorClass::Transient, "RequestTimedOut", innermost(error))
+        }
+        // Their source may recover, and must not cost a queue of tasks.
+        error if cause::<CredentialsError>(error).is_some() => {
+            let why = cause::<CredentialsError>(error).map(|error| causes(error));
+            let message = format!(
+                "{}; set AWS_PROFILE, or another source of credentials that the AWS CLI knows",
+                why.unwrap_or_default()
+            );
+            local(ErrorClass::Transient, "NoCredentials", message)
+        }
         SdkError::DispatchFailure(failure) if failure.is_user() => {
-            local(ErrorClass::Invalid, "RequestNotSent")
+            local(ErrorClass::Invalid, "RequestNotSent", innermost(error))
         }
-        SdkError::DispatchFailure(_) if lacks_credentials(error) => {
-            local(ErrorClass::Transient, "NoCredentials")
+        SdkError::DispatchFailure(_) => {
+            local(ErrorClass::Transient, "ConnectionFailed", innermost(error))
         }
-        SdkError::DispatchFailure(_) => local(ErrorClass::Transient, "ConnectionFailed"),
         // The status line came, but not an answer that can be read. What the
         // service did is unknown.
-        SdkError::ResponseError(_) => local(ErrorClass::Transient, UNREADABLE),
-        _ if lacks_credentials(error) => local(ErrorClass::Transient, "NoCredentials"),
-        _ => local(ErrorClass::Invalid, "RequestNotSent"),
+        SdkError::ResponseError(_) => local(ErrorClass::Transient, UNREADABLE, innermost(error)),
+        _ => local(ErrorClass::Invalid, "RequestNotSent", innermost(error)),
     }
 }
 
-/// Credentials are resolved while a request is made, and their absence has no
-/// kind of its own, only words. Their source may recover, and must not cost a
-/// queue of tasks.
-fn lacks_credentials(error: &(dyn std::error::Error + 'static)) -> bool {
-    let text = DisplayErrorContext(error).to_string();
-    text.contains("credentials") || text.contains("CredentialsNotLoaded")
-}
+/// In S3's words about an object under SSE-C, which says so with no code of its
+/// own (S3 API reference, `HeadObject`).
+const CUSTOMER_KEY: &str = "stored using a form of Server Side Encryption";
 
 /// The last error of the chain: the one that names the cause.
 fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
@@ -148,14 +182,56 @@ fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
     error.to_string()
 }
 
-fn word_for(status: Option<u16>) -> String {
+/// A word for an answer without a code.
+fn word_for(status: Option<u16>) -> &'static str {
     match status {
-        Some(403) => "Forbidden".to_owned(),
-        Some(404) => "NotFound".to_owned(),
-        Some(412) => "PreconditionFailed".to_owned(),
-        Some(503) => "ServiceUnavailable".to_owned(),
-        _ => "Unknown".to_owned(),
+        Some(301) => "PermanentRedirect",
+        Some(307) => "TemporaryRedirect",
+        Some(400) => "BadRequest",
+        Some(403) => "Forbidden",
+        Some(404) => "NotFound",
+        Some(412) => "PreconditionFailed",
+        Some(503) => "ServiceUnavailable",
+        _ => "Unknown",
     }
+}
+
+/// What the operator can do about an error, where its code alone tells.
+fn remedy(code: &str) -> Option<&'static str> {
+    Some(match code {
+        "RequestTimeTooSkewed" => {
+            "the clocks of this machine and of the service are more than 15 minutes apart: set this \
+             machine's"
+        }
+        "ExpiredToken" | "ExpiredTokenException" | "RequestExpired" | "TokenRefreshRequired" => {
+            "the credentials have expired: renew them where they come from, and they are read again"
+        }
+        "InvalidAccessKeyId"
+        | "InvalidClientTokenId"
+        | "InvalidToken"
+        | "UnrecognizedClientException" => {
+            "the service does not know these credentials: give others where they come from, and they \
+             are read again"
+        }
+        "SignatureDoesNotMatch" => {
+            "the secret key is not the one of this access key, or something on the way changes requests"
+        }
+        "PermanentRedirect"
+        | "AuthorizationHeaderMalformed"
+        | "IllegalLocationConstraintException" => {
+            "set AWS_REGION to the region that the bucket is in"
+        }
+        "TemporaryRedirect" => "a bucket that is new or was moved; it is asked again later",
+        "BadRequest" => {
+            "the answer says no more; look at the key, the endpoint and the credentials"
+        }
+        "Forbidden" => {
+            "the answer says no more; look at the permissions, and at this machine's clock"
+        }
+        "NoSuchBucket" => "look at the bucket's name, and at whether this is the right endpoint",
+        "KMS.DisabledException" => "enable the key, or give up the object",
+        _ => return None,
+    })
 }
 
 /// Codes go first: an error inside a 200 has no other sign, and one status
@@ -172,14 +248,13 @@ pub fn class_of(status: u16, code: &str) -> ErrorClass {
         | "RequestThrottled"
         | "OverLimit"
         | "KMS.ThrottlingException" => ErrorClass::Throttled,
+        code if CREDENTIALS_REFUSED.contains(&code) => ErrorClass::Transient,
         "InternalError"
         | "InternalFailure"
         | "ServiceUnavailable"
         | "RequestTimeout"
         | "RequestTimeTooSkewed"
-        | "ExpiredToken"
-        | "ExpiredTokenException"
-        | "RequestExpired"
+        | "TemporaryRedirect"
         | "IncompleteBody"
         | "ServerBusy" => ErrorClass::Transient,
         "NoSuchKey" | "NoSuchVersion" => ErrorClass::NotFound,
@@ -192,14 +267,10 @@ pub fn class_of(status: u16, code: &str) -> ErrorClass {
         "OperationAborted" | "ConditionalRequestConflict" => ErrorClass::Conflict,
         "AccessDenied"
         | "AccessDeniedException"
-        | "InvalidAccessKeyId"
         | "SignatureDoesNotMatch"
         | "AllAccessDisabled"
         | "AccountProblem"
         | "NotSignedUp"
-        | "InvalidToken"
-        | "InvalidClientTokenId"
-        | "UnrecognizedClientException"
         | "KMS.AccessDeniedException" => ErrorClass::Denied,
         "InvalidObjectState" => ErrorClass::Archived,
         "ReceiptHandleIsInvalid"
@@ -215,7 +286,7 @@ pub fn class_of(status: u16, code: &str) -> ErrorClass {
             405 | 501 => ErrorClass::Unsupported,
             // An error without a code inside a 2xx: nothing is known. A HEAD with an
             // expired token answers a bare 400.
-            200..300 | 408 | 500.. => ErrorClass::Transient,
+            200..300 | 307 | 408 | 500.. => ErrorClass::Transient,
             400 if code.is_empty() => ErrorClass::Transient,
             _ => ErrorClass::Invalid,
         },

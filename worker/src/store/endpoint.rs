@@ -53,6 +53,9 @@ pub struct Abilities {
     /// Conditions that the endpoint ignores. Empty on AWS; never acted on
     /// unless the operator said `emulate`.
     pub ignored: Vec<Precondition>,
+    /// Conditions that it refuses a request for, whatever they say (501). The
+    /// same holds for them.
+    pub refused: Vec<Precondition>,
     /// Whether `If-Match` on a copy and on the completion of an upload keeps
     /// them from replacing another object (API references of `CopyObject` and
     /// `CompleteMultipartUpload`). Where it does not, a HEAD right before
@@ -84,6 +87,7 @@ impl Abilities {
     pub fn aws() -> Self {
         Self {
             ignored: Vec::new(),
+            refused: Vec::new(),
             replaces_conditionally: true,
             trusted: true,
             etag_is_md5: true,
@@ -99,6 +103,12 @@ impl Abilities {
     /// True when the endpoint honours this condition.
     #[must_use]
     pub fn honours(&self, condition: Precondition) -> bool {
-        !self.ignored.contains(&condition)
+        !self.ignored.contains(&condition) && !self.refuses(condition)
+    }
+
+    /// True when the endpoint refuses every request with this condition.
+    #[must_use]
+    pub fn refuses(&self, condition: Precondition) -> bool {
+        self.refused.contains(&condition)
     }
 }

@@ -5,14 +5,18 @@
 //! - A success carries a non-empty [`ETag`]; an answer without one is an error
 //!   of class [`ErrorClass::Transient`](crate::error::ErrorClass::Transient),
 //!   because the request may or may not have been carried out.
-//! - A delete without a condition cannot be asked for.
+//! - A delete of a source without a condition can be asked for only where the
+//!   endpoint refuses the condition, and the operator said `emulate`.
 
 pub mod classify;
+pub mod download;
 pub mod endpoint;
 pub mod expiration;
 pub mod object;
+pub mod paging;
 pub mod probe;
 pub mod s3;
+pub mod told;
 
 use async_trait::async_trait;
 use rebucket_protocol::{ETag, ObjectUri, S3Prefix, Timestamp, VersionId};
@@ -140,7 +144,8 @@ pub struct CompleteRequest<'a> {
     pub expected: &'a Checksums,
 }
 
-/// A delete that removes one known object and no other.
+/// A delete of one known object and no other, as far as a condition can say
+/// so.
 #[derive(Debug, Clone, Copy)]
 pub enum DeleteRequest<'a> {
     /// Deletes the current object, or hides it behind a delete marker, if it
@@ -157,6 +162,13 @@ pub enum DeleteRequest<'a> {
         object: &'a ObjectUri,
         /// The version to remove.
         version: &'a VersionId,
+    },
+    /// Deletes whatever is there. For scratch objects, whose keys nobody else
+    /// uses, and for what was looked at right before where the endpoint refuses
+    /// the condition.
+    Unconditional {
+        /// The object.
+        object: &'a ObjectUri,
     },
 }
 

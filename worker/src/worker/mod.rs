@@ -28,6 +28,7 @@ use crate::queue::lease::{LeaseKeeper, LeaseSettings};
 use crate::queue::receiver::{LONG_POLL, Receiver};
 use crate::rename::Renamer;
 use crate::report::{Recorder, Tally};
+use crate::retry::Caller;
 use crate::shutdown::Shutdown;
 use process::Context;
 
@@ -67,6 +68,11 @@ pub struct WorkerSettings {
 }
 
 impl Shared {
+    /// Sends what must arrive at the queue, also while all else is stopped.
+    fn queue_caller(&self) -> Caller {
+        Caller::apart().on(&self.settings.host)
+    }
+
     fn count(
         &self,
         outcome: Outcome,
@@ -136,7 +142,8 @@ impl Worker {
     /// that was begun is finished or handed back.
     pub async fn run(&self, shutdown: &Shutdown) {
         let shared = &self.shared;
-        let (acknowledger, acknowledging) = Acknowledger::start(Arc::clone(&shared.queue));
+        let caller = shared.queue_caller();
+        let (acknowledger, acknowledging) = Acknowledger::start(Arc::clone(&shared.queue), caller);
         let keeper = Arc::new(LeaseKeeper::new(
             Arc::clone(&shared.queue),
             shared.settings.lease,

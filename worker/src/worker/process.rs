@@ -21,10 +21,8 @@ use crate::queue::receiver::Admitted;
 use crate::queue::{ParkReason, Received};
 use crate::rename::{Delivery, RenameError};
 use crate::report::location::ReportError;
+use crate::retry::Policy;
 use crate::store::s3::expecting_owner;
-
-/// How often a message is tried to be parked or handed back in place.
-const QUEUE_ATTEMPTS: u32 = 5;
 
 /// What each message's work needs.
 #[derive(Clone)]
@@ -244,21 +242,13 @@ impl Context {
     }
 
     async fn park(&self, message: &Received, reason: &ParkReason) -> bool {
-        let mut pause = Duration::from_millis(200);
-        for _ in 0..QUEUE_ATTEMPTS {
-            match self.worker.shared.queue.park(message, reason).await {
-                Ok(()) => return true,
-                Err(error) => {
-                    tracing::warn!(%error, message = message.id, "could not park a message");
-                    if !error.class().is_retryable() {
-                        return false;
-                    }
-                }
-            }
-            tokio::time::sleep(pause).await;
-            pause *= 2;
+        let shared = &*self.worker.shared;
+        let park = || shared.queue.park(message, reason);
+        let parked = shared.queue_caller().call(Policy::QUEUE, park).await;
+        if let Err(error) = &parked {
+            tracing::warn!(%error, message = message.id, "could not park a message");
         }
-        false
+        parked.is_ok()
     }
 
     /// Returns messages to the queue that arrived when the worker was told to

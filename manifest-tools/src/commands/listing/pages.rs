@@ -14,6 +14,7 @@ use rebucket_worker::metrics::Metrics;
 use rebucket_worker::retry::{CallError, Caller, Policy};
 use rebucket_worker::setup::StartError;
 use rebucket_worker::store::classify::classify;
+use rebucket_worker::store::paging::next_page;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
@@ -135,7 +136,13 @@ impl Pages {
             keys.push((key, Listed::Current(entry)));
         }
         let next = match (answer.is_truncated(), answer.next_continuation_token()) {
-            (Some(true), Some(token)) if !token.is_empty() => Some(Next::Token(token.to_owned())),
+            (Some(true), Some(token)) if !token.is_empty() => {
+                let asked = match at {
+                    Next::Token(token) => Some(token.as_str()),
+                    _ => None,
+                };
+                next_page(OBJECTS, &self.place, asked, Some(token))?.map(Next::Token)
+            }
             (Some(true), _) => return Err(self.broken(OBJECTS, "there is more, but no token")),
             _ => None,
         };
@@ -196,7 +203,11 @@ impl Pages {
             (Some(true), Some(key)) => {
                 let key = self.decoded(VERSIONS, encoding, Some(key))?;
                 let version = answer.next_version_id_marker().filter(|id| !id.is_empty());
-                Some(Next::Marker(key, version.map(str::to_owned)))
+                let version = version.map(str::to_owned);
+                if matches!(at, Next::Marker(k, v) if *k == key && *v == version) {
+                    return Err(self.broken(VERSIONS, "the next page is the one just read"));
+                }
+                Some(Next::Marker(key, version))
             }
             (Some(true), None) => return Err(self.broken(VERSIONS, "there is more, but no marker")),
             _ => None,

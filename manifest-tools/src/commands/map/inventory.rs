@@ -1,7 +1,7 @@
 //! S3 Inventory as the source of keys: local files, or objects.
 
 use std::fs::{self, File};
-use std::io::{self, Seek as _, Write as _};
+use std::io::{self, Seek as _, Write};
 use std::path::Path;
 
 use futures_util::{StreamExt as _, stream};
@@ -11,9 +11,9 @@ use rebucket_mapper::inventory::{
 };
 use rebucket_protocol::{ObjectKey, ObjectUri};
 use rebucket_worker::clients::Clients;
-use rebucket_worker::error::{ErrorClass, ServiceError};
-use rebucket_worker::retry::{CallError, Caller, Policy};
-use rebucket_worker::store::classify::classify;
+use rebucket_worker::error::ErrorClass;
+use rebucket_worker::retry::{CallError, Caller};
+use rebucket_worker::store::download::{Download, DownloadError};
 use tokio::sync::mpsc;
 
 use super::{MapError, Recipe};
@@ -100,7 +100,7 @@ pub(super) async fn make_remote(
         caller: Caller::apart(),
     };
     let name = manifest.to_string();
-    let bytes = objects.read(&manifest, Policy::START).await?;
+    let bytes = objects.read(&manifest).await?;
     let beside = |key: Option<String>| {
         let key = ObjectKey::new(key?).ok()?;
         Some(ObjectUri::new(manifest.bucket.clone(), key))
@@ -167,30 +167,25 @@ struct Objects {
 }
 
 impl Objects {
-    async fn read(&self, place: &ObjectUri, policy: Policy) -> Result<Vec<u8>, CommandError> {
-        let get = || async {
-            let body = self.get(place).await?;
-            let bytes = body.collect().await.map_err(|error| lost(place, &error))?;
-            Ok(bytes.to_vec())
-        };
-        self.caller
-            .call(policy, get)
-            .await
-            .map_err(CommandError::from)
-    }
-
+    /// Writes an object's bytes.
     async fn get(
         &self,
         place: &ObjectUri,
-    ) -> Result<aws_sdk_s3::primitives::ByteStream, ServiceError> {
-        let request = self.s3.get_object().bucket(place.bucket.as_str());
-        let answer = request.key(place.key.as_str()).send().await;
-        let answer = answer.map_err(|error| ServiceError {
-            operation: "GetObject",
-            target: place.to_string(),
-            fault: classify(&error),
-        })?;
-        Ok(answer.body)
+        into: &mut (dyn Write + Send),
+    ) -> Result<(), DownloadError> {
+        let download = Download {
+            s3: &self.s3,
+            caller: &self.caller,
+            bucket: place.bucket.as_str(),
+            key: place.key.as_str(),
+        };
+        download.to(into).await
+    }
+
+    async fn read(&self, place: &ObjectUri) -> Result<Vec<u8>, CommandError> {
+        let mut bytes = Vec::new();
+        self.get(place, &mut bytes).await.map_err(failed)?;
+        Ok(bytes)
     }
 
     /// An object and its text, if there is one. Without permission to list, S3
@@ -202,7 +197,7 @@ impl Objects {
         let Some(place) = place else {
             return Ok(None);
         };
-        match self.read(&place, Policy::READ).await {
+        match self.read(&place).await {
             Ok(bytes) => Ok(Some((
                 place.to_string(),
                 String::from_utf8_lossy(&bytes).into_owned(),
@@ -224,13 +219,20 @@ impl Objects {
     ) -> Result<(String, File), CommandError> {
         let mut denied = None;
         for place in places {
-            match self.download(place, data).await {
-                Ok(file) => return Ok((place.to_string(), file)),
-                Err(CallError::Failed(error)) if error.class() == ErrorClass::NotFound => {}
-                Err(CallError::Failed(error)) if error.class() == ErrorClass::Denied => {
+            let mut file = tempfile::tempfile().map_err(CommandError::Spool)?;
+            match self.get(place, &mut file).await {
+                Ok(()) => {
+                    file.rewind().map_err(CommandError::Spool)?;
+                    return Ok((place.to_string(), file));
+                }
+                Err(DownloadError::Call(CallError::Failed(error)))
+                    if error.class() == ErrorClass::NotFound => {}
+                Err(DownloadError::Call(CallError::Failed(error)))
+                    if error.class() == ErrorClass::Denied =>
+                {
                     denied.get_or_insert(error);
                 }
-                Err(error) => return Err(error.into()),
+                Err(error) => return Err(failed(error)),
             }
         }
         if let Some(error) = denied {
@@ -244,27 +246,11 @@ impl Objects {
         };
         Err(MapError::Inventory(missing).into())
     }
-
-    async fn download(&self, place: &ObjectUri, data: &DataFile) -> Result<File, CallError> {
-        let policy = Policy::copy(data.size.unwrap_or(1 << 30));
-        let get = || async {
-            let spool = |error: io::Error| {
-                let (class, message) = (ErrorClass::Invalid, error.to_string());
-                ServiceError::local("GetObject", place, class, "NoTemporaryFile", message)
-            };
-            let mut body = self.get(place).await?;
-            let mut file = tempfile::tempfile().map_err(spool)?;
-            while let Some(chunk) = body.try_next().await.map_err(|error| lost(place, &error))? {
-                file.write_all(&chunk).map_err(spool)?;
-            }
-            file.rewind().map_err(spool)?;
-            Ok(file)
-        };
-        self.caller.call(policy, get).await
-    }
 }
 
-fn lost(place: &ObjectUri, error: &dyn std::error::Error) -> ServiceError {
-    let (class, message) = (ErrorClass::Transient, error.to_string());
-    ServiceError::local("GetObject", place, class, "BodyLost", message)
+fn failed(error: DownloadError) -> CommandError {
+    match error {
+        DownloadError::Call(error) => error.into(),
+        DownloadError::Write(error) => CommandError::Spool(error),
+    }
 }

@@ -33,7 +33,7 @@ pub(super) fn sights<R: Read + Seek>(
         if places.is_empty() {
             return Ok(());
         }
-        let clients = Clients::from_env(reach.s3.s3_path_style).await;
+        let clients = Clients::from_env(reach.s3).await?;
         for place in places {
             let bucket = place.bucket.clone();
             let wanted = Wanted {

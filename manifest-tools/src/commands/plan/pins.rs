@@ -109,7 +109,7 @@ impl Pinner {
     async fn connected(&self) -> Result<&Store, CommandError> {
         let connect = || async {
             let metrics = Metrics::new().map_err(StartError::from)?;
-            let clients = Clients::from_env(self.reach.s3.s3_path_style).await;
+            let clients = Clients::from_env(self.reach.s3).await?;
             let owner = self.reach.owner.bucket_owner;
             let in_flight = Arc::new(Semaphore::new(HEADS));
             Ok(Store {

@@ -6,9 +6,10 @@ use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use rebucket_worker::queue::Outgoing;
+use rebucket_worker::error::ServiceError;
 use rebucket_worker::queue::sqs::SqsQueue;
-use rebucket_worker::retry::{CallError, Caller, Policy};
+use rebucket_worker::queue::{EntryResult, Outgoing};
+use rebucket_worker::retry::{Caller, Policy};
 use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::Instant;
@@ -73,47 +74,27 @@ impl Sender {
 
     /// Sends one batch until every entry of it is accepted.
     async fn send(&self, batch: Batch) -> Sent {
-        let mut arrived = Vec::new();
-        let mut left: Vec<(u64, Outgoing)> = (batch.first..).zip(batch.messages).collect();
-        let mut rounds = 0;
-        let failed = loop {
-            let (positions, messages): (Vec<u64>, Vec<Outgoing>) = left.into_iter().unzip();
-            let sent = self.caller.call(Policy::READ, || self.attempt(&messages));
-            let results = match sent.await {
-                Ok(results) => results,
-                Err(CallError::Interrupted) => break Some(CommandError::Interrupted),
-                Err(CallError::Failed(error)) => break Some(error.into()),
-            };
-            left = Vec::new();
-            let (mut transient, mut permanent) = (None, None);
-            for ((position, message), result) in positions.into_iter().zip(messages).zip(results) {
-                match result {
-                    Ok(()) => append(&mut arrived, position),
-                    Err(error) if error.class().is_retryable() => {
-                        left.push((position, message));
-                        transient = Some(error);
-                    }
-                    Err(error) => permanent = Some(error),
-                }
-            }
-            rounds += 1;
-            match (permanent, transient) {
-                (None, None) => break None,
-                (None, Some(_)) if rounds < Policy::READ.attempts => {
-                    tokio::time::sleep(Duration::from_millis(100) * rounds).await;
-                }
-                (Some(error), _) | (None, Some(error)) => break Some(error.into()),
-            }
+        let positions = (batch.first..).take(batch.messages.len()).collect();
+        let left = tokio::sync::Mutex::new(Left {
+            positions,
+            messages: batch.messages,
+            arrived: Vec::new(),
+        });
+        let sent = self.caller.call(Policy::READ, || async {
+            let mut left = left.lock().await;
+            let results = self.attempt(&left.messages).await?;
+            left.settle(results)
+        });
+        let failed = match sent.await {
+            Ok(()) => None,
+            Err(error) => Some(error.into()),
         };
+        let arrived = left.into_inner().arrived;
         Sent { arrived, failed }
     }
 
     /// One request, and what its answer says of how many there may be.
-    async fn attempt(
-        &self,
-        messages: &[Outgoing],
-    ) -> Result<Vec<rebucket_worker::queue::EntryResult>, rebucket_worker::error::ServiceError>
-    {
+    async fn attempt(&self, messages: &[Outgoing]) -> Result<Vec<EntryResult>, ServiceError> {
         let sent = Instant::now();
         let answer = self.queue.send_batch(messages).await;
         let troubled = match &answer {
@@ -132,6 +113,36 @@ impl Sender {
             }
         });
         answer
+    }
+}
+
+/// What is left of a batch to be sent, and what arrived.
+struct Left {
+    positions: Vec<u64>,
+    messages: Vec<Outgoing>,
+    arrived: Vec<(u64, u64)>,
+}
+
+impl Left {
+    /// Keeps what was not accepted and may be, and returns why not. An entry
+    /// that is refused for good ends the batch.
+    fn settle(&mut self, results: Vec<EntryResult>) -> Result<(), ServiceError> {
+        let sent = self.positions.drain(..).zip(self.messages.drain(..));
+        let (mut positions, mut messages) = (Vec::new(), Vec::new());
+        let (mut transient, mut permanent) = (None, None);
+        for ((position, message), result) in sent.zip(results) {
+            match result {
+                Ok(()) => append(&mut self.arrived, position),
+                Err(error) if error.class().is_retryable() => {
+                    positions.push(position);
+                    messages.push(message);
+                    transient = Some(error);
+                }
+                Err(error) => permanent = Some(error),
+            }
+        }
+        (self.positions, self.messages) = (positions, messages);
+        permanent.or(transient).map_or(Ok(()), Err)
     }
 }
 

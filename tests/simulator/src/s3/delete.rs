@@ -70,7 +70,8 @@ impl S3 {
             .if_match
             .as_deref()
             .filter(|_| !self.quirks.ignore_if_match_on_delete);
-        if condition.is_some() && request.object.version.is_some() {
+        let refused = self.quirks.refuse_if_match_on_delete || request.object.version.is_some();
+        if condition.is_some() && refused {
             return Err(S3Error::not_implemented("If-Match"));
         }
         self.delete(&request.object, condition, request.bypass_governance, now)

@@ -17,6 +17,8 @@ pub struct Quirks {
     pub ignore_conditions_on_complete: bool,
     /// `If-Match` on `DeleteObject` is not looked at.
     pub ignore_if_match_on_delete: bool,
+    /// `DeleteObject` with `If-Match` is 501.
+    pub refuse_if_match_on_delete: bool,
     /// The ETags in `DeleteObjects` are not looked at.
     pub ignore_etags_in_delete_objects: bool,
     /// No additional checksum is checked, kept or shown.

@@ -138,12 +138,7 @@ impl SqsQueue {
             *slot = Err(ServiceError {
                 operation,
                 target: self.url.clone(),
-                fault: Fault {
-                    class,
-                    code: failure.code().to_owned(),
-                    message: failure.message().unwrap_or_default().to_owned(),
-                    status: None,
-                },
+                fault: Fault::new(class, failure.code(), failure.message().unwrap_or_default()),
             });
         }
         results

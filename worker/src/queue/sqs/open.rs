@@ -8,8 +8,10 @@ use serde::Deserialize;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
+use super::send::is_fifo;
 use super::{REQUEST_LIMIT, SqsQueue, send};
 use crate::clock::ServiceClock;
+use crate::error::ErrorClass;
 use crate::metrics::Metrics;
 use crate::retry::{CallError, Caller, Policy};
 
@@ -25,6 +27,30 @@ pub enum OpenError {
          expire and are lost; give it a dead-letter queue"
     )]
     NoDeadLetterQueue(String),
+    /// The dead-letter queue is gone.
+    #[error(
+        "the dead-letter queue {name} of the queue {url} does not exist; make it, or name another \
+         one in the queue's redrive policy"
+    )]
+    DeadLetterQueueGone {
+        /// The queue.
+        url: String,
+        /// Its dead-letter queue.
+        name: String,
+    },
+    /// One of both queues is FIFO, the other one is not: SQS moves nothing from
+    /// the one to the other (SQS developer guide, "Using dead-letter queues").
+    #[error(
+        "the queue {url} and its dead-letter queue {name} are not of one kind: either both are \
+         FIFO, with names that end in .fifo, or none is; name another dead-letter queue in the \
+         redrive policy"
+    )]
+    MixedKinds {
+        /// The queue.
+        url: String,
+        /// Its dead-letter queue.
+        name: String,
+    },
     /// The redrive policy cannot be read.
     #[error("the queue {url} has a redrive policy that cannot be read: {policy}")]
     BadRedrivePolicy {
@@ -98,6 +124,12 @@ impl SqsQueue {
         let policy: RedrivePolicy = serde_json::from_str(text).map_err(|_| unreadable())?;
         let max_receive_count = policy.max_receive_count().ok_or_else(unreadable)?;
         let (account, name) = policy.account_and_name().ok_or_else(unreadable)?;
+        if is_fifo(url) != is_fifo(name) {
+            return Err(OpenError::MixedKinds {
+                url: url.to_owned(),
+                name: name.to_owned(),
+            });
+        }
         let dead_letter = || {
             let request = client
                 .get_queue_url()
@@ -106,7 +138,16 @@ impl SqsQueue {
                 .send();
             send(&metrics, "GetQueueUrl", name, REQUEST_LIMIT, request)
         };
-        let answer = caller.call(Policy::START, dead_letter).await?;
+        let answer = caller.call(Policy::START, dead_letter).await;
+        let answer = answer.map_err(|error| match error {
+            CallError::Failed(error) if error.class() == ErrorClass::ContainerMissing => {
+                OpenError::DeadLetterQueueGone {
+                    url: url.to_owned(),
+                    name: name.to_owned(),
+                }
+            }
+            error => error.into(),
+        })?;
         let dead_letter_url = answer.queue_url().ok_or_else(unreadable)?.to_owned();
         Ok(Self {
             client,

@@ -42,6 +42,16 @@ enum Tagged {
     Unsupported,
 }
 
+/// What an endpoint makes of a condition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Found {
+    Honoured,
+    /// It does what was asked all the same.
+    Ignored,
+    /// It does not take a request with it.
+    Refused,
+}
+
 pub(super) struct Probe<'a> {
     pub(super) store: &'a dyn ObjectStore,
     caller: &'a Caller,
@@ -141,7 +151,7 @@ impl<'a> Probe<'a> {
         Self::record(
             abilities,
             Precondition::CopySource,
-            self.honoured(Precondition::CopySource, tried)?,
+            self.found(Precondition::CopySource, tried)?,
         );
 
         let copied = self
@@ -158,7 +168,7 @@ impl<'a> Probe<'a> {
         Self::record(
             abilities,
             Precondition::CopyCreates,
-            self.honoured(Precondition::CopyCreates, tried)?,
+            self.found(Precondition::CopyCreates, tried)?,
         );
 
         self.exercise_delete(copy, abilities).await?;
@@ -228,21 +238,34 @@ impl<'a> Probe<'a> {
             etag: &wrong,
         };
         let tried = self.once(|| self.store.delete(request)).await?;
-        let refused = self.honoured(Precondition::Delete, tried)?;
-        let honoured = refused && self.head(copy).await?.is_some();
-        Self::record(abilities, Precondition::Delete, honoured);
-        if self.head(copy).await?.is_some() {
+        let mut found = self.found(Precondition::Delete, tried)?;
+        if self.head(copy).await?.is_none() {
+            Self::record(abilities, Precondition::Delete, Found::Ignored);
+            return Ok(());
+        }
+        if found == Found::Honoured {
             let request = DeleteRequest::IfMatch {
                 object: copy,
                 etag: &there.etag,
             };
+            match self.once(|| self.store.delete(request)).await? {
+                Ok(()) => {}
+                Err(error) if error.class() == ErrorClass::Precondition => {
+                    let bucket = self.bucket;
+                    tracing::warn!(%bucket, %error, "If-Match with an object's own ETag is refused");
+                    found = Found::Refused;
+                }
+                Err(error) => return Err(self.service("deleting a scratch object", error)),
+            }
+        }
+        if found != Found::Honoured {
+            let request = DeleteRequest::Unconditional { object: copy };
             let deleted = self.once(|| self.store.delete(request)).await?;
             deleted.map_err(|error| self.service("deleting a scratch object", error))?;
-            if self.head(copy).await?.is_some() {
-                return Err(
-                    self.untrustworthy("a DeleteObject answered success and deleted nothing")
-                );
-            }
+        }
+        Self::record(abilities, Precondition::Delete, found);
+        if self.head(copy).await?.is_some() {
+            return Err(self.untrustworthy("a DeleteObject answered success and deleted nothing"));
         }
         Ok(())
     }
@@ -270,7 +293,7 @@ impl<'a> Probe<'a> {
                 Self::record(
                     abilities,
                     Precondition::PartSource,
-                    self.honoured(Precondition::PartSource, tried)?,
+                    self.found(Precondition::PartSource, tried)?,
                 );
             }
             let copied = self
@@ -305,7 +328,7 @@ impl<'a> Probe<'a> {
                 Self::record(
                     abilities,
                     Precondition::CompleteCreates,
-                    self.honoured(Precondition::CompleteCreates, completed)?,
+                    self.found(Precondition::CompleteCreates, completed)?,
                 );
             }
         }
@@ -375,30 +398,31 @@ impl<'a> Probe<'a> {
         }
     }
 
-    /// Whether a request that must fail its condition failed it. Carried out,
-    /// or refused as unknown, the condition is no help; any other failure says
-    /// nothing about it.
-    fn honoured<T>(
+    /// What became of a request that must fail its condition. Any other failure
+    /// says nothing about it.
+    fn found<T>(
         &self,
         condition: Precondition,
         tried: StoreResult<T>,
-    ) -> Result<bool, ProbeError> {
+    ) -> Result<Found, ProbeError> {
         match tried {
-            Ok(_) => Ok(false),
+            Ok(_) => Ok(Found::Ignored),
             Err(error) => match error.class() {
-                ErrorClass::Precondition | ErrorClass::Conflict => Ok(true),
+                ErrorClass::Precondition | ErrorClass::Conflict => Ok(Found::Honoured),
                 ErrorClass::Unsupported | ErrorClass::Invalid => {
                     tracing::warn!(bucket = %self.bucket, %condition, %error, "refused");
-                    Ok(false)
+                    Ok(Found::Refused)
                 }
                 _ => Err(self.service("trying a condition", error)),
             },
         }
     }
 
-    fn record(abilities: &mut Abilities, condition: Precondition, honoured: bool) {
-        if !honoured {
-            abilities.ignored.push(condition);
+    fn record(abilities: &mut Abilities, condition: Precondition, found: Found) {
+        match found {
+            Found::Honoured => {}
+            Found::Ignored => abilities.ignored.push(condition),
+            Found::Refused => abilities.refused.push(condition),
         }
     }
 

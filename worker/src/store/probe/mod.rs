@@ -60,6 +60,21 @@ pub enum ProbeError {
         /// The conditions.
         ignored: Vec<Precondition>,
     },
+    /// Conditions are refused, and the operator did not say to go on, or
+    /// nothing can stand in for them.
+    #[error(
+        "the endpoint of bucket {bucket} takes no request with {}: nothing would say any more which \
+         object is meant; rebucket does not rename on it. {remedy}",
+        .refused.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+    )]
+    Refused {
+        /// The bucket.
+        bucket: BucketName,
+        /// The conditions.
+        refused: Vec<Precondition>,
+        /// What the operator can do.
+        remedy: &'static str,
+    },
     /// Conditions that were honoured at the start are ignored now.
     #[error(
         "the endpoint of bucket {bucket} no longer honours {}, which it did at the start: objects \
@@ -116,6 +131,25 @@ pub async fn survey(
         Probe::new(store, caller, bucket, scratch).run().await
     };
     // An endpoint that is unsafe is refused for that, whatever else it lacks.
+    if !abilities.refused.is_empty() {
+        let refused = abilities.refused.clone();
+        // A delete can do without: it is looked at right before.
+        let emulated = refused == [Precondition::Delete];
+        if !emulated || on_missing == OnMissingPrecondition::Refuse {
+            return Err(ProbeError::Refused {
+                bucket: bucket.clone(),
+                refused,
+                remedy: if emulated {
+                    "--on-missing-precondition emulate leaves it out, with a HEAD request right \
+                     before each delete, which leaves a window between check and act"
+                } else {
+                    "Nothing stands in for that"
+                },
+            });
+        }
+        let condition = Precondition::Delete;
+        tracing::warn!(%bucket, %condition, "refused by the endpoint; left out, with a HEAD request right before, which leaves a window");
+    }
     if !abilities.ignored.is_empty() {
         let ignored = abilities.ignored.clone();
         match on_missing {

@@ -49,10 +49,8 @@ pub(super) async fn remove(store: &dyn ObjectStore, caller: &Caller, object: &Ob
     };
     let request = match &head.version {
         Some(version) => DeleteRequest::Version { object, version },
-        _ => DeleteRequest::IfMatch {
-            object,
-            etag: &head.etag,
-        },
+        // Not every endpoint takes a condition.
+        None => DeleteRequest::Unconditional { object },
     };
     let deleted = caller
         .call(Policy::CLEAN_UP, || store.delete(request))

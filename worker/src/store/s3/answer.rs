@@ -128,10 +128,8 @@ pub(super) fn refused(
     let status = response.map(HttpResponse::status)?;
     let no_text = cause::<NoText>(error)?;
     status.is_success().then(|| Fault {
-        class: ErrorClass::Invalid,
-        code: "HeaderNotText".to_owned(),
-        message: no_text.to_string(),
         status: Some(status.as_u16()),
+        ..Fault::new(ErrorClass::Invalid, "HeaderNotText", no_text.to_string())
     })
 }
 

@@ -4,6 +4,7 @@ use aws_sdk_s3::operation::head_object::HeadObjectOutput;
 use aws_sdk_s3::types as sdk;
 use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
+use rebucket_protocol::version::VersionIdError;
 use rebucket_protocol::{StorageClass, Timestamp, VersionId};
 
 use super::super::object::{
@@ -161,28 +162,30 @@ pub(super) fn sdk_time(at: Timestamp) -> DateTime {
     DateTime::from_secs_and_nanos(at.unix_seconds(), at.subsec_nanos())
 }
 
-/// An answer that no object can give is as good as no answer.
+/// HEAD says of an object what none has. It stays so.
 fn unreadable(object: &ObjectUri, what: &str) -> ServiceError {
-    ServiceError::local(
-        "HeadObject",
-        object,
-        ErrorClass::Transient,
-        "IncompleteResponse",
-        what,
-    )
+    let (class, code) = (ErrorClass::Invalid, "UnreadableResponse");
+    ServiceError::local("HeadObject", object, class, code, what)
+}
+
+/// An answer says too little, or what no answer does. What the store did, or
+/// has, is unknown.
+fn unknown(object: &ObjectUri, what: &str) -> ServiceError {
+    let (class, code) = (ErrorClass::Transient, "IncompleteResponse");
+    ServiceError::local("HeadObject", object, class, code, what)
 }
 
 pub(super) fn object_head(object: &ObjectUri, out: &HeadObjectOutput) -> StoreResult<ObjectHead> {
     let size = out
         .content_length()
         .and_then(|size| u64::try_from(size).ok())
-        .ok_or_else(|| unreadable(object, "the answer has no size"))?;
+        .ok_or_else(|| unknown(object, "the answer has no size"))?;
     let storage_class = match out.storage_class() {
         None => StorageClass::standard(),
         Some(class) => StorageClass::new(class.as_str())
             .map_err(|error| unreadable(object, &error.to_string()))?,
     };
-    let version = version_id(object, out.version_id())?;
+    let version = version_id(out.version_id()).map_err(|e| unreadable(object, &e.to_string()))?;
     let checksums = Checksums {
         kind: checksum_kind(out.checksum_type()),
         ..checksums!(out)
@@ -240,15 +243,9 @@ pub(super) fn object_head(object: &ObjectUri, out: &HeadObjectOutput) -> StoreRe
     })
 }
 
-pub(super) fn version_id(
-    object: &ObjectUri,
-    version: Option<&str>,
-) -> StoreResult<Option<VersionId>> {
-    version
-        .filter(|version| !version.is_empty())
-        .map(VersionId::new)
-        .transpose()
-        .map_err(|error| unreadable(object, &error.to_string()))
+fn version_id(version: Option<&str>) -> Result<Option<VersionId>, VersionIdError> {
+    let version = version.filter(|version| !version.is_empty());
+    version.map(VersionId::new).transpose()
 }
 
 /// The version that a write made. `null` is what it makes while versioning is
@@ -258,7 +255,8 @@ pub(super) fn written_version(
     object: &ObjectUri,
     version: Option<&str>,
 ) -> StoreResult<Option<VersionId>> {
-    version_id(object, version.filter(|version| *version != "null"))
+    let version = version.filter(|version| *version != "null");
+    version_id(version).map_err(|error| unknown(object, &error.to_string()))
 }
 
 fn owned(text: Option<&str>) -> Option<String> {

@@ -106,23 +106,34 @@ impl S3Store {
 }
 
 /// The entity tag of a success. A 200 with an empty or truncated body reaches
-/// us as a success without one (facts 1.6): nothing may be concluded from it.
+/// us as a success without one (facts 1.6): nothing may be concluded from it,
+/// and after a write nobody knows what was written. But what HEAD says of an
+/// object, it says again.
 fn required_etag(
     operation: &'static str,
     target: &ObjectUri,
     etag: Option<&str>,
 ) -> StoreResult<ETag> {
-    let refuse = |message: String| {
-        ServiceError::local(
-            operation,
-            target,
-            ErrorClass::Transient,
-            "IncompleteResponse",
-            message,
-        )
+    let refuse = |class, message: String| {
+        ServiceError::local(operation, target, class, "IncompleteResponse", message)
     };
-    let etag = etag.ok_or_else(|| refuse("the success response has no ETag".to_owned()))?;
-    ETag::new(etag).map_err(|error| refuse(error.to_string()))
+    let etag = etag.ok_or_else(|| {
+        let message = "the success response has no ETag";
+        refuse(ErrorClass::Transient, message.to_owned())
+    })?;
+    let lasting = if operation == "HeadObject" {
+        ErrorClass::Invalid
+    } else {
+        ErrorClass::Transient
+    };
+    if etag.starts_with("W/") {
+        let message = format!(
+            "the ETag {etag} is a weak one, which S3 never gives: something between us and the store \
+             changes its answers, such as a proxy that compresses; go around it, or switch that off"
+        );
+        return Err(refuse(lasting, message));
+    }
+    ETag::new(etag).map_err(|error| refuse(lasting, error.to_string()))
 }
 
 #[async_trait]

@@ -5,8 +5,10 @@ use rebucket_protocol::{ETag, ObjectUri, VersionId};
 
 use super::S3Store;
 use super::convert;
-use crate::error::{ErrorClass, ServiceError};
+use crate::error::{ErrorClass, Fault, ServiceError};
+use crate::store::classify::Service;
 use crate::store::object::{Acl, ObjectHead, ObjectLock, PinnedSource, Tags};
+use crate::store::paging::next_page;
 use crate::store::{HeadScope, StoreResult};
 
 impl S3Store {
@@ -23,24 +25,58 @@ impl S3Store {
             .set_version_id(scope.version.map(|version| version.as_str().to_owned()))
             .set_part_number(scope.part.and_then(|part| i32::try_from(part).ok()))
             .checksum_mode(ChecksumMode::Enabled);
-        let answer = self
-            .send("HeadObject", object, request.send())
-            .await
-            .map_err(|error| {
-                // HEAD of a delete marker's version.
-                if error.class() == ErrorClass::Unsupported {
-                    ServiceError {
-                        fault: crate::error::Fault {
-                            class: ErrorClass::NotFound,
-                            ..error.fault
-                        },
-                        ..error
-                    }
-                } else {
-                    error
-                }
-            })?;
-        convert::object_head(object, &answer)
+        match self.send("HeadObject", object, request.send()).await {
+            Ok(answer) => convert::object_head(object, &answer),
+            Err(error) => Err(self.explained(object, scope, error).await),
+        }
+    }
+
+    /// What a failed HEAD means. Its answer has no body, and so no code (facts
+    /// 8.5): where the status leaves open what it is, the same is asked for in
+    /// a way whose answer has one.
+    async fn explained(
+        &self,
+        object: &ObjectUri,
+        scope: HeadScope<'_>,
+        error: ServiceError,
+    ) -> ServiceError {
+        match error.fault.status {
+            Some(301 | 307 | 400 | 401 | 403) if error.fault.code != Service::S3.foreign() => {}
+            // HEAD of a delete marker's version.
+            _ if error.class() == ErrorClass::Unsupported => {
+                let class = ErrorClass::NotFound;
+                let fault = Fault {
+                    class,
+                    ..error.fault
+                };
+                return ServiceError { fault, ..error };
+            }
+            _ => return error,
+        }
+        if error.fault.code == "OtherRegion" {
+            return error;
+        }
+        let request = self
+            .client
+            .get_object()
+            .bucket(object.bucket.as_str())
+            .key(object.key.as_str())
+            .set_version_id(scope.version.map(|version| version.as_str().to_owned()))
+            .range("bytes=0-0");
+        match self.send("GetObject", object, request.send()).await {
+            Err(told) if told.fault.status != Some(416) => ServiceError {
+                fault: told.fault,
+                ..error
+            },
+            // It may be read now, or is empty: whatever it was is over.
+            _ => ServiceError {
+                fault: Fault {
+                    class: ErrorClass::Transient,
+                    ..error.fault
+                },
+                ..error
+            },
+        }
     }
 
     pub(super) async fn get_tags(
@@ -163,13 +199,11 @@ impl S3Store {
                     .iter()
                     .map(|a| a.annotation_name().to_owned()),
             );
-            let next = answer
-                .next_continuation_token()
-                .filter(|next| !next.is_empty());
-            if next.is_none() || next == token.as_deref() {
+            let next = answer.next_continuation_token();
+            token = next_page("ListObjectAnnotations", object, token.as_deref(), next)?;
+            if token.is_none() {
                 return Ok(names);
             }
-            token = next.map(str::to_owned);
         }
     }
 

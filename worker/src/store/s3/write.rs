@@ -323,6 +323,7 @@ impl S3Store {
             DeleteRequest::Version { object, version } => {
                 (object, delete.version_id(version.as_str()))
             }
+            DeleteRequest::Unconditional { object } => (object, delete),
         };
         let delete = delete
             .bucket(object.bucket.as_str())
