@@ -6,11 +6,12 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use rebucket_protocol::BucketName;
+use rebucket_protocol::printable::shortened;
 
 use self::header::EXPECTED;
 pub(crate) use self::header::{ColumnName, Header, Side};
 use crate::input::{Input, InputError};
-use crate::problem::{Column, Problem, ProblemKind, shown};
+use crate::problem::{Column, Problem, ProblemKind};
 use crate::records::{Batch, FaultKind, RECORD_LIMIT, Record, RecordReader, RecordRef};
 
 /// How the operator says a manifest is to be read.
@@ -160,7 +161,7 @@ impl<'a> Row<'a> {
                 "{} is not UTF-8 from its byte {} on: {}; save the manifest as UTF-8",
                 name.as_str(),
                 error.valid_up_to() + 1,
-                shown(&String::from_utf8_lossy(field))
+                shortened(&String::from_utf8_lossy(field))
             );
             self.problem(name, ProblemKind::InvalidUtf8, message)
         })

@@ -8,6 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use rebucket_protocol::places::Own;
+use rebucket_protocol::printable::shortened;
 
 use crate::input::InputError;
 use crate::manifest::{Header, ManifestOptions, ManifestReader, Row, Side};
@@ -15,7 +16,7 @@ use crate::names;
 use crate::plan::Totals;
 use crate::plan::block::{BlockEncoder, RowRef};
 use crate::plan::{BlockKind, Sealed, Sealer};
-use crate::problem::{Problem, ProblemKind, shown};
+use crate::problem::{Problem, ProblemKind};
 use crate::records::Batch;
 use crate::resolve::ManifestError;
 use crate::sorted::Entry;
@@ -246,7 +247,7 @@ fn unusual(row: &Row<'_>, name: &str) -> Problem {
     let message = format!(
         "destination s3://{} has an empty segment, or one that is . or .. (`//`, `./`, or a slash \
          at an end): some endpoints and tools take it for another key",
-        shown(name)
+        shortened(name)
     );
     row.problem(column, ProblemKind::UnusualKey, message)
 }
@@ -255,7 +256,7 @@ fn in_transit(row: &Row<'_>, name: &str) -> Problem {
     let column = row.header.key_column(Side::Source);
     let message = format!(
         "source s3://{} is a temporary key of a job: if that is under way, this takes its object away",
-        shown(name)
+        shortened(name)
     );
     row.problem(column, ProblemKind::InTransit, message)
 }

@@ -12,7 +12,8 @@ use rebucket_worker::clients::Clients;
 use rebucket_worker::error::{ErrorClass, ServiceError};
 use rebucket_worker::store::classify::classify;
 
-use super::{CommandError, complain};
+use super::say::complain_all;
+use super::{CommandError, found};
 
 /// A manifest that is ready to be read: what is on S3 has been downloaded.
 pub(crate) enum Fetched {
@@ -134,7 +135,7 @@ pub(crate) async fn read(args: &ManifestArgs, path_style: bool) -> Result<Source
 /// Says on standard error what a manifest's author should know.
 pub(crate) fn warn(warnings: &Warnings) {
     if warnings.warnings.total() > 0 {
-        complain(&warnings.to_string());
+        complain_all(&found(warnings));
     }
 }
 

@@ -99,3 +99,23 @@ async fn any_key_can_be_renamed_from_and_to() {
     }
     world.bucket.assert_no_remains().await;
 }
+
+#[tokio::test]
+async fn keys_in_the_log_of_a_worker_forge_no_line_of_it() {
+    let world = World::new().await;
+    let (from, to) = (
+        "in/a\n2026-11-29T10:00:00Z  INFO forged",
+        "out/\u{1b}[2J\u{202e}",
+    );
+    world.bucket.put_plain(from, b"x").await;
+    world.queue.send(&[world.task(1, from, to)]).await;
+    let log = world.worker().start().drain(&world.queue).await;
+    world.report.assert_all_renamed(1).await;
+    let ended = log.lines().find(|line| line.contains("task ended"));
+    let name = &world.bucket.name;
+    let fields = format!(
+        "source=s3://{name}/in/a\\n2026-11-29T10:00:00Z  INFO forged \
+         destination=s3://{name}/out/\\u{{1b}}[2J\\u{{202e}}"
+    );
+    assert!(ended.is_some_and(|line| line.ends_with(&fields)), "{log}");
+}
