@@ -190,6 +190,14 @@ fn is_utf16(head: &[u8]) -> bool {
 /// What is wrong with a row's form: its quoting, length or number of fields.
 fn form_problem(record: RecordRef<'_>, header: Option<&Header>) -> Option<Problem> {
     let Some(fault) = record.fault() else {
+        if header.is_some() && (0..record.len()).all(|at| record.field(at).is_empty()) {
+            return Some(Problem {
+                line: record.line(),
+                column: None,
+                kind: ProblemKind::EmptyRow,
+                message: "the row is empty; remove it".to_owned(),
+            });
+        }
         let expected = header.map_or(record.len(), Header::width);
         let message = match record.len() {
             found if found == expected => return None,

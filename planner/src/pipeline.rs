@@ -214,6 +214,11 @@ impl<'a> Checker<'a> {
                 if folds && side == Side::Destination {
                     job.problems.push(unusual(&row, object.name()));
                 }
+                if side == Side::Destination
+                    && let Some(space) = outer_space(object.parts().1)
+                {
+                    job.problems.push(spaced(&row, object.name(), space));
+                }
                 if side == Side::Source && Own::of(object.parts().1) == Some(Own::InTransit) {
                     job.problems.push(in_transit(&row, object.name()));
                 }
@@ -250,6 +255,24 @@ fn unusual(row: &Row<'_>, name: &str) -> Problem {
         shortened(name)
     );
     row.problem(column, ProblemKind::UnusualKey, message)
+}
+
+/// The white space at an end of a key.
+fn outer_space(key: &str) -> Option<char> {
+    let is_space = |c: &char| c.is_whitespace();
+    let (first, last) = (key.chars().next(), key.chars().next_back());
+    first.filter(is_space).or(last.filter(is_space))
+}
+
+fn spaced(row: &Row<'_>, name: &str, space: char) -> Problem {
+    let column = row.header.key_column(Side::Destination);
+    let message = format!(
+        "destination s3://{} has white space (U+{:04X}) at an end of its key, as spreadsheets leave \
+         it: it will be part of the new key",
+        shortened(name),
+        u32::from(space)
+    );
+    row.problem(column, ProblemKind::OuterSpace, message)
 }
 
 fn in_transit(row: &Row<'_>, name: &str) -> Problem {

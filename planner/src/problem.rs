@@ -24,6 +24,8 @@ pub enum ProblemKind {
     BadQuoting,
     /// A row too long to be one.
     RowTooLong,
+    /// Nothing in any field: a row that was deleted in a spreadsheet.
+    EmptyRow,
     /// More or fewer fields than the header has columns.
     FieldCount,
     /// Bytes that are not UTF-8.
@@ -58,6 +60,8 @@ pub enum ProblemKind {
     DuplicateDestination,
     /// A warning: a key that some endpoints take for another one.
     UnusualKey,
+    /// A warning: white space at an end of a key.
+    OuterSpace,
     /// A warning: a destination that some endpoints take for a key of another
     /// row.
     FoldedKeys,
@@ -98,6 +102,7 @@ impl ProblemKind {
     pub fn severity(self) -> Severity {
         match self {
             Self::UnusualKey
+            | Self::OuterSpace
             | Self::FoldedKeys
             | Self::InTransit
             | Self::SourceNotThere

@@ -189,6 +189,45 @@ fn warnings_are_told_and_keep_nothing_back() {
 }
 
 #[test]
+fn white_space_at_the_ends_of_a_new_key_is_told() {
+    let rows = [
+        "source,destination",
+        "s3://bkt/1 ,s3://new/1",
+        "s3://bkt/2,s3://new/2\u{a0}",
+        "s3://bkt/3,s3://new/ 3",
+        "s3://bkt/4,s3://new/4\t",
+        "s3://bkt/5,s3://new/a b\u{a0}c",
+    ];
+    let bench = Bench::new(rows.join("\n"));
+    let ended = bench.run(&["plan", "m.csv", "--out", "m.plan"]);
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
+    let lines: Vec<&str> = ended.err.lines().collect();
+    let expected = [
+        "m.csv:3:2: warning: destination s3://new/2\u{a0} has white space (U+00A0) at an end",
+        "m.csv:4:2: warning: destination s3://new/ 3 has white space (U+0020) at an end",
+        "m.csv:5:2: warning: destination s3://new/4\\t has white space (U+0009) at an end",
+        "m.csv: 3 warnings",
+    ];
+    assert_starts(&lines, &expected);
+}
+
+#[test]
+fn a_row_of_commas_is_empty_and_nothing_else_is_said_of_it() {
+    let bench = Bench::new("source,destination\ns3://bkt/a,s3://new/a\n,\n\"\",\n,,,\n");
+    let ended = bench.run(&["plan", "m.csv"]);
+    let expected = [
+        "m.csv:3: the row is empty; remove it",
+        "m.csv:4: the row is empty; remove it",
+        "m.csv:5: the row is empty; remove it",
+        "m.csv: 3 problems; nothing was renamed",
+    ];
+    assert_starts(&ended.is_bad(), &expected);
+    bench.write("m.csv", "source,destination\na,b\n,\n\"\",\n,,,\n");
+    let keys = bench.run(&["plan", "m.csv", "--bucket", "bkt"]);
+    assert_starts(&keys.is_bad(), &expected);
+}
+
+#[test]
 fn names_of_files_drive_no_terminal() {
     let bench = Bench::new("");
     bench.write(
@@ -231,7 +270,7 @@ fn large_numbers_can_be_read() {
     );
     bench.write(
         "bad.csv",
-        format!("source,destination\n{}", "a,b\n".repeat(600)),
+        format!("source,destination\n{}", ",\n".repeat(1_200)),
     );
     let problems = bench.run(&["plan", "bad.csv"]).err;
     let told = "bad.csv: 1,200 problems, of which 100 are shown";
