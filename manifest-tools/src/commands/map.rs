@@ -222,7 +222,9 @@ async fn make(
                 versions: args.versions == Versions::Latest,
                 listers: args.list_concurrency,
             };
-            let maker = list(&clients, wanted, || recipe.start()).await?;
+            let place = wanted.place.clone();
+            let start = || Ok(recipe.start()?.listing(place.clone()));
+            let maker = list(&clients, wanted, start).await?;
             maker.finish().map_err(CommandError::Spool)
         }
         Source::RemoteInventory(manifest) => {

@@ -1,6 +1,6 @@
 //! What `rebucket map` says about the manifest that it made.
 
-use rebucket_mapper::{Counts, Made};
+use rebucket_mapper::{Again, Counts, Made};
 use rebucket_protocol::places::{IN_TRANSIT, SCRATCH};
 use rebucket_protocol::printable::grouped;
 
@@ -88,6 +88,18 @@ pub(super) fn complaints(made: &Made) -> Vec<String> {
             "warning: {} destinations are taken by objects that stay; what becomes of them is \
              chosen with --if-exists, and the default is that the rename fails",
             grouped(counts.occupied)
+        ));
+    }
+    if let Some(Again {
+        source,
+        destination,
+        next,
+    }) = &made.again
+    {
+        lines.push(format!(
+            "note: new keys are among those that this lists: {source} goes to {destination}, and the \
+             same command, given again when that is done, would take it to {next}; --exclude leaves \
+             out what is renamed"
         ));
     }
     lines
