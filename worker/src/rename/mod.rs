@@ -13,6 +13,7 @@ pub mod attributes;
 pub mod compare;
 pub mod copy;
 pub mod delete;
+pub(crate) mod differing;
 pub mod distinct;
 pub mod ended;
 pub mod history;

@@ -69,7 +69,8 @@ impl Attempt<'_> {
             .missing_properties(source, Origin::Recognised, &head)
             .await?;
         if !missing.is_empty() {
-            let why = format!("it has the same bytes, but other properties: {missing}");
+            let missing = missing.in_words();
+            let why = format!("it has the same bytes, but other properties, {missing}");
             return self.conflict(source, &head, &why);
         }
         // The same bytes are not the same object: if the source was written
