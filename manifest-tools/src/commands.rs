@@ -12,6 +12,7 @@ pub(crate) mod plan;
 mod progress;
 pub(crate) mod report;
 pub(crate) mod run;
+mod say;
 mod source;
 mod start;
 mod submissions;
@@ -19,7 +20,8 @@ pub(crate) mod submit;
 pub(crate) mod undo;
 mod words;
 
-use std::io::{self, BufWriter, StdoutLock, Write};
+use std::fmt;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use rebucket_manifest::Exit;
@@ -32,6 +34,9 @@ use rebucket_worker::report::ReportError;
 use rebucket_worker::retry::CallError;
 use rebucket_worker::setup::StartError;
 use tokio::signal::unix::{SignalKind, signal};
+
+pub(crate) use say::complain;
+use say::{Lines, complain_all};
 
 /// Why a command stopped early.
 #[derive(Debug, thiserror::Error)]
@@ -286,59 +291,23 @@ fn is_missing(error: &ServiceError) -> bool {
         && error.target.starts_with("s3://")
 }
 
-/// Why outcomes were not written, or not all of them.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum WriteError {
-    /// Where they go.
-    #[error(transparent)]
-    Output(#[from] io::Error),
-    /// Where they come from.
-    #[error(transparent)]
-    Outcomes(#[from] OutcomesError),
-}
-
-impl From<csv::Error> for WriteError {
-    fn from(error: csv::Error) -> Self {
-        Self::Output(match error.into_kind() {
-            csv::ErrorKind::Io(error) => error,
-            // Rows of one length, of text: nothing else can be wrong.
-            other => io::Error::other(format!("{other:?}")),
-        })
-    }
-}
-
-/// Prints to standard output. A reader that has gone away (`| head`) is not an
-/// error: it has all that it wanted.
-pub(crate) fn print(text: &str) -> Result<(), CommandError> {
-    print_with(|out| Ok(out.write_all(text.as_bytes())?))
-}
-
-/// As [`print`], of what does not have to be in memory at once.
-pub(crate) fn print_with(
-    write: impl FnOnce(&mut BufWriter<StdoutLock<'_>>) -> Result<(), WriteError>,
-) -> Result<(), CommandError> {
-    let mut out = BufWriter::new(io::stdout().lock());
-    match write(&mut out).and_then(|()| Ok(out.flush()?)) {
-        Err(WriteError::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        Err(WriteError::Output(error)) => Err(CommandError::Stdout(error)),
-        Err(WriteError::Outcomes(error)) => Err(error.into()),
-        Ok(()) => Ok(()),
-    }
-}
-
 /// Says on standard error why a command stopped early.
 pub(crate) fn explain(error: &CommandError) {
     match error {
         // Every line of it starts with the manifest's name and a place in it.
-        CommandError::Manifest(ManifestError::Invalid(manifest)) => complain(&manifest.to_string()),
-        error => complain(&format!("rebucket: {error}")),
+        CommandError::Manifest(ManifestError::Invalid(manifest)) => {
+            complain_all(&found(manifest));
+        }
+        error => complain(format_args!("rebucket: {error}")),
     }
 }
 
-/// Prints a line to standard error. Where even that fails, there is nobody
-/// left to be told.
-pub(crate) fn complain(text: &str) {
-    writeln!(io::stderr().lock(), "{text}").ok();
+/// What was found in a manifest. It comes as lines, in which what is the
+/// manifest's is escaped.
+pub(crate) fn found(all: impl fmt::Display) -> Lines {
+    let mut lines = Lines::default();
+    all.to_string().lines().for_each(|line| lines.add(line));
+    lines
 }
 
 /// Takes over Ctrl-C and SIGTERM at once; the future ends when one of them

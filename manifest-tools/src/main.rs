@@ -129,7 +129,9 @@ fn main() -> ExitCode {
     {
         Ok(runtime) => runtime,
         Err(error) => {
-            complain(&format!("rebucket: the runtime cannot be started: {error}"));
+            complain(format_args!(
+                "rebucket: the runtime cannot be started: {error}"
+            ));
             return Exit::BadInput.into();
         }
     };

@@ -25,7 +25,7 @@ pub mod template;
 pub use entry::{Entry, Listed};
 pub use filter::Filters;
 pub use glob::Glob;
-pub use maker::{Counts, Made, Maker};
+pub use maker::{Again, Counts, Made, Maker};
 pub use mapping::{Change, Mapped, Mapping, RowProblem};
 pub use rewrite::Rule;
 pub use syntax::SyntaxError;

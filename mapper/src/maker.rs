@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use std::fmt;
 use std::io;
 
-use rebucket_protocol::ObjectUri;
 use rebucket_protocol::places::Own;
+use rebucket_protocol::{ObjectUri, S3Prefix};
 
 use crate::entry::{Entry, Listed};
 use crate::hashes::{Claim, Claims, Contested, PlaceHash, place_hash};
@@ -83,6 +83,19 @@ pub struct Maker {
     examples_kept: usize,
     problems: Vec<Problem>,
     problems_kept: usize,
+    listed: Option<S3Prefix>,
+    again: Option<Again>,
+}
+
+/// A rename whose new key is mapped once more by the same command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Again {
+    /// The object.
+    pub source: ObjectUri,
+    /// Its new key.
+    pub destination: ObjectUri,
+    /// What becomes of that the next time.
+    pub next: ObjectUri,
 }
 
 /// A finished manifest, and what is to be known about it.
@@ -97,6 +110,8 @@ pub struct Made {
     pub collisions: Vec<Collision>,
     /// Some destinations that are taken by an object that stays.
     pub occupied: Vec<Collision>,
+    /// The first rename whose new key the same listing would map again.
+    pub again: Option<Again>,
     /// The manifest.
     pub manifest: Spooled,
 }
@@ -117,7 +132,19 @@ impl Maker {
             examples_kept: examples,
             problems: Vec::new(),
             problems_kept: if problems == 0 { usize::MAX } else { problems },
+            listed: None,
+            again: None,
         })
+    }
+
+    /// Of a listing of this place: once the renames are made, the same listing
+    /// has those of the new keys that lie in it.
+    #[must_use]
+    pub fn listing(self, place: S3Prefix) -> Self {
+        Self {
+            listed: Some(place),
+            ..self
+        }
     }
 
     /// What was counted so far; collisions are counted at the end.
@@ -165,6 +192,9 @@ impl Maker {
                     let source = ObjectUri::new(entry.bucket.clone(), entry.key.clone());
                     self.examples.push((source, destination.clone()));
                 }
+                if self.again.is_none() {
+                    self.again = self.mapped_again(entry, &destination);
+                }
                 let place = place_hash(&destination.bucket, &destination.key);
                 self.claims.add(place, Claim::Destination)?;
                 return self.spool.write(entry, &destination);
@@ -186,6 +216,26 @@ impl Maker {
         }
         self.claims
             .add(place_hash(&entry.bucket, &entry.key), Claim::Stays)
+    }
+
+    /// What the same listing would make of a new key.
+    fn mapped_again(&self, entry: &Entry, destination: &ObjectUri) -> Option<Again> {
+        if !self.listed.as_ref()?.covers(destination) {
+            return None;
+        }
+        let renamed = Entry {
+            bucket: destination.bucket.clone(),
+            key: destination.key.clone(),
+            ..entry.clone()
+        };
+        match self.mapping.map(&renamed) {
+            Ok(Mapped::Changed(next)) => Some(Again {
+                source: ObjectUri::new(entry.bucket.clone(), entry.key.clone()),
+                destination: destination.clone(),
+                next,
+            }),
+            _ => None,
+        }
     }
 
     /// Ends the manifest, and finds what collides.
@@ -225,6 +275,7 @@ impl Maker {
             problems: self.problems,
             collisions,
             occupied,
+            again: self.again,
             manifest,
         })
     }

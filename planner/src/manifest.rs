@@ -6,11 +6,12 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use rebucket_protocol::BucketName;
+use rebucket_protocol::printable::shortened;
 
 use self::header::EXPECTED;
 pub(crate) use self::header::{ColumnName, Header, Side};
 use crate::input::{Input, InputError};
-use crate::problem::{Column, Problem, ProblemKind, shown};
+use crate::problem::{Column, Problem, ProblemKind};
 use crate::records::{Batch, FaultKind, RECORD_LIMIT, Record, RecordReader, RecordRef};
 
 /// How the operator says a manifest is to be read.
@@ -160,7 +161,7 @@ impl<'a> Row<'a> {
                 "{} is not UTF-8 from its byte {} on: {}; save the manifest as UTF-8",
                 name.as_str(),
                 error.valid_up_to() + 1,
-                shown(&String::from_utf8_lossy(field))
+                shortened(&String::from_utf8_lossy(field))
             );
             self.problem(name, ProblemKind::InvalidUtf8, message)
         })
@@ -189,6 +190,14 @@ fn is_utf16(head: &[u8]) -> bool {
 /// What is wrong with a row's form: its quoting, length or number of fields.
 fn form_problem(record: RecordRef<'_>, header: Option<&Header>) -> Option<Problem> {
     let Some(fault) = record.fault() else {
+        if header.is_some() && (0..record.len()).all(|at| record.field(at).is_empty()) {
+            return Some(Problem {
+                line: record.line(),
+                column: None,
+                kind: ProblemKind::EmptyRow,
+                message: "the row is empty; remove it".to_owned(),
+            });
+        }
         let expected = header.map_or(record.len(), Header::width);
         let message = match record.len() {
             found if found == expected => return None,

@@ -10,13 +10,14 @@ mod steps;
 
 use std::io::{Read, Seek, Write};
 
+use rebucket_protocol::printable::shortened;
 use rebucket_protocol::{ETag, Pins, StorageClass, Timestamp};
 
 use crate::findings::LateFindings;
 use crate::manifest::ManifestOptions;
 use crate::plan::block::StepHead;
 use crate::plan::{PlanReader, PlanWriter, PlannedRename, Resolution};
-use crate::problem::{Problem, ProblemKind, shown};
+use crate::problem::{Problem, ProblemKind};
 use crate::resolve::{ManifestError, PinError, Warnings};
 use crate::spill::{self, Spill};
 
@@ -299,7 +300,7 @@ fn whole_second(at: Timestamp) -> Timestamp {
 
 fn about(rename: &PlannedRename, kind: ProblemKind, what: &str) -> Problem {
     let source = &rename.source;
-    let uri = shown(&format!("s3://{}/{}", source.bucket, source.key));
+    let uri = shortened(&format!("s3://{}/{}", source.bucket, source.key));
     Problem {
         line: rename.line,
         column: None,

@@ -8,6 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use rebucket_protocol::places::Own;
+use rebucket_protocol::printable::shortened;
 
 use crate::input::InputError;
 use crate::manifest::{Header, ManifestOptions, ManifestReader, Row, Side};
@@ -15,7 +16,7 @@ use crate::names;
 use crate::plan::Totals;
 use crate::plan::block::{BlockEncoder, RowRef};
 use crate::plan::{BlockKind, Sealed, Sealer};
-use crate::problem::{Problem, ProblemKind, shown};
+use crate::problem::{Problem, ProblemKind};
 use crate::records::Batch;
 use crate::resolve::ManifestError;
 use crate::sorted::Entry;
@@ -213,6 +214,11 @@ impl<'a> Checker<'a> {
                 if folds && side == Side::Destination {
                     job.problems.push(unusual(&row, object.name()));
                 }
+                if side == Side::Destination
+                    && let Some(space) = outer_space(object.parts().1)
+                {
+                    job.problems.push(spaced(&row, object.name(), space));
+                }
                 if side == Side::Source && Own::of(object.parts().1) == Some(Own::InTransit) {
                     job.problems.push(in_transit(&row, object.name()));
                 }
@@ -246,16 +252,34 @@ fn unusual(row: &Row<'_>, name: &str) -> Problem {
     let message = format!(
         "destination s3://{} has an empty segment, or one that is . or .. (`//`, `./`, or a slash \
          at an end): some endpoints and tools take it for another key",
-        shown(name)
+        shortened(name)
     );
     row.problem(column, ProblemKind::UnusualKey, message)
+}
+
+/// The white space at an end of a key.
+fn outer_space(key: &str) -> Option<char> {
+    let is_space = |c: &char| c.is_whitespace();
+    let (first, last) = (key.chars().next(), key.chars().next_back());
+    first.filter(is_space).or(last.filter(is_space))
+}
+
+fn spaced(row: &Row<'_>, name: &str, space: char) -> Problem {
+    let column = row.header.key_column(Side::Destination);
+    let message = format!(
+        "destination s3://{} has white space (U+{:04X}) at an end of its key, as spreadsheets leave \
+         it: it will be part of the new key",
+        shortened(name),
+        u32::from(space)
+    );
+    row.problem(column, ProblemKind::OuterSpace, message)
 }
 
 fn in_transit(row: &Row<'_>, name: &str) -> Problem {
     let column = row.header.key_column(Side::Source);
     let message = format!(
         "source s3://{} is a temporary key of a job: if that is under way, this takes its object away",
-        shown(name)
+        shortened(name)
     );
     row.problem(column, ProblemKind::InTransit, message)
 }

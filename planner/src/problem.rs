@@ -2,7 +2,9 @@
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BinaryHeap};
-use std::fmt::{self, Write};
+use std::fmt::{self, Write as _};
+
+use rebucket_protocol::printable::Printable;
 
 /// The kinds of problem. Tests and tools tell problems apart by them; the
 /// words of the messages may change.
@@ -22,6 +24,8 @@ pub enum ProblemKind {
     BadQuoting,
     /// A row too long to be one.
     RowTooLong,
+    /// Nothing in any field: a row that was deleted in a spreadsheet.
+    EmptyRow,
     /// More or fewer fields than the header has columns.
     FieldCount,
     /// Bytes that are not UTF-8.
@@ -56,6 +60,8 @@ pub enum ProblemKind {
     DuplicateDestination,
     /// A warning: a key that some endpoints take for another one.
     UnusualKey,
+    /// A warning: white space at an end of a key.
+    OuterSpace,
     /// A warning: a destination that some endpoints take for a key of another
     /// row.
     FoldedKeys,
@@ -96,6 +102,7 @@ impl ProblemKind {
     pub fn severity(self) -> Severity {
         match self {
             Self::UnusualKey
+            | Self::OuterSpace
             | Self::FoldedKeys
             | Self::InTransit
             | Self::SourceNotThere
@@ -134,6 +141,7 @@ impl Problem {
     #[must_use]
     pub fn located<'a>(&'a self, file: &'a str) -> impl fmt::Display + 'a {
         fmt::from_fn(move |f| {
+            let mut f = Printable(f);
             write!(f, "{file}:{}:", self.line)?;
             if let Some(column) = &self.column {
                 write!(f, "{}:", column.number)?;
@@ -236,30 +244,6 @@ impl Problems {
     }
 }
 
-/// Text from a manifest for a message of one line: what could break the line
-/// or the terminal is escaped, and what is long is shortened.
-#[must_use]
-pub fn shown(text: &str) -> String {
-    const LONGEST: usize = 300;
-    let mut out = String::with_capacity(text.len().min(LONGEST) + 8);
-    for (count, c) in text.chars().enumerate() {
-        if count == LONGEST {
-            out.push_str("...");
-            break;
-        }
-        // Direction marks and the like make a key look like another one.
-        let deceptive = matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
-            | '\u{2028}' | '\u{2029}' | '\u{2066}'..='\u{2069}' | '\u{feff}');
-        if c.is_control() || deceptive {
-            // Writing to a string cannot fail.
-            write!(out, "{}", c.escape_default()).ok();
-        } else {
-            out.push(c);
-        }
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -308,11 +292,8 @@ mod tests {
             name: "destination".to_owned(),
         });
         assert_eq!(bad.located("m.csv").to_string(), "m.csv:17:2: no 17");
-        assert_eq!(
-            shown("a\nb\u{1b}[31mé😀\u{202e}"),
-            "a\\nb\\u{1b}[31mé😀\\u{202e}"
-        );
-        assert_eq!(shown(&"x".repeat(301)), format!("{}...", "x".repeat(300)));
-        assert_eq!(shown(&"x".repeat(300)), "x".repeat(300));
+        bad.message = "an\u{1b}[0mother\n".to_owned();
+        let line = bad.located("a\nb.csv").to_string();
+        assert_eq!(line, "a\\nb.csv:17:2: an\\u{1b}[0mother\\n");
     }
 }

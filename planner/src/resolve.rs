@@ -9,6 +9,8 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::thread;
 
+use rebucket_protocol::printable::{grouped, printable};
+
 use crate::choices::JobChoices;
 use crate::collisions::{Collision, CollisionKind, Mentions, collisions};
 use crate::findings::{Findings, LateFindings};
@@ -172,7 +174,7 @@ impl<const N: usize> fmt::Display for Found<'_, N> {
         let counts: Vec<_> = some
             .map(|(what, found)| counted(found.total(), what))
             .collect();
-        write!(f, "{}: {}", self.name, counts.join(" and "))?;
+        write!(f, "{}: {}", printable(self.name), counts.join(" and "))?;
         let total: u64 = self.kinds.iter().map(|(_, found)| found.total()).sum();
         let hidden = (shown.len() as u64) < total;
         if hidden {
@@ -180,11 +182,12 @@ impl<const N: usize> fmt::Display for Found<'_, N> {
             let (shown, each) = (shown.len(), each.max().unwrap_or_default());
             write!(
                 f,
-                ", of which {shown} are shown, the first {each} of each kind"
+                ", of which {} are shown, the first {each} of each kind",
+                grouped(shown as u64)
             )?;
         }
         match self.written {
-            Some(path) => write!(f, "; all are in {}", path.display()),
+            Some(path) => write!(f, "; all are in {}", printable(path.display())),
             None if hidden => write!(f, "; --problems FILE writes all of them to a file"),
             None => Ok(()),
         }
@@ -193,7 +196,7 @@ impl<const N: usize> fmt::Display for Found<'_, N> {
 
 fn counted(count: u64, what: &str) -> String {
     let plural = if count == 1 { "" } else { "s" };
-    format!("{count} {what}{plural}")
+    format!("{} {what}{plural}", grouped(count))
 }
 
 /// A plan that was written.

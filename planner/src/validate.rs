@@ -6,6 +6,7 @@ use std::fmt::Display;
 
 use percent_encoding::percent_decode_str;
 use rebucket_protocol::key::{KeyError, MAX_KEY_BYTES};
+use rebucket_protocol::printable::shortened;
 use rebucket_protocol::uri::UriError;
 use rebucket_protocol::{
     BucketName, ETag, IfExists, ObjectKey, ObjectUri, Pins, StorageClass, Timestamp, VersionId,
@@ -13,7 +14,7 @@ use rebucket_protocol::{
 
 use crate::manifest::{ColumnName, ManifestOptions, Row, Side};
 use crate::plan::Totals;
-use crate::problem::{Problem, ProblemKind, shown};
+use crate::problem::{Problem, ProblemKind};
 
 /// One object that a row names.
 pub(crate) struct Object<'r> {
@@ -137,7 +138,7 @@ impl<'a> Validator<'a> {
         {
             let message = format!(
                 "s3://{} would be renamed to itself; remove the row or change the destination",
-                shown(&source.name)
+                shortened(&source.name)
             );
             let column = row.header.key_column(Side::Destination);
             problems.push(row.problem(column, ProblemKind::SelfRename, message));
@@ -219,7 +220,7 @@ impl<'a> Validator<'a> {
                 row.problem(
                     bucket_column,
                     ProblemKind::BadBucket,
-                    shown(&error.to_string()),
+                    shortened(&error.to_string()),
                 )
             })
         });
@@ -241,14 +242,14 @@ impl<'a> Validator<'a> {
             UriError::Key(error) => key_problem(row, column, text, &error),
             UriError::Bucket(error) => {
                 let message = format!("{} has no valid bucket: {error}", column.as_str());
-                row.problem(column, ProblemKind::BadBucket, shown(&message))
+                row.problem(column, ProblemKind::BadBucket, shortened(&message))
             }
             UriError::Scheme(_) | UriError::PrefixTooLong(_) => {
                 let message = format!(
                     "{} is no URI: {error}; if the column has keys, name their bucket with --bucket",
                     column.as_str()
                 );
-                row.problem(column, ProblemKind::BadUri, shown(&message))
+                row.problem(column, ProblemKind::BadUri, shortened(&message))
             }
         })
     }
@@ -278,7 +279,7 @@ impl<'a> Validator<'a> {
                      byte {} of the key: {}; a literal % is written %25, or leave out --url-encoded",
                     column.as_str(),
                     at + 1,
-                    shown(text)
+                    shortened(text)
                 );
                 return Err(row.problem(column, ProblemKind::BadUrlEncoding, message));
             }
@@ -291,7 +292,7 @@ impl<'a> Validator<'a> {
                     "{} decodes to bytes that are not UTF-8, from byte {} of the key on: {}",
                     column.as_str(),
                     error.valid_up_to() + 1,
-                    shown(text)
+                    shortened(text)
                 );
                 Err(row.problem(column, ProblemKind::InvalidUtf8, message))
             }
@@ -306,7 +307,7 @@ fn key_problem(row: &Row<'_>, column: ColumnName, text: &str, error: &KeyError) 
     };
     let message = match text {
         "" => format!("{}: {error}", column.as_str()),
-        text => format!("{}: {error}: {}", column.as_str(), shown(text)),
+        text => format!("{}: {error}: {}", column.as_str(), shortened(text)),
     };
     row.problem(column, kind, message)
 }
@@ -329,7 +330,7 @@ impl Optional<'_> {
             text => {
                 let parsed = parse(text).map_err(|error| {
                     let message = format!("{}: {error}", name.as_str());
-                    self.row.problem(name, kind, shown(&message))
+                    self.row.problem(name, kind, shortened(&message))
                 });
                 note(self.problems, parsed)
             }

@@ -75,6 +75,9 @@ reasons! {
     /// Source and destination are, or may be, one object to the endpoint,
     /// although their keys differ.
     KeysFold = "keys_fold",
+    /// The endpoint does not copy keys like the source's, or does not write one
+    /// like the destination's: it has a folder of that name.
+    KeyUnsupported = "key_unsupported",
     /// Source and destination are, or may be, one object in one bucket that has
     /// two names.
     SameObject = "same_object",

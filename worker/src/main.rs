@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Parser as _;
-use rebucket_protocol::{CreationDates, S3Prefix};
+use rebucket_protocol::{CreationDates, S3Prefix, printable};
 use rebucket_worker::admission::Admission;
 use rebucket_worker::clients::{Clients, is_aws_queue};
 use rebucket_worker::clock::refuse_apart;
@@ -50,7 +50,7 @@ async fn main() -> ExitCode {
     match run(args).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("rebucket-worker: {error}");
+            eprintln!("{}", printable(format_args!("rebucket-worker: {error}")));
             ExitCode::from(error.exit_code())
         }
     }

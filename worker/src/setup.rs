@@ -2,12 +2,16 @@
 //! caps. Shared by the worker and by `rebucket run`.
 
 use std::collections::HashMap;
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use rebucket_protocol::places::{Own, SCRATCH};
+use rebucket_protocol::printable::Printable;
 use rebucket_protocol::{BucketName, S3Prefix};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
+use tracing_subscriber::field::MakeExt as _;
+use tracing_subscriber::fmt::{FormatFields, format};
 
 use crate::clients::{Clients, EnvironmentError};
 use crate::clock::ClocksApart;
@@ -286,11 +290,25 @@ pub fn start_logging(args: &LogArgs, default: &str) {
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal());
     let started = match args.log_format {
-        LogFormat::Text => builder.try_init(),
+        LogFormat::Text => builder.fmt_fields(fields()).try_init(),
         LogFormat::Json => builder.json().flatten_event(true).try_init(),
     };
     // Only ever fails because logging was started before.
     drop(started);
+}
+
+/// How the text format writes messages and fields: names and what services say
+/// are in them, so that each event stays a line and drives no terminal. The
+/// JSON format escapes by itself.
+fn fields() -> impl for<'w> FormatFields<'w> {
+    format::debug_fn(|out, field, value| {
+        let mut out = Printable(out);
+        match field.name() {
+            "message" => write!(out, "{value:?}"),
+            name => write!(out, "{name}={value:?}"),
+        }
+    })
+    .delimited(" ")
 }
 
 #[cfg(test)]

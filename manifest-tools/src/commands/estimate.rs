@@ -5,17 +5,20 @@ mod bill;
 mod count;
 mod prices;
 
-use std::fmt::Write as _;
 use std::fs::File;
+use std::io::Write as _;
 use std::time::Duration;
 
 use rebucket_manifest::Exit;
 use rebucket_manifest::args::estimate::{AssumeArgs, EstimateArgs, EstimateFormat};
 use rebucket_planner::PlanReader;
+use rebucket_protocol::printable::grouped;
 use serde_json::json;
 
 use super::distinct::Files;
-use super::{CommandError, interrupted, print, source, words};
+use super::say::{Lines, print, print_with};
+use super::words::{self, plural, scaled};
+use super::{CommandError, interrupted, source};
 use bill::{Bill, Line};
 use count::{Counter, Counts};
 pub(crate) use prices::PriceError;
@@ -55,10 +58,10 @@ pub(crate) async fn run(args: EstimateArgs) -> Result<Exit, CommandError> {
         "-" => "<stdin>",
         name => name,
     };
-    print(&match args.format {
-        EstimateFormat::Text => estimate.text(name),
-        EstimateFormat::Json => estimate.json().to_string() + "\n",
-    })?;
+    match args.format {
+        EstimateFormat::Text => print(&estimate.text(name))?,
+        EstimateFormat::Json => print_with(|out| Ok(writeln!(out, "{}", estimate.json())?))?,
+    }
     Ok(Exit::Done)
 }
 
@@ -135,42 +138,50 @@ impl Estimate {
         )
     }
 
-    fn text(&self, name: &str) -> String {
+    fn text(&self, name: &str) -> Lines {
         let counts = &self.counts;
-        let mut out = format!("{name}: {}\n", plural(counts.renames, "rename"));
-        writeln!(out, "  {:<26} {:>20}", "bytes", grouped(counts.bytes())).ok();
+        let mut out = Lines::default();
+        out.add(format_args!("{name}: {}", plural(counts.renames, "rename")));
+        out.add(format_args!(
+            "  {:<26} {:>20}{}",
+            "bytes",
+            grouped(counts.bytes()),
+            scaled(counts.bytes())
+        ));
         for (count, what) in [
             (counts.of_assumed_size, "of assumed size"),
             (counts.of_unknown_size, "of unknown size"),
             (counts.too_large, "too large, will fail"),
         ] {
             if count > 0 {
-                writeln!(out, "  {what:<26} {:>20}", grouped(count)).ok();
+                out.add(format_args!("  {what:<26} {:>20}", grouped(count)));
             }
         }
         for (name, objects) in counts.objects_by_class() {
             let what = format!("in {name}");
-            writeln!(out, "  {what:<26} {:>20}", grouped(objects)).ok();
+            out.add(format_args!("  {what:<26} {:>20}", grouped(objects)));
         }
         if counts.of_assumed_class > 0 {
             let count = grouped(counts.of_assumed_class);
-            writeln!(out, "  {:<26} {count:>20}", "of assumed class").ok();
+            out.add(format_args!("  {:<26} {count:>20}", "of assumed class"));
         }
-        writeln!(
-            out,
-            "\n  {:<26} {:>20} {:>12}",
+        out.add("");
+        out.add(format_args!(
+            "  {:<26} {:>20} {:>12}",
             "billed", "count", "dollars"
-        )
-        .ok();
-        let row = |out: &mut String, line: &Line| {
+        ));
+        let row = |out: &mut Lines, line: &Line| {
             let (what, count) = (line.what, grouped(line.count));
-            writeln!(out, "  {what:<26} {count:>20} {:>12.2}", line.dollars).ok();
+            out.add(format_args!(
+                "  {what:<26} {count:>20} {:>12.2}",
+                line.dollars
+            ));
         };
         for line in &self.bill.renames {
             row(&mut out, line);
         }
-        let sum = |out: &mut String, what: &str, dollars: f64| {
-            writeln!(out, "  {what:<26} {:>20} {dollars:>12.2}", "").ok();
+        let sum = |out: &mut Lines, what: &str, dollars: f64| {
+            out.add(format_args!("  {what:<26} {:>20} {dollars:>12.2}", ""));
         };
         sum(&mut out, "with `rebucket run`", self.bill.run_dollars());
         for line in &self.bill.queue {
@@ -183,17 +194,19 @@ impl Estimate {
             words::duration(time),
             words::duration(counts.partition_time(&self.assume)),
         );
-        writeln!(
-            out,
-            "\n  {:<26} {time}, limited by {limit}",
+        out.add("");
+        out.add(format_args!(
+            "  {:<26} {time}, limited by {limit}",
             format!("time, {workers}")
-        )
-        .ok();
+        ));
         let partitions = plural(u64::from(self.assume.partitions), "partition");
-        writeln!(out, "  {:<26} {least}", format!("at best, {partitions}")).ok();
-        out.push('\n');
+        out.add(format_args!(
+            "  {:<26} {least}",
+            format!("at best, {partitions}")
+        ));
+        out.add("");
         for note in self.notes() {
-            writeln!(out, "  note: {note}").ok();
+            out.add(format_args!("  note: {note}"));
         }
         out
     }
@@ -244,23 +257,4 @@ impl Estimate {
 /// Sums of prices without the noise of binary fractions.
 fn cents(dollars: f64) -> f64 {
     (dollars * 1e6).round() / 1e6
-}
-
-/// `1 rename`, `1,234 renames`.
-fn plural(count: u64, what: &str) -> String {
-    let s = if count == 1 { "" } else { "s" };
-    format!("{} {what}{s}", grouped(count))
-}
-
-/// `1,234,567`.
-fn grouped(count: u64) -> String {
-    let digits = count.to_string();
-    let mut out = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
 }

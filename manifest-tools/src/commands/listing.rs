@@ -4,7 +4,7 @@ mod pages;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget};
 use rebucket_mapper::Listed;
 use rebucket_mapper::coverage::{Coverage, Disorder, Order, Plan, Request};
 use rebucket_protocol::{AccountId, S3Prefix};
@@ -15,6 +15,7 @@ use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
 
 use super::map::MapError;
+use super::progress::rated;
 use super::{CommandError, complain};
 use pages::{Next, Pages};
 
@@ -84,7 +85,9 @@ pub(crate) async fn list<T: Taker>(
         match list_as(&pages, plan, usize::from(listers), begin()?).await {
             Ok(taker) => return Ok(taker),
             Err(Failure::Disorder(disorder)) => {
-                complain(&format!("rebucket: {disorder}; the listing is begun again"));
+                complain(format_args!(
+                    "rebucket: {disorder}; the listing is begun again"
+                ));
             }
             Err(failure) => return Err(failure.into()),
         }
@@ -242,10 +245,6 @@ async fn list_page(
 /// How many keys there are so far: on a terminal, and nowhere else.
 fn counter() -> ProgressBar {
     let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(5));
-    let style = ProgressStyle::with_template("{human_pos} keys listed, {per_sec}");
-    // The template is a constant; a bar without it still counts.
-    if let Ok(style) = style {
-        bar.set_style(style);
-    }
+    bar.set_style(rated("{human_pos} keys listed, {rate}"));
     bar
 }

@@ -26,7 +26,8 @@ use rebucket_worker::clients::Clients;
 use super::beside::create_beside;
 use super::distinct::Files;
 use super::listing::{self, Taker, Wanted, list};
-use super::{CommandError, complain, interrupted, print};
+use super::say::{complain, complain_all, print};
+use super::{CommandError, interrupted};
 
 /// Why there is no manifest.
 #[derive(Debug, thiserror::Error)]
@@ -221,7 +222,9 @@ async fn make(
                 versions: args.versions == Versions::Latest,
                 listers: args.list_concurrency,
             };
-            let maker = list(&clients, wanted, || recipe.start()).await?;
+            let place = wanted.place.clone();
+            let start = || Ok(recipe.start()?.listing(place.clone()));
+            let maker = list(&clients, wanted, start).await?;
             maker.finish().map_err(CommandError::Spool)
         }
         Source::RemoteInventory(manifest) => {
@@ -269,16 +272,18 @@ async fn conclude(
     made: Made,
     interrupted: Pin<&mut impl Future<Output = ()>>,
 ) -> Result<Exit, CommandError> {
-    let counts = summary::counts(&made.counts);
+    let mut counts = summary::counts(&made.counts);
     if args.dry_run {
-        print(&format!("{}{counts}", summary::examples(&made)))?;
+        let mut text = summary::examples(&made);
+        text.append(&counts);
+        print(&text)?;
     }
     for line in summary::complaints(&made) {
-        complain(&line);
+        complain(line);
     }
     if made.counts.problems > 0 || made.counts.collisions > 0 {
         if !args.dry_run {
-            complain(counts.trim_end());
+            complain_all(&counts);
         }
         complain(summary::NOT_WRITTEN);
         return Ok(Exit::BadInput);
@@ -294,7 +299,7 @@ async fn conclude(
             // Whoever reads may never read on.
             () = interrupted => return Ok(Exit::Interrupted),
         }
-        complain(counts.trim_end());
+        complain_all(&counts);
         return Ok(Exit::Done);
     };
     let stop = Arc::new(AtomicBool::new(false));
@@ -312,7 +317,8 @@ async fn conclude(
             }
         }
     }
-    print(&format!("{counts}manifest written to {}\n", path.display()))?;
+    counts.add(format_args!("manifest written to {}", path.display()));
+    print(&counts)?;
     Ok(Exit::Done)
 }
 

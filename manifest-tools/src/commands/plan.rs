@@ -4,7 +4,6 @@ mod listed;
 pub(crate) mod pins;
 mod summary;
 
-use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{self, Seek as _};
 
@@ -22,8 +21,9 @@ use pins::{Pinner, Reach};
 use super::beside::create_beside;
 use super::distinct::Files;
 use super::progress::progress_bar;
+use super::say::{complain, complain_all, print};
 use super::source::{Fetched, fetch};
-use super::{CommandError, complain, interrupted, print};
+use super::{CommandError, found, interrupted};
 
 /// Runs the command.
 pub(crate) async fn run(args: PlanArgs) -> Result<Exit, CommandError> {
@@ -71,7 +71,7 @@ pub(crate) async fn run(args: PlanArgs) -> Result<Exit, CommandError> {
     if let Some((unfinished, path)) = unfinished {
         let written = unfinished.replace(&planned.file);
         written.map_err(CommandError::writing(path))?;
-        writeln!(summary, "  plan written to {}", path.display()).ok();
+        summary.add(format_args!("  plan written to {}", path.display()));
     }
     print(&summary)?;
     Ok(Exit::Done)
@@ -137,7 +137,7 @@ impl Planning {
             synced.map_err(|error| ManifestError::Write(error.into()))?;
         }
         if warnings.warnings.total() + warnings.notes.total() > 0 {
-            complain(&warnings.with_notes().to_string());
+            complain_all(&found(warnings.with_notes()));
         }
         Ok(Planned {
             file,

@@ -1,18 +1,20 @@
 //! `rebucket report`: what became of a job, read from what its workers wrote.
 
-use std::fmt::Write as _;
 use std::io::{self, Write};
 
 use rebucket_manifest::Exit;
 use rebucket_manifest::args::{ReportArgs, ReportFormat};
 use rebucket_manifest::outcomes::{Report, Scratch};
+use rebucket_protocol::printable::grouped;
 use rebucket_protocol::{Outcome, OutcomeRecord};
 use rebucket_worker::clients::Clients;
 use rebucket_worker::report::location::ReportStore;
 use rebucket_worker::report::{ReportError, ReportLocation, Tally, read};
 use tokio::task::spawn_blocking;
 
-use super::{CommandError, WriteError, complain, print_with, submissions};
+use super::say::{Lines, WriteError, complain, print_with};
+use super::words::scaled;
+use super::{CommandError, submissions};
 
 /// Failures that the text format lists one by one.
 const FAILURES_SHOWN: u64 = 20;
@@ -52,7 +54,7 @@ pub(crate) async fn run(args: ReportArgs) -> Result<Exit, CommandError> {
     let mut report = Report::read(&store, jobs, &scratch).await?;
     submissions::select(&mut report, args.submission, &args.report)?;
     if let Some(note) = submissions::note(&report) {
-        complain(&note);
+        complain(note);
     }
     spawn_blocking(move || print_report(&report, &args)).await?
 }
@@ -66,7 +68,10 @@ fn print_report(report: &Report, args: &ReportArgs) -> Result<Exit, CommandError
     let names = submissions::names(report, &sums).into_iter();
     let jobs: Jobs = names.zip(sums.iter().map(|sums| &sums.tally)).collect();
     print_with(|out| match args.format {
-        ReportFormat::Text => text(report, &jobs, &total, &args.report, out),
+        ReportFormat::Text => {
+            let text = text(report, &jobs, &total, &args.report)?;
+            Ok(write!(out, "{text}")?)
+        }
         ReportFormat::Json => json_line(&total, out),
         ReportFormat::Jsonl => jsonl(report, out),
         ReportFormat::Csv => csv(report, out),
@@ -83,8 +88,10 @@ fn print_report(report: &Report, args: &ReportArgs) -> Result<Exit, CommandError
 type Jobs<'a> = Vec<(String, &'a Tally)>;
 
 /// One job's sums, for people.
-pub(crate) fn summary(name: &str, tally: &Tally) -> String {
-    let mut out = format!("job {name}: {} submitted\n", tally.submitted);
+pub(crate) fn summary(name: &str, tally: &Tally) -> Lines {
+    let mut out = Lines::default();
+    let submitted = grouped(tally.submitted);
+    out.add(format_args!("job {name}: {submitted} submitted"));
     let rows = [
         ("renamed", tally.renamed),
         ("already renamed", tally.already_renamed),
@@ -95,20 +102,21 @@ pub(crate) fn summary(name: &str, tally: &Tally) -> String {
     ];
     for (label, count) in rows {
         if count > 0 || matches!(label, "renamed" | "failed") {
-            writeln!(out, "  {label:<16} {count:>12}").ok();
+            out.add(format_args!("  {label:<16} {:>12}", grouped(count)));
         }
     }
-    writeln!(out, "  {:<16} {:>12}", "bytes", tally.bytes).ok();
+    let (bytes, about) = (grouped(tally.bytes), scaled(tally.bytes));
+    out.add(format_args!("  {:<16} {bytes:>12}{about}", "bytes"));
     if !tally.by_reason.is_empty() {
         let which = match (tally.skipped, tally.failed) {
             (_, 0) => "why skipped",
             (0, _) => "why failed",
             _ => "why skipped or failed",
         };
-        writeln!(out, "  {which}").ok();
+        out.add(format_args!("  {which}"));
     }
     for (reason, count) in &tally.by_reason {
-        writeln!(out, "    {reason:<24} {count}").ok();
+        out.add(format_args!("    {reason:<24} {}", grouped(*count)));
     }
     out
 }
@@ -139,31 +147,30 @@ fn text(
     jobs: &Jobs<'_>,
     total: &Tally,
     location: &ReportLocation,
-    out: &mut impl Write,
-) -> Result<(), WriteError> {
+) -> Result<Lines, WriteError> {
+    let mut out = Lines::default();
     for (name, tally) in jobs {
-        write!(out, "{}", summary(name, tally))?;
+        out.append(&summary(name, tally));
     }
     if jobs.len() > 1 {
-        write!(out, "{}", summary("(all)", total))?;
+        out.append(&summary("(all)", total));
     }
     failures(report, total.failed.min(FAILURES_SHOWN), |record| {
         let reason = record.reason.map_or("", |reason| reason.as_str());
         let detail = record.detail.as_deref().unwrap_or_default();
-        writeln!(
-            out,
+        out.add(format_args!(
             "failed: {} -> {}: {reason}: {detail}",
             record.source, record.destination
-        )
+        ));
+        Ok(())
     })?;
     if total.failed > FAILURES_SHOWN {
-        writeln!(
-            out,
+        out.add(format_args!(
             "and {} more; all: rebucket report {location} --format jsonl",
-            total.failed - FAILURES_SHOWN
-        )?;
+            grouped(total.failed - FAILURES_SHOWN)
+        ));
     }
-    Ok(())
+    Ok(out)
 }
 
 fn json_line(value: &impl serde::Serialize, out: &mut impl Write) -> Result<(), WriteError> {

@@ -10,6 +10,7 @@ use rebucket_manifest::Exit;
 use rebucket_manifest::args::RunArgs;
 use rebucket_manifest::outcomes::{Report, RowEnd, RowEnds, Scratch};
 use rebucket_planner::{PlanReader, Submission};
+use rebucket_protocol::printable::grouped;
 use rebucket_protocol::{
     BucketName, IfExists, JobId, JobOptions, S3Prefix, SubmissionId, Timestamp, encode,
 };
@@ -28,6 +29,7 @@ use rebucket_worker::shutdown::Shutdown;
 use rebucket_worker::worker::{DrainCheck, Worker, WorkerSettings};
 use tokio::sync::mpsc;
 
+use super::CommandError;
 use super::begun::{beginning, begun, new_submission};
 use super::distinct::Files;
 use super::messages::walk;
@@ -35,9 +37,9 @@ use super::pinned::{PinnedPlan, Place};
 use super::plan::pins::Reach;
 use super::progress::progress_bar;
 use super::report::summary;
+use super::say::{complain, print};
 use super::source::{self, Source};
 use super::start::StoreTime;
-use super::{CommandError, complain, print};
 
 /// Deliveries of a task before a transient failure counts as a failure.
 const DELIVERIES: u32 = 5;
@@ -72,7 +74,7 @@ pub(crate) async fn run(args: RunArgs) -> Result<Exit, CommandError> {
     let earlier = ends(&store, &job, &scratch, record.as_ref()).await?;
     let rows = source.plan.resolution().totals.rows;
     if resumed && is_complete(&earlier, rows, args.retry_failed) {
-        complain(&nothing_done(&store, &job, &earlier));
+        complain(nothing_done(&store, &job, &earlier));
         let of = record.and_then(|record| record.submission);
         return conclude(&store, &job, of, &scratch, None).await;
     }
@@ -205,7 +207,10 @@ fn nothing_done(store: &ReportStore, job: &JobId, earlier: &RowEnds) -> String {
         .map_or_else(String::new, |last| format!(" since {last}"));
     let failed = match earlier.failed() {
         0 => String::new(),
-        failed => format!("; --retry-failed tries the {failed} that failed once more"),
+        failed => format!(
+            "; --retry-failed tries the {} that failed once more",
+            grouped(failed)
+        ),
     };
     format!(
         "rebucket: nothing was done: the job {job} is complete{since}, as the report {} says, and what \
@@ -231,13 +236,13 @@ async fn conclude(
     scratch: &Scratch,
     interrupted: Option<String>,
 ) -> Result<Exit, CommandError> {
-    complain(&format!("report: {}", store.location()));
+    complain(format_args!("report: {}", store.location()));
     let report = Report::of_submission(store, job, submission, scratch).await?;
     let sums = tokio::task::spawn_blocking(move || report.sums()).await??;
     let tally = sums.into_iter().next().unwrap_or_default().tally;
     print(&summary(job.as_str(), &tally))?;
     if let Some(how) = interrupted {
-        complain(&format!("rebucket: interrupted; {how}"));
+        complain(format_args!("rebucket: interrupted; {how}"));
         return Ok(Exit::Interrupted);
     }
     Ok(if tally.failed > 0 || tally.pending > 0 {
@@ -261,7 +266,7 @@ async fn show_progress(worker: &Worker, shutdown: &Shutdown, rows: u64) {
                 let tally = worker.tally();
                 bar.set_position(tally.ended());
                 if tally.failed > 0 {
-                    bar.set_prefix(format!("{} failed", tally.failed));
+                    bar.set_prefix(format!("{} failed", grouped(tally.failed)));
                 }
             }
         }

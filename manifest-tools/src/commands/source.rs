@@ -13,7 +13,8 @@ use rebucket_worker::config::S3Args;
 use rebucket_worker::retry::Caller;
 use rebucket_worker::store::download::{Download, DownloadError};
 
-use super::{CommandError, complain};
+use super::say::complain_all;
+use super::{CommandError, found};
 
 /// A manifest that is ready to be read: what is on S3 has been downloaded.
 pub(crate) enum Fetched {
@@ -118,7 +119,7 @@ pub(crate) async fn read(args: &ManifestArgs, s3: S3Args) -> Result<Source, Comm
 /// Says on standard error what a manifest's author should know.
 pub(crate) fn warn(warnings: &Warnings) {
     if warnings.warnings.total() > 0 {
-        complain(&warnings.to_string());
+        complain_all(&found(warnings));
     }
 }
 

@@ -3,6 +3,7 @@
 
 use rebucket_manifest::args::Which;
 use rebucket_manifest::outcomes::{Job, Report, Sums};
+use rebucket_protocol::printable::grouped;
 use rebucket_worker::report::{ReportError, ReportLocation};
 
 use super::CommandError;
@@ -84,7 +85,7 @@ pub(super) fn several(report: &Report, sums: &[Sums]) -> CommandError {
         .take(SHOWN)
         .map(|(job, sums)| {
             let done = sums.tally.renamed + sums.tally.already_renamed;
-            format!("{} ({done} renamed)", told_apart(job, sums))
+            format!("{} ({} renamed)", told_apart(job, sums), grouped(done))
         })
         .collect();
     let more = report.jobs().len() - shown.len();

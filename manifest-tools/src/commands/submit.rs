@@ -19,6 +19,7 @@ use rebucket_manifest::Exit;
 use rebucket_manifest::args::SubmitArgs;
 use rebucket_manifest::args::estimate::AssumeArgs;
 use rebucket_planner::{PlanReader, Warnings};
+use rebucket_protocol::printable::grouped;
 use rebucket_protocol::{CreationDates, Timestamp};
 use rebucket_worker::clients::Clients;
 use rebucket_worker::metrics::Metrics;
@@ -37,9 +38,10 @@ use super::estimate::Estimate;
 use super::pinned::{PinnedPlan, Place, path_beside};
 use super::plan::pins::Reach;
 use super::progress::progress_bar;
+use super::say::{complain, print_line};
 use super::source::{self, Source};
 use super::start::StoreTime;
-use super::{CommandError, complain, interrupted, print};
+use super::{CommandError, interrupted};
 use addressed::addressed;
 use batches::{Letterhead, read_batches};
 pub(crate) use checkpoint::CheckpointError;
@@ -95,7 +97,7 @@ async fn submit(args: &SubmitArgs, stop: CancellationToken) -> Result<Exit, Comm
     checkpoint.same_store(&mut begun, &asked)?;
     let (plan, estimate) = estimated(plan, &args.assume, attributes.fifo).await?;
     for warning in check::warnings(&attributes, Some(estimate.time())) {
-        complain(&format!("warning: the queue {}: {warning}", args.queue_url));
+        warn_of_queue(args, &warning);
     }
     if !agreed(args, &begun, &estimate, &stop).await? {
         return Ok(Exit::Interrupted);
@@ -154,7 +156,7 @@ async fn submit(args: &SubmitArgs, stop: CancellationToken) -> Result<Exit, Comm
     );
     let sender = Sender::new(queue, caller, most);
     let ended = send_plan(args, sender, plan, &letterhead, &mut checkpoint, &stop).await;
-    let (sent, rows) = (checkpoint.confirmed().count(), wanted.rows);
+    let [sent, rows] = [checkpoint.confirmed().count(), wanted.rows].map(grouped);
     let (job, unit) = (&letterhead.job, wanted.unit);
     let summary = format!("job {job}: {sent} of {rows} {unit} submitted");
     match ended {
@@ -164,18 +166,25 @@ async fn submit(args: &SubmitArgs, stop: CancellationToken) -> Result<Exit, Comm
                 // All pins are in the queue. A plan that stays does no harm.
                 std::fs::remove_file(path_beside(path)).ok();
             }
-            print(&format!("{summary}\n"))?;
+            print_line(&summary)?;
             Ok(Exit::Done)
         }
         Err(error) => {
             let how = how_to_go_on(args, &checkpoint, &begun);
-            complain(&format!("rebucket: {summary}; {how}"));
+            complain(format_args!("rebucket: {summary}; {how}"));
             match error {
                 CommandError::Interrupted => Ok(Exit::Interrupted),
                 other => Err(other),
             }
         }
     }
+}
+
+fn warn_of_queue(args: &SubmitArgs, warning: &str) {
+    complain(format_args!(
+        "warning: the queue {}: {warning}",
+        args.queue_url
+    ));
 }
 
 /// Whether the operator wants what it comes to. One that goes on was agreed to
@@ -189,7 +198,7 @@ async fn agreed(
     if begun.goes_on() {
         return Ok(true);
     }
-    complain(&estimate.line());
+    complain(estimate.line());
     let agreed = consent(&args.consent, estimate.dollars(), stop).await?;
     if !agreed {
         complain("rebucket: nothing was sent");
@@ -232,7 +241,7 @@ fn take_up(
     wanted: &Wanted,
     unpinned: bool,
 ) -> Result<Option<(Checkpoint, Begun)>, CommandError> {
-    let (rows, unit) = (wanted.rows, wanted.unit);
+    let (rows, unit) = (grouped(wanted.rows), wanted.unit);
     let (checkpoint, found) = match checkpoint_path(args) {
         Some(path) => Checkpoint::open(&path, wanted)?,
         None if unpinned => return Err(no_place_for_pins(&args.manifest.manifest)),
@@ -240,17 +249,17 @@ fn take_up(
     };
     let begun = match found {
         Found::Done { job, submitted } => {
-            print(&format!(
+            print_line(format_args!(
                 "job {job}: {rows} of {rows} {unit} were submitted at {submitted} already; nothing \
-                 was sent (--again submits them once more)\n"
+                 was sent (--again submits them once more)"
             ))?;
             return Ok(None);
         }
         Found::Begun(begun) => {
-            complain(&format!(
+            complain(format_args!(
                 "rebucket: going on with the job {}: {} of {rows} {unit} were submitted before",
                 begun.job,
-                begun.arrived.count()
+                grouped(begun.arrived.count())
             ));
             begun
         }

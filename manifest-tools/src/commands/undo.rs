@@ -6,13 +6,13 @@
 //! alone may be somebody else's, and is left out unless it is asked for.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use rebucket_manifest::Exit;
 use rebucket_manifest::args::undo::UndoArgs;
 use rebucket_manifest::outcomes::{OutcomesError, Report, Scratch, Sums};
+use rebucket_protocol::printable::grouped;
 use rebucket_protocol::{
     Evidence, JobId, Outcome, OutcomeRecord, Reason, VersionId, VersionPolicy,
 };
@@ -24,7 +24,9 @@ use tokio::task::spawn_blocking;
 
 use super::beside::create_beside;
 use super::distinct::{Files, refuse_part_of};
-use super::{CommandError, WriteError, complain, interrupted, print_with, submissions};
+use super::say::{Lines, WriteError, complain, complain_all, print_with};
+use super::words::plural;
+use super::{CommandError, interrupted, submissions};
 
 /// The columns of the manifest.
 const COLUMNS: [&str; 6] = [
@@ -78,7 +80,7 @@ pub(crate) async fn run(args: UndoArgs) -> Result<Exit, CommandError> {
             return Ok(Exit::Interrupted);
         }
     };
-    complain(summary.trim_end());
+    complain_all(&summary);
     Ok(Exit::Done)
 }
 
@@ -200,7 +202,7 @@ fn row(outcome: &OutcomeRecord) -> [String; COLUMNS.len()] {
 }
 
 /// What the manifest has, and what it leaves out.
-fn summary(report: &Report, sums: &Sums, args: &UndoArgs) -> String {
+fn summary(report: &Report, sums: &Sums, args: &UndoArgs) -> Lines {
     let Sums { name, tally, .. } = sums;
     let done = tally.renamed + tally.already_renamed;
     let by_date = if args.include_by_date {
@@ -216,28 +218,32 @@ fn summary(report: &Report, sums: &Sums, args: &UndoArgs) -> String {
         Some("-") => "standard output".to_owned(),
         _ => PathBuf::from(&args.out).display().to_string(),
     };
-    let mut out = match rows {
-        0 => format!("{job}: nothing to undo; {place} has a header only\n"),
-        1 => format!("{job}: 1 rename to undo, in {place}\n"),
-        _ => format!("{job}: {rows} renames to undo, in {place}\n"),
-    };
+    let mut out = Lines::default();
+    match rows {
+        0 => out.add(format_args!(
+            "{job}: nothing to undo; {place} has a header only"
+        )),
+        _ => out.add(format_args!(
+            "{job}: {} to undo, in {place}",
+            plural(rows, "rename")
+        )),
+    }
     let record = || report.jobs().iter().filter_map(|job| job.record.as_ref());
-    out.push_str(&left_out(tally, record().next().is_some(), &args.report));
+    left_out(&mut out, tally, record().next().is_some(), &args.report);
     if by_date > 0 {
-        writeln!(
-            out,
-            "  left out: {by_date} that count as renamed by their date alone, so that somebody else may \
+        out.add(format_args!(
+            "  left out: {} that count as renamed by their date alone, so that somebody else may \
              have put those objects there; look at them (evidence in `rebucket report {} --format \
              csv`), and give --include-by-date to take them back as well",
+            grouped(by_date),
             args.report
-        )
-        .ok();
+        ));
     }
     if rows > 0 && record().any(|record| record.versioned == VersionPolicy::Purge) {
-        out.push_str(PURGED);
+        out.add(PURGED);
     }
-    if record().any(|record| record.linked) {
-        out.push_str(&under_way(tally, &args.report));
+    if record().any(|record| record.linked) && tally.failed + tally.pending > 0 {
+        out.add(under_way(tally, &args.report));
     }
     out
 }
@@ -247,23 +253,19 @@ const PURGED: &str = "  the job removed versions for good (--versioned purge): w
      one, that is at the old name again, and its row fails as destination_exists; run or submit the \
      manifest with --versioned purge --if-exists overwrite to put the objects over them, as versions \
      of their own. That covers what somebody put there since, too, and in a bucket without versions \
-     replaces it for good\n";
+     replaces it for good";
 
 /// What is not done in a job whose objects may be at temporary keys.
 fn under_way(tally: &Tally, location: &ReportLocation) -> String {
-    match tally.failed + tally.pending {
-        0 => String::new(),
-        rows => format!(
-            "  the job has chains or cycles: of the {rows} that failed or are pending, some may have \
-             their objects at temporary keys, where this manifest leaves them; let the job end \
-             first, with --retry-failed or a redrive for what failed, and make the manifest again \
-             from {location}\n"
-        ),
-    }
+    format!(
+        "  the job has chains or cycles: of the {} that failed or are pending, some may have their \
+         objects at temporary keys, where this manifest leaves them; let the job end first, with \
+         --retry-failed or a redrive for what failed, and make the manifest again from {location}",
+        grouped(tally.failed + tally.pending)
+    )
 }
 
-fn left_out(tally: &Tally, recorded: bool, location: &ReportLocation) -> String {
-    let mut out = String::new();
+fn left_out(out: &mut Lines, tally: &Tally, recorded: bool, location: &ReportLocation) {
     let counts = [
         (tally.skipped, "skipped"),
         (tally.failed, "failed"),
@@ -272,23 +274,19 @@ fn left_out(tally: &Tally, recorded: bool, location: &ReportLocation) -> String 
     let parts: Vec<String> = counts
         .iter()
         .filter(|(count, _)| *count > 0)
-        .map(|(count, what)| format!("{count} {what}"))
+        .map(|(count, what)| format!("{} {what}", grouped(*count)))
         .collect();
     if !parts.is_empty() {
-        writeln!(out, "  left out: {}", parts.join(", ")).ok();
+        out.add(format_args!("  left out: {}", parts.join(", ")));
     }
     if !recorded {
-        out.push_str(
-            "  how many are pending is not known: the job was submitted without --report\n",
-        );
+        out.add("  how many are pending is not known: the job was submitted without --report");
     }
     if tally.pending > 0 {
-        writeln!(
-            out,
+        out.add(format_args!(
             "  what is renamed from now on is not in it: let the job end, or stop its workers, and \
              make the manifest again from {location}"
-        )
-        .ok();
+        ));
     }
     let unsure = tally
         .by_reason
@@ -296,13 +294,11 @@ fn left_out(tally: &Tally, recorded: bool, location: &ReportLocation) -> String 
         .copied()
         .unwrap_or(0);
     if unsure > 0 {
-        writeln!(
-            out,
-            "  of the failed, {unsure} ended as {}, and may have been carried out: look at them, or \
+        out.add(format_args!(
+            "  of the failed, {} ended as {}, and may have been carried out: look at them, or \
              submit them again, before you rely on the manifest",
+            grouped(unsure),
             Reason::RetriesExhausted
-        )
-        .ok();
+        ));
     }
-    out
 }

@@ -5,6 +5,7 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
+use rebucket_protocol::printable::grouped;
 use tempfile::TempDir;
 
 /// Two rows.
@@ -101,7 +102,8 @@ impl Ended {
             self.out
         );
         let start = format!(
-            ": {renames} rename{}, no problems\n",
+            ": {} rename{}, no problems\n",
+            grouped(renames),
             if renames == 1 { "" } else { "s" }
         );
         assert!(self.out.contains(&start), "{}", self.out);

@@ -189,6 +189,95 @@ fn warnings_are_told_and_keep_nothing_back() {
 }
 
 #[test]
+fn white_space_at_the_ends_of_a_new_key_is_told() {
+    let rows = [
+        "source,destination",
+        "s3://bkt/1 ,s3://new/1",
+        "s3://bkt/2,s3://new/2\u{a0}",
+        "s3://bkt/3,s3://new/ 3",
+        "s3://bkt/4,s3://new/4\t",
+        "s3://bkt/5,s3://new/a b\u{a0}c",
+    ];
+    let bench = Bench::new(rows.join("\n"));
+    let ended = bench.run(&["plan", "m.csv", "--out", "m.plan"]);
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
+    let lines: Vec<&str> = ended.err.lines().collect();
+    let expected = [
+        "m.csv:3:2: warning: destination s3://new/2\u{a0} has white space (U+00A0) at an end",
+        "m.csv:4:2: warning: destination s3://new/ 3 has white space (U+0020) at an end",
+        "m.csv:5:2: warning: destination s3://new/4\\t has white space (U+0009) at an end",
+        "m.csv: 3 warnings",
+    ];
+    assert_starts(&lines, &expected);
+}
+
+#[test]
+fn a_row_of_commas_is_empty_and_nothing_else_is_said_of_it() {
+    let bench = Bench::new("source,destination\ns3://bkt/a,s3://new/a\n,\n\"\",\n,,,\n");
+    let ended = bench.run(&["plan", "m.csv"]);
+    let expected = [
+        "m.csv:3: the row is empty; remove it",
+        "m.csv:4: the row is empty; remove it",
+        "m.csv:5: the row is empty; remove it",
+        "m.csv: 3 problems; nothing was renamed",
+    ];
+    assert_starts(&ended.is_bad(), &expected);
+    bench.write("m.csv", "source,destination\na,b\n,\n\"\",\n,,,\n");
+    let keys = bench.run(&["plan", "m.csv", "--bucket", "bkt"]);
+    assert_starts(&keys.is_bad(), &expected);
+}
+
+#[test]
+fn names_of_files_drive_no_terminal() {
+    let bench = Bench::new("");
+    bench.write(
+        "m\u{1b}[2J\n.csv",
+        "source,destination\ns3://bkt/a,s3://new/\u{202e}a\u{9b}//\n",
+    );
+    let name = "m\\u{1b}[2J\\n.csv";
+    let args = ["plan", "m\u{1b}[2J\n.csv", "--problems", "all\u{7}.txt"];
+    let ended = bench.run(&args);
+    let warned = format!("{name}:2:2: warning: destination s3://new/\\u{{202e}}a\\u{{9b}}// has ");
+    let lines: Vec<&str> = ended.err.lines().collect();
+    let told = format!("{name}: 1 warning; all are in all\\u{{7}}.txt");
+    assert_starts(&lines, &[&warned, &told]);
+    assert!(
+        ended
+            .out
+            .starts_with(&format!("{name}: 1 rename, no problems\n"))
+    );
+    let all = String::from_utf8(bench.read("all\u{7}.txt")).unwrap();
+    assert_eq!(all, format!("{}\n", lines[0]));
+    let missing = bench.run(&["report", "no\u{1b}such"]);
+    assert!(!missing.err.contains('\u{1b}') && missing.err.contains("no\\u{1b}such"));
+}
+
+#[test]
+fn large_numbers_can_be_read() {
+    let mut text = "source,destination,size\n".to_owned();
+    for n in 0..1_200 {
+        writeln!(text, "s3://bkt/{n},s3://new/{n},1048576").unwrap();
+    }
+    let bench = Bench::new(text);
+    let ended = bench.run(&["plan", "m.csv"]);
+    let expected = "m.csv: 1,200 renames, no problems\n  from  s3://bkt (1,200)\n  to    s3://new (1,200)\n  \
+                    size  1,258,291,200 bytes (1.1 GiB)\n";
+    assert_eq!(ended.out, expected);
+    let estimate = bench.run(&["estimate", "m.csv"]).out;
+    assert!(
+        estimate.contains("  1,258,291,200 (1.1 GiB)\n"),
+        "{estimate}"
+    );
+    bench.write(
+        "bad.csv",
+        format!("source,destination\n{}", ",\n".repeat(1_200)),
+    );
+    let problems = bench.run(&["plan", "bad.csv"]).err;
+    let told = "bad.csv: 1,200 problems, of which 100 are shown";
+    assert!(problems.contains(told), "{problems}");
+}
+
+#[test]
 fn line_endings_marks_and_newlines_in_keys_do_not_shift_lines() {
     let text = "\u{feff}source,destination\r\n\"s3://bkt/a\r\nb\",s3://new/a\r\n\r\nx,s3://new/b";
     let ended = Bench::new(text).run(&["plan", "m.csv"]);

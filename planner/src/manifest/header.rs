@@ -1,7 +1,9 @@
 //! The header row of a manifest: which columns there are, and where.
 
+use rebucket_protocol::printable::shortened;
+
 use super::ManifestOptions;
-use crate::problem::{Column, Problem, ProblemKind, shown};
+use crate::problem::{Column, Problem, ProblemKind};
 use crate::records::RecordRef;
 
 /// What a header may say, for messages.
@@ -163,13 +165,13 @@ impl Header {
             let message = format!(
                 "the header row is missing: the first row must name the columns, {EXPECTED}; \
                  in small letters and with commas between them; found {}",
-                shown(&found)
+                shortened(&found)
             );
             report(None, ProblemKind::MissingHeader, message);
             return None;
         }
         for (index, (field, name)) in fields().zip(&columns).enumerate() {
-            let text = shown(&String::from_utf8_lossy(field));
+            let text = shortened(&String::from_utf8_lossy(field));
             let column = || {
                 Some(Column {
                     number: index + 1,

@@ -2,12 +2,14 @@
 
 use std::io::{BufReader, Read, Seek, Write};
 
+use rebucket_protocol::printable::shortened;
+
 use super::ManifestError;
 use crate::collisions::{Collision, CollisionKind};
 use crate::linking::Cycle;
 use crate::manifest::{Header, Side};
 use crate::plan::{PlanWriter, Rows};
-use crate::problem::{Problem, ProblemKind, shown};
+use crate::problem::{Problem, ProblemKind};
 
 /// Gets the names of rows out of what was written of the plan. Rows are asked
 /// for in their order.
@@ -66,7 +68,10 @@ impl<'p, W: Read + Write + Seek> Names<'p, W> {
             self.line = self.rows.current().line();
         }
         let name = self.rows.current().name(side(collision.kind) as usize);
-        Ok(format!("s3://{}", shown(&String::from_utf8_lossy(&name))))
+        Ok(format!(
+            "s3://{}",
+            shortened(&String::from_utf8_lossy(&name))
+        ))
     }
 }
 

@@ -27,4 +27,5 @@ mod submit;
 mod submit_again;
 mod submit_queues;
 mod support;
+mod terminal;
 mod undo;

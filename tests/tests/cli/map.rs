@@ -404,6 +404,30 @@ async fn map_keys(bench: &Bench, keys: &str, rule: &str, flags: &str) -> Ended {
 }
 
 #[tokio::test]
+async fn new_keys_that_would_be_mapped_again_are_told() {
+    let keys = ["ov/1".to_owned(), "ov/2".to_owned()];
+    let (_simulator, bench) = simulated(&keys).await;
+    let from = bench.uri("ov/");
+    let ended = bench.map(&from, "s|^ov/|ov/archive/|").end().await.is(0);
+    let [one, two, three] = ["ov/1", "ov/archive/1", "ov/archive/archive/1"].map(|k| bench.uri(k));
+    let ended = ended.says(&[
+        &format!("note: new keys are among those that this lists: {one} goes to {two}, "),
+        &format!("would take it to {three}; --exclude leaves out"),
+    ]);
+    assert_eq!(bench.sources(&ended.out).len(), 2);
+    // Not so where nothing is mapped twice, or what is new is not listed.
+    for (from, rule, flags) in [
+        ("", "s|^ov/|new/|", ""),
+        ("ov/", "s|^ov/|ov2/ov/|", ""),
+        ("ov/", "s|^ov/|ov/archive/|", "--exclude ov/archive/*"),
+    ] {
+        let call = bench.rebucket(&format!("map --rewrite {rule} {flags}"));
+        let ended = call.arg(&bench.uri(from)).end().await.is(0);
+        assert!(!ended.err.contains("note: new keys"), "{ended:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_dry_run_shows_examples_and_counts_and_writes_nothing() {
     let bench = Bench::new().await;
     let keys: Vec<String> = (0..30).map(|n| format!("k/{n}\n")).collect();

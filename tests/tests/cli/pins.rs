@@ -288,10 +288,10 @@ async fn many_pages_are_listed_and_the_rest_of_the_bucket_is_not() {
     assert!(
         ended
             .out
-            .contains("  pins  3400 rows pinned, 0 sources not there\n"),
+            .contains("  pins  3,400 rows pinned, 0 sources not there\n"),
         "{ended:?}"
     );
-    assert!(ended.out.contains("  size  20400 bytes\n"), "{ended:?}");
+    assert!(ended.out.contains("  size  20,400 bytes\n"), "{ended:?}");
     let listings: Vec<String> = proxy.log().into_iter().map(|seen| seen.query).collect();
     assert!(
         listings.iter().all(|query| query.contains("prefix=a")),

@@ -74,7 +74,12 @@ async fn a_mixed_manifest_ends_with_everything_under_the_new_keys() {
         "{}",
         ended.out
     );
-    assert_eq!(ended.err, "report: moves.report\n");
+    let (warnings, rest) = ended.err.split_once("moves.csv: 1 warning\n").unwrap();
+    assert!(
+        warnings.contains(" has white space (U+0020) at an end"),
+        "{warnings}"
+    );
+    assert_eq!(rest, "report: moves.report\n");
 
     for (from, to) in &pairs {
         let was = before[from].as_ref().unwrap();

@@ -272,6 +272,7 @@ fn write_long_report(bench: &Bench, rows: u64) {
         std::fs::create_dir_all(&folder).unwrap();
         let line = |row: u64, outcome: &str| {
             let mut line = report_line(job, row, outcome);
+            line["bytes"] = 1_048_576.into();
             if outcome == "failed" {
                 line["reason"] = "access_denied".into();
             }
@@ -286,6 +287,24 @@ fn write_long_report(bench: &Bench, rows: u64) {
             .map(|row| line(row, "already_renamed"));
         std::fs::write(folder.join("w1.jsonl"), first).unwrap();
         std::fs::write(folder.join("w2.jsonl"), again.collect::<String>()).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn sums_for_people_can_be_read_and_those_for_programs_are_plain() {
+    let bench = Bench::new().await;
+    write_long_report(&bench, 600);
+    let (json, _) = bench.summary("long").await;
+    assert_eq!(counts_of(&json), [1_200, 1_198, 0, 0, 2, 0]);
+    assert_eq!(json["bytes"], 1_198 * 1_048_576_u64);
+    let text = bench.run("report long").await.is(1).out;
+    for line in [
+        "job first: 600 submitted\n",
+        "job (all): 1,200 submitted\n",
+        "  renamed                 1,198\n",
+        "  bytes            1,256,194,048 (1.1 GiB)\n",
+    ] {
+        assert!(text.contains(line), "{line:?} is not in\n{text}");
     }
 }
 

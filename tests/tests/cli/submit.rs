@@ -156,7 +156,9 @@ async fn many_rows_go_in_full_batches_and_without_a_bar_in_a_pipe() {
         .await
         .is(0);
     assert_eq!(ended.err.lines().count(), 1, "{}", ended.err);
-    let job = ended.out.strip_suffix(": 1003 of 1003 renames submitted\n");
+    let job = ended
+        .out
+        .strip_suffix(": 1,003 of 1,003 renames submitted\n");
     let job = job.unwrap_or_else(|| panic!("{}", ended.out));
     assert!(job.starts_with("job moves-2"), "{job}");
     assert_eq!(proxy.count("SendMessageBatch"), 101);
@@ -325,16 +327,17 @@ async fn an_interrupted_submit_counts_truly_and_says_how_to_go_on() {
     // What is under way is waited for, and what was sent is counted.
     held.release();
     let ended = running.end().await.is(130);
-    let ended = ended.says(&[" of 2000 renames submitted", "--job j"]);
+    let ended = ended.says(&[" of 2,000 renames submitted", "--job j"]);
     let (_, count) = ended.err.split_once("rebucket: job j: ").unwrap();
-    let count: u64 = count.split(' ').next().unwrap().parse().unwrap();
+    let count = count.split(' ').next().unwrap().replace(',', "");
+    let count: u64 = count.parse().unwrap();
     assert!((30..2000).contains(&count), "{}", ended.err);
     let first = arrivals(&bench, &queue, usize::try_from(count).unwrap()).await;
     assert_eq!(first, (1..=count).map(|row| (row, 1)).collect());
     // Everything else the second time, and the same ids with another account:
     // they count once.
     let ended = bench.submit(&queue.url, "--job j").end().await.is(0);
-    assert_eq!(ended.out, "job j: 2000 of 2000 renames submitted\n");
+    assert_eq!(ended.out, "job j: 2,000 of 2,000 renames submitted\n");
     let rest = arrivals(&bench, &queue, 2000 - usize::try_from(count).unwrap()).await;
     assert_eq!(rest, (count + 1..=2000).map(|row| (row, 1)).collect());
     bench.rows(40);

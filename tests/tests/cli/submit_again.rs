@@ -59,9 +59,9 @@ async fn a_submission_that_is_killed_goes_on_without_a_gap() {
     let ended = bench.rebucket(&command).behind(&proxy).end().await.is(0);
     ended.clone().says(&[
         "going on with the job moves-2",
-        "of 1234 renames were submitted before",
+        "of 1,234 renames were submitted before",
     ]);
-    let done = ": 1234 of 1234 renames submitted\n";
+    let done = ": 1,234 of 1,234 renames submitted\n";
     assert!(ended.out.ends_with(done), "{}", ended.out);
     let total: usize = queue.depth().await.iter().sum();
     let tasks = receive(&bench, &queue, total).await;

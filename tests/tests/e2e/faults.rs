@@ -291,12 +291,16 @@ async fn a_denied_delete_fails_and_both_objects_are_there() {
     let denied = Reply::error(403, "AccessDenied");
     scene.proxy.rule(Rule::on("DeleteObject").answer(denied));
     scene.carry_out().await;
-    for number in [1, 2] {
-        scene
-            .world
-            .report
-            .assert_failed(number, Reason::AccessDenied)
-            .await;
+    for (number, key) in [(1, "small"), (2, "large")] {
+        let report = &scene.world.report;
+        let record = report.assert_failed(number, Reason::AccessDenied).await;
+        let detail = record.detail.unwrap();
+        let copy = format!(
+            "its copy stays at s3://{}/out/{key}: ",
+            scene.world.bucket.name
+        );
+        assert!(detail.contains(&copy), "{detail}");
+        assert!(detail.contains("grant s3:DeleteObject and try"), "{detail}");
     }
     for (key, before) in ["small", "large"].into_iter().zip(&scene.before) {
         for side in ["in", "out"] {

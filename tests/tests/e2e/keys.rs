@@ -1,5 +1,6 @@
 //! Keys that are trouble to a URL, a header or an XML answer.
 
+use rebucket_protocol::Reason;
 use rebucket_tests::{World, differences};
 
 /// One piece of each kind of trouble. Left out is what SeaweedFS itself does
@@ -98,4 +99,52 @@ async fn any_key_can_be_renamed_from_and_to() {
         assert!(left[from].is_none(), "{from:?} is still there");
     }
     world.bucket.assert_no_remains().await;
+}
+
+#[tokio::test]
+async fn keys_in_the_log_of_a_worker_forge_no_line_of_it() {
+    let world = World::new().await;
+    let (from, to) = (
+        "in/a\n2026-11-29T10:00:00Z  INFO forged",
+        "out/\u{1b}[2J\u{202e}",
+    );
+    world.bucket.put_plain(from, b"x").await;
+    world.queue.send(&[world.task(1, from, to)]).await;
+    let log = world.worker().start().drain(&world.queue).await;
+    world.report.assert_all_renamed(1).await;
+    let ended = log.lines().find(|line| line.contains("task ended"));
+    let name = &world.bucket.name;
+    let fields = format!(
+        "source=s3://{name}/in/a\\n2026-11-29T10:00:00Z  INFO forged \
+         destination=s3://{name}/out/\\u{{1b}}[2J\\u{{202e}}"
+    );
+    assert!(ended.is_some_and(|line| line.ends_with(&fields)), "{log}");
+}
+
+/// `SeaweedFS` keeps keys as files: it shows an object whose key ends in a
+/// slash and does not copy it, and refuses a key that is a folder's name.
+#[tokio::test]
+async fn keys_that_the_endpoint_cannot_copy_are_told_at_the_first_delivery() {
+    let world = World::new().await;
+    for key in ["in/folder/", "in/a", "out/a/child"] {
+        world.bucket.put_plain(key, key.as_bytes()).await;
+    }
+    world
+        .carry_out(&[
+            world.task(1, "in/folder/", "out/folder/"),
+            world.task(2, "in/a", "out/a"),
+        ])
+        .await;
+    for (number, words) in [
+        (1, "does not copy keys that end in a slash"),
+        (2, "It has a folder of that name"),
+    ] {
+        let report = &world.report;
+        let record = report.assert_failed(number, Reason::KeyUnsupported).await;
+        let detail = record.detail.unwrap();
+        assert!(detail.contains(words), "{detail}");
+        assert_eq!(record.attempts, 1, "{detail}");
+    }
+    let keys = world.bucket.keys().await;
+    assert_eq!(keys, ["in/a", "in/folder/", "out/a/child"]);
 }

@@ -99,6 +99,14 @@ fn a_copy_that_lacks_a_property_does_not_cost_the_source() {
     let told = play(&scenario, |state, _| state.s3.quirks = quirks, |_| {});
     assert_eq!(told.reason, Some(Reason::NotPreserved), "{told:?}");
     assert!(told.source_stays, "{told:?}");
+    let detail = told.record.detail.unwrap();
+    for words in [
+        "did not carry over tags: the tag \"",
+        "\" and is not there",
+        "--waive tags",
+    ] {
+        assert!(detail.contains(words), "{detail}");
+    }
 }
 
 #[test]

@@ -23,6 +23,7 @@ mod names;
 mod queue_wire;
 mod random;
 mod refusals;
+mod refused;
 mod regressions;
 mod settling;
 mod statement;

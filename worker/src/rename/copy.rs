@@ -7,6 +7,7 @@ use rebucket_protocol::{IfExists, ObjectUri, Reason, Waiver};
 use super::distinct::Distinct;
 use super::plan::CopyPlan;
 use super::recognise::Overwritten;
+use super::refused::Refusals;
 use super::{Attempt, Copy, Original, RenameError, Source, VerifyMode};
 use crate::error::{ErrorClass, ServiceError};
 use crate::retry::{CallError, Policy};
@@ -102,19 +103,26 @@ impl Attempt<'_> {
         target: Target<'_>,
     ) -> Result<Option<CopyReceipt>, RenameError> {
         let (original, attributes) = (source.original(), &source.attributes);
-        match self.copy_object(&original, attributes, target).await {
-            Ok(receipt) => Ok(receipt),
-            Err(CallError::Failed(error))
-                if error.class() == ErrorClass::Denied
-                    && source.head.tag_count.unwrap_or(0) > 0 =>
-            {
-                let detail = format!(
-                    "{error}; the object has tags: s3:GetObjectTagging and s3:PutObjectTagging may \
-                     be missing, or give the tags up with --waive tags"
-                );
-                Err(RenameError::failed(Reason::AccessDenied, detail))
+        let mut refusals = Refusals::default();
+        loop {
+            match self.copy_object(&original, attributes, target).await {
+                Ok(receipt) => return Ok(receipt),
+                Err(CallError::Failed(error))
+                    if error.class() == ErrorClass::Denied
+                        && source.head.tag_count.unwrap_or(0) > 0 =>
+                {
+                    let detail = format!(
+                        "{error}; the object has tags: s3:GetObjectTagging and \
+                         s3:PutObjectTagging may be missing, or give the tags up with --waive tags"
+                    );
+                    return Err(RenameError::failed(Reason::AccessDenied, detail));
+                }
+                Err(CallError::Failed(error)) if error.class() == ErrorClass::NotFound => {
+                    self.again_as_if_missing(source, error, &mut refusals)
+                        .await?;
+                }
+                Err(other) => return Err(other.into()),
             }
-            Err(other) => Err(other.into()),
         }
     }
 

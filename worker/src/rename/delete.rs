@@ -113,10 +113,26 @@ impl Attempt<'_> {
                     Some(absence) => self.source_is_not_there(&absence, gone()),
                     None => Err(RenameError::Retry(error)),
                 },
+                ErrorClass::Denied => Err(self.delete_denied(source, &error)),
                 _ => Err(CallError::Failed(error).into()),
             },
             Err(interrupted) => Err(interrupted.into()),
         }
+    }
+
+    /// The copy is there and the source may not be deleted: two objects, one of
+    /// which the operator did not ask for.
+    fn delete_denied(&self, source: &Original, error: &ServiceError) -> RenameError {
+        let permission = match self.purged_version(source) {
+            Some(_) => "s3:DeleteObjectVersion",
+            None => "s3:DeleteObject",
+        };
+        let detail = format!(
+            "{error}; the source stays, and its copy stays at {}: grant {permission} and try the row \
+             again, which recognises the copy and only deletes the source",
+            self.task.destination()
+        );
+        RenameError::failed(Reason::AccessDenied, detail)
     }
 
     /// The request that can delete the pinned source only.

@@ -13,6 +13,7 @@ pub mod attributes;
 pub mod compare;
 pub mod copy;
 pub mod delete;
+pub(crate) mod differing;
 pub mod distinct;
 pub mod ended;
 pub mod history;
@@ -22,6 +23,7 @@ pub mod multipart;
 pub mod plan;
 pub mod proof;
 pub mod recognise;
+mod refused;
 pub mod same_bytes;
 pub mod settle;
 pub mod states;
@@ -51,6 +53,8 @@ use crate::store::probe::names::{BucketNames, Relation};
 use crate::store::{BucketFacts, ObjectStore};
 pub use ended::{Finished, Landed, Others, RenameError};
 use plan::PartSettings;
+use recognise::Recognised;
+use refused::Refusals;
 pub use states::{Copy, Origin, Original, Source, TagsKnown, Written};
 use unseen::Statement;
 
@@ -337,12 +341,18 @@ impl Attempt<'_> {
     }
 
     async fn carry(&self, source: Source) -> Result<Finished, RenameError> {
-        let copy = match self.copy(&source).await? {
-            Some(copy) => copy,
-            None => match self.recognise(&source).await? {
-                recognise::Recognised::Ours(copy) => copy,
-                recognise::Recognised::Settled(finished) => return Ok(finished),
-            },
+        let mut refusals = Refusals::default();
+        let copy = loop {
+            if let Some(copy) = self.copy(&source).await? {
+                break copy;
+            }
+            match self.recognise(&source).await? {
+                Recognised::Ours(copy) => break copy,
+                Recognised::Settled(finished) => return Ok(finished),
+                Recognised::Unexplained => {
+                    self.again_as_if_taken(&source, &mut refusals).await?;
+                }
+            }
         };
         self.carry_annotations(&source, &copy).await?;
         let verified = self.verify(source, copy).await?;

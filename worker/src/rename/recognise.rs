@@ -26,6 +26,8 @@ pub(crate) enum Recognised {
     Ours(Copy),
     /// The task ends here, and nothing is deleted.
     Settled(Finished),
+    /// The source is as it was, and nothing is in the way.
+    Unexplained,
 }
 
 impl Attempt<'_> {
@@ -37,9 +39,7 @@ impl Attempt<'_> {
         let head = self.head_if_there(self.task.destination(), HeadScope::default());
         let Some(head) = head.await? else {
             // Refused, but nothing is in the way: it was a moment ago.
-            return Err(RenameError::Retry(
-                self.in_the_way("there is none any more"),
-            ));
+            return Ok(Recognised::Unexplained);
         };
         self.refuse_what_may_be_the_source(source, &head)?;
         match self.compare(Fingerprint::of(&source.head), Fingerprint::of(&head)) {
@@ -69,7 +69,8 @@ impl Attempt<'_> {
             .missing_properties(source, Origin::Recognised, &head)
             .await?;
         if !missing.is_empty() {
-            let why = format!("it has the same bytes, but other properties: {missing}");
+            let missing = missing.in_words();
+            let why = format!("it has the same bytes, but other properties, {missing}");
             return self.conflict(source, &head, &why);
         }
         // The same bytes are not the same object: if the source was written
@@ -208,7 +209,7 @@ impl Attempt<'_> {
         }
     }
 
-    fn in_the_way(&self, why: &str) -> ServiceError {
+    pub(super) fn in_the_way(&self, why: &str) -> ServiceError {
         let message = format!("the copy was refused as if for an object there: {why}");
         let (object, class) = (self.task.destination(), ErrorClass::Transient);
         ServiceError::local("CopyObject", object, class, "PreconditionFailed", message)

@@ -4,6 +4,7 @@ use rebucket_protocol::{Reason, Waiver};
 
 use super::attributes::{Need, carried, differences};
 use super::compare::{Comparison, Fingerprint, compare};
+use super::differing::Missing;
 use super::{Attempt, Copy, Origin, Original, RenameError, Source, TagsKnown, VerifyMode};
 use crate::store::HeadScope;
 use crate::store::object::{Checksums, Encryption, ObjectHead, PinnedSource};
@@ -151,21 +152,23 @@ impl Attempt<'_> {
         }
         let destination = self.task.destination();
         let detail = format!(
-            "the endpoint did not carry over: {missing}; {} was not deleted, and the copy at \
-             {destination} was left; give them up with --waive {missing}",
+            "the endpoint did not carry over {}; {} was not deleted, and the copy at {destination} was \
+             left; give them up with --waive {}",
+            missing.in_words(),
             self.task.source(),
+            missing.waivers(),
         );
         Err(RenameError::failed(Reason::NotPreserved, detail))
     }
 
     /// The properties of the source that the object at the destination does
-    /// not have, separated by commas.
+    /// not have.
     pub(crate) async fn missing_properties(
         &self,
         source: &Source,
         origin: Origin,
         head: &ObjectHead,
-    ) -> Result<String, RenameError> {
+    ) -> Result<Missing, RenameError> {
         let pinned = PinnedSource {
             object: self.task.destination().clone(),
             etag: head.etag.clone(),
@@ -197,11 +200,7 @@ impl Attempt<'_> {
         if granted && !options.waives(Waiver::Acl) {
             missing.push(Waiver::Acl);
         }
-        Ok(missing
-            .iter()
-            .map(|waiver| waiver.as_str())
-            .collect::<Vec<_>>()
-            .join(","))
+        Ok(Missing::new(missing, &expected, &found))
     }
 
     /// Compares two objects by what is known of them.

@@ -5,6 +5,7 @@ use rebucket_protocol::StorageClass;
 
 use super::count::{ClassCounts, Counts, Request, float};
 use super::prices::{ClassPrices, PriceError, Prices};
+use crate::commands::words::plural;
 
 /// Tasks in one request to SQS.
 const BATCH: u64 = 10;
@@ -167,7 +168,7 @@ impl Bill {
 impl Priced<'_> {
     /// What the numbers do not say of the class.
     fn notes(&self) -> Vec<String> {
-        let (name, objects) = (self.name, super::plural(self.counts.objects, "object"));
+        let (name, objects) = (self.name, plural(self.counts.objects, "object"));
         let mut notes = Vec::new();
         if !self.known {
             return notes;

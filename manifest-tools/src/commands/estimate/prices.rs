@@ -21,7 +21,7 @@ pub(crate) enum PriceError {
         source: std::io::Error,
     },
     /// It is no table of prices.
-    #[error("{name} is not a table of prices: {source}see docs/ESTIMATE.md")]
+    #[error("{name} is not a table of prices: {}; see docs/ESTIMATE.md", in_a_line(.source))]
     Malformed {
         /// The file.
         name: String,
@@ -48,6 +48,17 @@ pub(crate) enum PriceError {
         /// The class.
         class: StorageClass,
     },
+}
+
+/// The place, and what is wrong there, without the lines of the file that the
+/// parser draws.
+fn in_a_line(error: &toml::de::Error) -> String {
+    let drawn = error.to_string();
+    let place = drawn.lines().next().filter(|_| error.span().is_some());
+    match place {
+        Some(place) => format!("{place}: {}", error.message()),
+        None => error.message().to_owned(),
+    }
 }
 
 /// What requests cost, in US dollars.
@@ -227,7 +238,7 @@ mod tests {
             assert_ne!(text, BUILT_IN);
             let message = Prices::parse("mine", &text).unwrap_err().to_string();
             assert!(
-                message.contains(word) && message.contains("mine"),
+                message.contains(word) && message.contains("mine") && !message.contains('\n'),
                 "{message}"
             );
         }

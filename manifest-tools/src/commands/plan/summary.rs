@@ -1,21 +1,25 @@
 //! What a plan comes to, in the operator's words.
 
-use std::fmt::Write as _;
-
 use rebucket_planner::pinning::PinCounts;
 use rebucket_protocol::BucketName;
+use rebucket_protocol::printable::grouped;
 
 use super::Planned;
+use crate::commands::say::Lines;
+use crate::commands::words::{bytes, plural};
 
 /// Buckets listed by name in the summary.
 const BUCKETS_SHOWN: usize = 10;
 
 /// What a plan comes to.
-pub(super) fn summarize(name: &str, planned: &Planned) -> String {
+pub(super) fn summarize(name: &str, planned: &Planned) -> Lines {
     let totals = &planned.resolution.totals;
-    let plural = if totals.rows == 1 { "" } else { "s" };
     let name = if name == "-" { "<stdin>" } else { name };
-    let mut out = format!("{name}: {} rename{plural}, no problems\n", totals.rows);
+    let mut out = Lines::default();
+    out.add(format_args!(
+        "{name}: {}, no problems",
+        plural(totals.rows, "rename")
+    ));
     let sources = totals
         .buckets
         .iter()
@@ -26,48 +30,41 @@ pub(super) fn summarize(name: &str, planned: &Planned) -> String {
         .map(|(name, bucket)| (name, bucket.destinations));
     for (label, buckets) in [("from", counted(sources)), ("to", counted(destinations))] {
         if !buckets.is_empty() {
-            writeln!(out, "  {label:<5} {buckets}").ok();
+            out.add(format_args!("  {label:<5} {buckets}"));
         }
     }
     if totals.linked_rows > 0 {
-        let linked = totals.linked_rows;
-        let segments = match totals.segments {
-            1 => "1 segment".to_owned(),
-            several => format!("{several} segments"),
-        };
+        let linked = grouped(totals.linked_rows);
+        let segments = plural(totals.segments, "segment");
         let (extra, is) = match totals.extra_copies {
             1 => ("1 extra copy".to_owned(), "is"),
-            copies => (format!("{copies} extra copies"), "are"),
+            copies => (format!("{} extra copies", grouped(copies)), "are"),
         };
         let cycles = match planned.cycles {
             0 => String::new(),
-            1 => ", 1 cycle among them".to_owned(),
-            cycles => format!(", {cycles} cycles among them"),
+            cycles => format!(", {} among them", plural(cycles, "cycle")),
         };
-        writeln!(
-            out,
+        out.add(format_args!(
             "  chain {linked} renames wait for one another{cycles}, in {segments}; {extra} {is} \
              needed"
-        )
-        .ok();
+        ));
     }
     if let Some(counts) = &planned.counts {
-        writeln!(out, "  pins  {}", pins(counts)).ok();
+        out.add(format_args!("  pins  {}", pins(counts)));
     }
     match (totals.rows, totals.sized_rows) {
         (0, _) => {}
-        (_, 0) => out.push_str("  size  unknown, the manifest has no sizes\n"),
+        (_, 0) => out.add("  size  unknown, the manifest has no sizes"),
         (rows, sized) => {
-            write!(out, "  size  {} bytes", totals.known_bytes).ok();
-            if sized < rows {
-                write!(
-                    out,
-                    " in {sized} rows, unknown for the other {}",
-                    rows - sized
-                )
-                .ok();
-            }
-            out.push('\n');
+            let rest = match rows - sized {
+                0 => String::new(),
+                rest => format!(
+                    " in {} rows, unknown for the other {}",
+                    grouped(sized),
+                    grouped(rest)
+                ),
+            };
+            out.add(format_args!("  size  {}{rest}", bytes(totals.known_bytes)));
         }
     }
     out
@@ -77,14 +74,17 @@ pub(super) fn summarize(name: &str, planned: &Planned) -> String {
 fn pins(counts: &PinCounts) -> String {
     let counted = |count: u64, one: &str, several: &str| match count {
         1 => format!("1 {one}"),
-        count => format!("{count} {several}"),
+        count => format!("{} {several}", grouped(count)),
     };
     let mut parts = vec![
         counted(counts.pinned, "row pinned", "rows pinned"),
         counted(counts.missing, "source not there", "sources not there"),
     ];
     if counts.different > 0 {
-        parts.push(format!("{} not as the manifest says", counts.different));
+        parts.push(format!(
+            "{} not as the manifest says",
+            grouped(counts.different)
+        ));
     }
     if counts.unseen > 0 {
         let of_version = "row of a version not looked for";
@@ -99,7 +99,7 @@ fn counted<'a>(buckets: impl Iterator<Item = (&'a BucketName, u64)>) -> String {
     let used: Vec<_> = buckets.filter(|(_, count)| *count > 0).collect();
     let shown = used.iter().take(BUCKETS_SHOWN);
     let mut parts: Vec<String> = shown
-        .map(|(name, count)| format!("s3://{name} ({count})"))
+        .map(|(name, count)| format!("s3://{name} ({})", grouped(*count)))
         .collect();
     if used.len() > BUCKETS_SHOWN {
         parts.push(format!("and {} more buckets", used.len() - BUCKETS_SHOWN));

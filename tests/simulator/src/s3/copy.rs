@@ -146,6 +146,18 @@ impl S3 {
         if !quirks.ignore_conditions_on_copy {
             request.conditions.check_form()?;
         }
+        for (left, code) in [
+            (&mut self.quirks.copies_find_no_source, ErrorCode::NoSuchKey),
+            (
+                &mut self.quirks.copies_find_taken,
+                ErrorCode::PreconditionFailed,
+            ),
+        ] {
+            if *left > 0 {
+                *left -= 1;
+                return Err(S3Error::new(code, "refused by a quirk"));
+            }
+        }
         let (source_version, found) = self.source(&request.source, now)?;
         let source: Arc<Object> = found.object.clone();
         if source.content.size() > MAX_SINGLE {

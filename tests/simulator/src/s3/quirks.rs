@@ -2,7 +2,7 @@
 
 use super::Folding;
 
-/// What this server gets wrong. All `false` and `None` is Amazon S3.
+/// What this server gets wrong. All `false`, `None` and 0 is Amazon S3.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[allow(clippy::struct_excessive_bools)] // Each is a server's fault of its own.
 pub struct Quirks {
@@ -36,6 +36,10 @@ pub struct Quirks {
     pub fold_keys: Option<Folding>,
     /// `CopyObject` answers well and stores an empty object.
     pub empty_copies: bool,
+    /// So many copies are answered as if there were no source.
+    pub copies_find_no_source: u32,
+    /// So many copies are answered as if an object were at the destination.
+    pub copies_find_taken: u32,
     /// `UploadPartCopy` answers well and stores an empty part.
     pub empty_part_copies: bool,
     /// `PutObjectTagging` answers well and empties the object.
