@@ -77,6 +77,31 @@ impl Queue {
         }
     }
 
+    /// Deletes the dead-letter queue.
+    pub async fn delete_dead_letters(&self) {
+        let delete = self.client.delete_queue().queue_url(&self.dead_letters);
+        delete.send().await.expect("deleted");
+    }
+
+    /// The queue's name for others.
+    pub async fn arn(&self) -> String {
+        let name = QueueAttributeName::QueueArn;
+        let get = self.client.get_queue_attributes().queue_url(&self.url);
+        let answer = get.attribute_names(name.clone()).send().await;
+        answer
+            .expect("its attributes")
+            .attributes()
+            .expect("attributes")[&name]
+            .clone()
+    }
+
+    /// Names another dead-letter queue.
+    pub async fn name_dead_letters(&self, arn: &str) {
+        let policy = serde_json::json!({"deadLetterTargetArn": arn, "maxReceiveCount": 5});
+        let name = QueueAttributeName::RedrivePolicy;
+        self.set(name, &policy.to_string()).await;
+    }
+
     /// Sets an attribute of the queue.
     pub async fn set(&self, name: QueueAttributeName, value: &str) {
         let set = self.client.set_queue_attributes().queue_url(&self.url);

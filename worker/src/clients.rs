@@ -9,8 +9,6 @@ mod regions;
 use std::error::Error;
 use std::time::Duration;
 
-use aws_config::provider_config::ProviderConfig;
-
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
@@ -109,13 +107,11 @@ impl Clients {
         let region = aws_config::meta::region::RegionProviderChain::default_provider()
             .or_else(Region::from_static("us-east-1"));
         let region = region.region().await;
-        let mut provider = ProviderConfig::default().with_region(region.clone());
+        let credentials = Renewed::chain(region.clone(), http.clone());
         let mut config = aws_config::defaults(BehaviorVersion::v2026_01_12());
         if let Some(http) = http {
-            provider = provider.with_http_client(http.clone());
             config = config.http_client(http);
         }
-        let credentials = Renewed::chain(&provider);
         let config = config
             .region(region)
             .credentials_provider(credentials.clone())

@@ -17,6 +17,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
+use hyper::header::{HeaderName, HeaderValue};
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
@@ -179,6 +180,16 @@ async fn handle(
             carried_out(request, &upstream).await?;
             Ok(answer(reply))
         }
+        Some(Action::WeakenETag) => {
+            let mut reply = forward(request, &upstream).await?;
+            let headers = reply.headers_mut();
+            let weak = headers.get("etag").and_then(|etag| etag.to_str().ok());
+            let weak = weak.and_then(|etag| HeaderValue::from_str(&format!("W/{etag}")).ok());
+            if let Some(weak) = weak {
+                headers.insert(hyper::header::ETAG, weak);
+            }
+            Ok(reply)
+        }
         Some(Action::LoseReply) => {
             carried_out(request, &upstream).await?;
             Err(Failure::other("the reply is lost"))
@@ -219,13 +230,17 @@ async fn carried_out(
 fn answer(reply: Reply) -> Response<Body> {
     let mut response = Response::new(whole(Bytes::from(reply.body)));
     *response.status_mut() = reply.status;
-    let xml = hyper::header::HeaderValue::from_static("application/xml");
+    let xml = HeaderValue::from_static("application/xml");
     let headers = response.headers_mut();
     headers.insert(hyper::header::CONTENT_TYPE, xml);
     // As the services sign what they say; without it, nobody believes it.
     for id in ["x-amz-request-id", "x-amzn-requestid"] {
-        let value = hyper::header::HeaderValue::from_static("PROXY");
-        headers.insert(hyper::header::HeaderName::from_static(id), value);
+        let value = HeaderValue::from_static("PROXY");
+        headers.insert(HeaderName::from_static(id), value);
+    }
+    if let Some((name, value)) = reply.header {
+        let value = HeaderValue::from_str(&value).expect("a header's value");
+        headers.insert(HeaderName::from_static(name), value);
     }
     response
 }

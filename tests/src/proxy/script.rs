@@ -12,6 +12,7 @@ use super::seen::Seen;
 pub struct Reply {
     pub(super) status: StatusCode,
     pub(super) body: String,
+    pub(super) header: Option<(&'static str, String)>,
 }
 
 impl Reply {
@@ -21,7 +22,15 @@ impl Reply {
         Self {
             status: StatusCode::from_u16(status).expect("a status"),
             body: body.to_owned(),
+            header: None,
         }
+    }
+
+    /// The same with one header more.
+    #[must_use]
+    pub fn header(self, name: &'static str, value: &str) -> Self {
+        let header = Some((name, value.to_owned()));
+        Self { header, ..self }
     }
 
     /// An error as S3 writes it.
@@ -87,6 +96,7 @@ impl Hold {
 pub(super) enum Action {
     Answer(Reply),
     AnswerAfterForwarding(Reply),
+    WeakenETag,
     LoseReply,
     HoldRequest(Hold),
     HoldReply(Hold),
@@ -161,6 +171,12 @@ impl On {
     #[must_use]
     pub fn forward_but_answer(self, reply: Reply) -> Rule {
         self.act(Action::AnswerAfterForwarding(reply))
+    }
+
+    /// Is forwarded, and the ETag of the reply made a weak one.
+    #[must_use]
+    pub fn weaken_etag(self) -> Rule {
+        self.act(Action::WeakenETag)
     }
 
     /// Is forwarded and carried out, but its connection breaks before the

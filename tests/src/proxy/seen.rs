@@ -13,6 +13,13 @@ pub struct Seen {
     pub key: String,
     /// The query, as it was sent.
     pub query: String,
+    /// The path, as it was sent.
+    pub path: String,
+    /// Who signed it, on what day, for which region and service:
+    /// `KEY/20261130/eu-west-1/s3/aws4_request`.
+    pub scope: String,
+    /// Whether it says that the requester pays.
+    pub pays: bool,
 }
 
 impl Seen {
@@ -25,11 +32,18 @@ impl Seen {
 
     pub(super) fn of(request: &Request<Incoming>) -> Self {
         let header = |name| request.headers().get(name).and_then(|v| v.to_str().ok());
+        let credential = header("authorization").and_then(|v| v.split_once("Credential="));
+        let scope = credential.and_then(|(_, rest)| rest.split(',').next());
+        let scope = scope.unwrap_or_default().to_owned();
+        let pays = header("x-amz-request-payer") == Some("requester");
         if let Some(target) = header("x-amz-target") {
             return Self {
                 operation: sqs_operation(target),
                 key: String::new(),
                 query: String::new(),
+                path: request.uri().path().to_owned(),
+                scope,
+                pays,
             };
         }
         let query = request.uri().query().unwrap_or_default();
@@ -44,6 +58,9 @@ impl Seen {
             ),
             key: percent_decode_str(key).decode_utf8_lossy().into_owned(),
             query: query.to_owned(),
+            path: request.uri().path().to_owned(),
+            scope,
+            pays,
         }
     }
 }

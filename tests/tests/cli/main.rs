@@ -23,6 +23,7 @@ mod pins;
 mod renames;
 mod reports;
 mod resume;
+mod setups;
 mod submit;
 mod submit_again;
 mod submit_queues;

@@ -41,6 +41,25 @@ async fn a_queue_that_is_missing_or_has_no_dead_letter_queue_is_refused() {
 }
 
 #[tokio::test]
+async fn a_dead_letter_queue_that_is_gone_or_of_another_kind_is_named() {
+    let mut world = World::new().await;
+    world.queue.delete_dead_letters().await;
+    let exit = world.worker().start().exit().await;
+    let names = ["the dead-letter queue", "does not exist", &world.queue.url];
+    assert_refused(&exit, 3, &names);
+    let fifo = Queue::create_fifo(&world.servers, 5).await;
+    for (queue, dead) in [
+        (Queue::create(&world.servers, 5).await, &fifo),
+        (fifo.clone(), &Queue::create(&world.servers, 5).await),
+    ] {
+        queue.name_dead_letters(&dead.arn().await).await;
+        world.queue = queue;
+        let exit = world.worker().start().exit().await;
+        assert_refused(&exit, 2, &["are not of one kind", ".fifo"]);
+    }
+}
+
+#[tokio::test]
 async fn a_bucket_that_does_not_exist_is_refused() {
     let world = World::new().await;
     let exit = world

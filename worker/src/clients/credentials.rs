@@ -9,12 +9,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
+use aws_config::Region;
 use aws_config::default_provider::credentials::DefaultCredentialsChain;
 use aws_config::provider_config::ProviderConfig;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{self, ProvideCredentials, future};
 use aws_smithy_runtime_api::box_error::BoxError;
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_runtime_api::client::interceptors::Intercept;
 use aws_smithy_runtime_api::client::interceptors::context::AfterDeserializationInterceptorContextRef;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
@@ -59,12 +61,14 @@ impl fmt::Debug for Inner {
 impl Renewed {
     /// Environment, profile, web identity, container and instance, in the
     /// SDK's order.
-    pub(super) fn chain(config: &ProviderConfig) -> Self {
-        let config = config.clone();
+    pub(super) fn chain(region: Option<Region>, http: Option<SharedHttpClient>) -> Self {
         Self::from_source(Box::new(move || {
-            let config = config.clone();
+            // All of it anew each time: it keeps what it read from files.
+            let mut config = ProviderConfig::default().with_region(region.clone());
+            if let Some(http) = &http {
+                config = config.with_http_client(http.clone());
+            }
             Box::pin(async move {
-                // A new one each time: it keeps what it read from files.
                 let chain = DefaultCredentialsChain::builder().configure(config);
                 chain.build().await.provide_credentials().await
             })

@@ -1,7 +1,7 @@
 //! Files of a report that may be larger than memory: kept whole, and got back.
 
 use std::fs::File;
-use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
+use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::Path;
 
 use aws_sdk_s3::primitives::ByteStream;

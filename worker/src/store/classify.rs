@@ -130,6 +130,7 @@ where
             let message = match remedy(code) {
                 Some(remedy) if said.is_empty() => remedy.to_owned(),
                 Some(remedy) => format!("{said}; {remedy}"),
+                None if said.is_empty() => plain_words(innermost(error)),
                 None => said.to_owned(),
             };
             let class = match said {
@@ -180,6 +181,15 @@ fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
         error = source;
     }
     error.to_string()
+}
+
+/// Nothing, if it is Rust's own way to print a value: nobody can use that.
+fn plain_words(text: String) -> String {
+    if text.contains(" { ") {
+        String::new()
+    } else {
+        text
+    }
 }
 
 /// A word for an answer without a code.

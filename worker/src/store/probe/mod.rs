@@ -63,8 +63,8 @@ pub enum ProbeError {
     /// Conditions are refused, and the operator did not say to go on, or
     /// nothing can stand in for them.
     #[error(
-        "the endpoint of bucket {bucket} takes no request with {}: nothing would say any more which \
-         object is meant; rebucket does not rename on it. {remedy}",
+        "the endpoint of bucket {bucket} takes no request with {}: nothing would tell which object is \
+         meant; rebucket does not rename on it. {remedy}",
         .refused.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
     )]
     Refused {

@@ -107,7 +107,7 @@ impl S3Store {
 
 /// The entity tag of a success. A 200 with an empty or truncated body reaches
 /// us as a success without one (facts 1.6): nothing may be concluded from it,
-/// and after a write nobody knows what was written. But what HEAD says of an
+/// and after a copy nobody knows what was made. But what HEAD says of an
 /// object, it says again.
 fn required_etag(
     operation: &'static str,
@@ -121,10 +121,9 @@ fn required_etag(
         let message = "the success response has no ETag";
         refuse(ErrorClass::Transient, message.to_owned())
     })?;
-    let lasting = if operation == "HeadObject" {
-        ErrorClass::Invalid
-    } else {
-        ErrorClass::Transient
+    let lasting = match operation {
+        "HeadObject" | "PutObject" => ErrorClass::Invalid,
+        _ => ErrorClass::Transient,
     };
     if etag.starts_with("W/") {
         let message = format!(
