@@ -45,6 +45,7 @@ SUITES: dict[str, Suite] = {
     "fuzz": Suite(("-p", "rebucket-tests", "--test", "fuzz")),
     "simulated": Suite(("-p", "rebucket-tests", "--test", "simulated"), programs=True),
     "e2e": Suite(("-p", "rebucket-tests", "--test", "e2e"), programs=True, servers=True),
+    "cli": Suite(("-p", "rebucket-tests", "--test", "cli"), programs=True, servers=True),
 }
 
 
