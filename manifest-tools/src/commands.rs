@@ -33,6 +33,7 @@ use rebucket_worker::error::{ErrorClass, ServiceError};
 use rebucket_worker::report::ReportError;
 use rebucket_worker::retry::CallError;
 use rebucket_worker::setup::StartError;
+use rebucket_worker::store::download::DownloadError;
 use tokio::signal::unix::{SignalKind, signal};
 
 pub(crate) use say::complain;
@@ -190,6 +191,15 @@ impl From<CallError> for CommandError {
         match error {
             CallError::Interrupted => Self::Interrupted,
             CallError::Failed(error) => error.into(),
+        }
+    }
+}
+
+impl From<DownloadError> for CommandError {
+    fn from(error: DownloadError) -> Self {
+        match error {
+            DownloadError::Call(error) => error.into(),
+            DownloadError::Write(error) => Self::Spool(error),
         }
     }
 }

@@ -11,7 +11,7 @@ use rebucket_protocol::{JobId, ObjectUri, Timestamp};
 use rebucket_worker::clients::Clients;
 use rebucket_worker::config::S3Args;
 use rebucket_worker::retry::Caller;
-use rebucket_worker::store::download::{Download, DownloadError};
+use rebucket_worker::store::download::Download;
 
 use super::say::complain_all;
 use super::{CommandError, found};
@@ -41,11 +41,7 @@ pub(crate) async fn fetch(args: &ManifestArgs, s3: S3Args) -> Result<Fetched, Co
         bucket: object.bucket.as_str(),
         key: object.key.as_str(),
     };
-    match download.to(&mut file).await {
-        Ok(()) => {}
-        Err(DownloadError::Call(error)) => return Err(error.into()),
-        Err(DownloadError::Write(error)) => return Err(CommandError::Spool(error)),
-    }
+    download.to(&mut file).await?;
     file.rewind().map_err(CommandError::Spool)?;
     Ok(Fetched::Spooled {
         name: name.to_owned(),

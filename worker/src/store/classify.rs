@@ -16,6 +16,10 @@ use crate::error::{ErrorClass, Fault};
 /// The code of an answer that came, but not whole.
 pub const UNREADABLE: &str = "UnreadableResponse";
 
+/// The code of an answer that names another region, where the next request
+/// goes.
+pub(crate) const OTHER_REGION: &str = "OtherRegion";
+
 /// Codes by which a service refuses the credentials themselves, whatever was
 /// asked (S3 API reference, "List of error codes"; SQS API reference, "Common
 /// errors"). It says nothing about an object, and other credentials may come: an
@@ -115,7 +119,7 @@ where
         return local(ErrorClass::Transient, code, foreign.to_string());
     }
     if let Some(moved) = cause::<Moved>(error) {
-        return local(ErrorClass::Transient, "OtherRegion", moved.to_string());
+        return local(ErrorClass::Transient, OTHER_REGION, moved.to_string());
     }
     match error {
         SdkError::ServiceError(service) => {

@@ -184,7 +184,7 @@ impl Objects {
 
     async fn read(&self, place: &ObjectUri) -> Result<Vec<u8>, CommandError> {
         let mut bytes = Vec::new();
-        self.get(place, &mut bytes).await.map_err(failed)?;
+        self.get(place, &mut bytes).await?;
         Ok(bytes)
     }
 
@@ -232,7 +232,7 @@ impl Objects {
                 {
                     denied.get_or_insert(error);
                 }
-                Err(error) => return Err(failed(error)),
+                Err(error) => return Err(error.into()),
             }
         }
         if let Some(error) = denied {
@@ -245,12 +245,5 @@ impl Objects {
             advice: "inventories expire: take a later one",
         };
         Err(MapError::Inventory(missing).into())
-    }
-}
-
-fn failed(error: DownloadError) -> CommandError {
-    match error {
-        DownloadError::Call(error) => error.into(),
-        DownloadError::Write(error) => CommandError::Spool(error),
     }
 }

@@ -6,7 +6,7 @@ use rebucket_protocol::{ETag, ObjectUri, VersionId};
 use super::S3Store;
 use super::convert;
 use crate::error::{ErrorClass, Fault, ServiceError};
-use crate::store::classify::Service;
+use crate::store::classify::{OTHER_REGION, Service};
 use crate::store::object::{Acl, ObjectHead, ObjectLock, PinnedSource, Tags};
 use crate::store::paging::next_page;
 use crate::store::{HeadScope, StoreResult};
@@ -40,20 +40,18 @@ impl S3Store {
         scope: HeadScope<'_>,
         error: ServiceError,
     ) -> ServiceError {
-        match error.fault.status {
-            Some(301 | 307 | 400 | 401 | 403) if error.fault.code != Service::S3.foreign() => {}
-            // HEAD of a delete marker's version.
-            _ if error.class() == ErrorClass::Unsupported => {
-                let class = ErrorClass::NotFound;
-                let fault = Fault {
-                    class,
-                    ..error.fault
-                };
-                return ServiceError { fault, ..error };
-            }
-            _ => return error,
+        // HEAD of a delete marker's version.
+        if error.class() == ErrorClass::Unsupported {
+            let class = ErrorClass::NotFound;
+            let fault = Fault {
+                class,
+                ..error.fault
+            };
+            return ServiceError { fault, ..error };
         }
-        if error.fault.code == "OtherRegion" {
+        let unclear = matches!(error.fault.status, Some(301 | 307 | 400 | 401 | 403));
+        let explained = [Service::S3.foreign(), OTHER_REGION].contains(&error.fault.code.as_str());
+        if !unclear || explained {
             return error;
         }
         let request = self
